@@ -26,8 +26,7 @@ def fingerprint(columns: Sequence[str | pl.Expr]) -> pl.Expr:
     if not columns:
         raise ValueError("a fingerprint needs at least one column")
     parts = [
-        (pl.col(column) if isinstance(column, str) else column).cast(pl.String).fill_null(_NULL)
-        for column in columns
+        (pl.col(column) if isinstance(column, str) else column).cast(pl.String).fill_null(_NULL) for column in columns
     ]
     text = pl.concat_str(parts, separator=_SEPARATOR)
     return text.chash.blake3().str.head(FINGERPRINT_DIGITS)  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,146 @@
+"""Opens a registry: connections, pragmas, schema at the right version. Statements are in the modules beside."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+
+from dissco_platform.errors import RegistryError
+
+BUSY_SECONDS = 60
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def now() -> str:
+    """Return the time in the registry's form: UTC, ISO 8601, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Registry:
+    """One database of identities. Use `read()` and `write()`; each is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection for reading: one consistent view."""
+        with _explained(self.engine), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection whose changes are committed together, or not at all.
+
+        SQLite takes its one write lock at once (BEGIN IMMEDIATE), so that two writers wait for each other instead of
+        failing half-way.
+        """
+        with (
+            _explained(self.engine),
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def fetch_frame(connection: Connection, query: Select[Any], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Return a query's rows as a frame with the given schema (columns in the query's order)."""
+    rows = connection.execute(query).fetchall()
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+
+
+def open_registry(url: str) -> Registry:
+    """Open the registry at a SQLAlchemy URL, creating or upgrading its schema.
+
+    Raises:
+        RegistryError: the address is malformed, unreachable, or its schema is newer than this software.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise RegistryError(f"DISSCO_REGISTRY is not a database address: {error}") from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg2")  # SQLAlchemy 2.1 would take psycopg 3
+    if parsed.drivername.startswith("sqlite"):
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(parsed, pool_size=4, max_overflow=4, pool_pre_ping=True)
+    with _explained(engine):
+        upgrade(engine)
+    return Registry(engine)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to this software's version; a second process waits for the first."""
+    script = ScriptDirectory.from_config(_config())
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == script.get_current_head():
+        return
+    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+        raise RegistryError(
+            f"The registry {_shown(engine)} was written by a newer version of this software (schema {current}); "
+            "install that version."
+        )
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4615663)")
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # transactions are begun explicitly, see Registry.write
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _shown(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def _explained(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise RegistryError(
+            f"The registry {_shown(engine)} cannot be used ({error.orig}); check that it is reachable and not locked."
+        ) from error
+    except SQLAlchemyError as error:
+        raise RegistryError(f"The registry {_shown(engine)} refused a statement ({error}).") from error

@@ -1,0 +1,153 @@
+"""The registry's tables: identities, versions, states, the outbox. One definition for SQLite and PostgreSQL.
+
+A change here needs a migration beside it in `migrations/versions` (a test compares the two). Documents themselves are
+in the store; the registry knows in which batch.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives row ids only to INTEGER primary keys.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+# All times are UTC in ISO 8601 with milliseconds, so that both databases order and print them alike.
+_Time = String(24)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("slug", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("organisation_id", String(128), nullable=False),
+    Column("organisation_name", Text),
+    Column("source_system_id", String(128), nullable=False, unique=True),
+    Column("doi_only", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created", _Time, nullable=False),
+    Column("title", Text),
+    # The last complete look at the source, and the last failure to look.
+    Column("checked", _Time),
+    Column("checked_by", String(32)),
+    Column("failed", _Time),
+    Column("failure", Text),
+    # Summary of the latest publication as JSON: what `dissco dataset show` and `dissco status` print.
+    Column("latest", Text),
+    CheckConstraint("state IN ('active', 'paused', 'removed')", name="state"),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("dataset", String(64), ForeignKey("dataset.slug"), nullable=False, index=True),
+    Column("path", String(255), nullable=False),
+    Column("created", _Time, nullable=False),
+    Column("made_from", Text, nullable=False),  # JSON: archive, checklist release, mapping version, code version
+)
+
+# One row per Digital Specimen or Digital Media object that ever got a DOI, or waits for one.
+digital_object = Table(
+    "digital_object",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("dataset", String(64), ForeignKey("dataset.slug"), nullable=False),
+    Column("identity_key", Text, nullable=False),
+    Column("suffix", String(11), unique=True),  # null while waiting for quota
+    Column("attempt", SmallInteger, nullable=False),  # which probe of the keyed hash was free
+    Column("state", String(16), nullable=False),
+    Column("doi_only", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content_hash", String(32), nullable=False),
+    Column("visible_hash", String(32), nullable=False),  # what DataCite was last asked to show
+    Column("doi_state", String(16), nullable=False),
+    Column("created", _Time, nullable=False),
+    Column("modified", _Time, nullable=False),
+    Column("missed", Integer, nullable=False),  # complete harvests in a row without it
+    CheckConstraint("kind IN ('specimen', 'media')", name="kind"),
+    CheckConstraint("state IN ('active', 'missing', 'tombstoned', 'waiting_quota')", name="state"),
+    CheckConstraint("doi_state IN ('none', 'pending', 'registered', 'failed')", name="doi_state"),
+    Index(None, "kind", "identity_key", unique=True),
+    Index(None, "dataset", "kind"),
+)
+
+version = Table(
+    "version",
+    metadata,
+    Column("object_id", _Id, ForeignKey("digital_object.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("batch_id", _Id, ForeignKey("batch.id"), nullable=False, index=True),
+    Column("content_hash", String(32), nullable=False),
+    Column("created", _Time, nullable=False),
+    Column("cause", String(64), nullable=False),  # comma-separated: new, source, names, mapping, code, media, returned
+    sqlite_with_rowid=False,
+)
+
+# Transactional outbox: one row per DOI whose DataCite record is behind; the newest payload replaces an older one.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("object_id", _Id, ForeignKey("digital_object.id"), primary_key=True, autoincrement=False),
+    Column("dataset", String(64), nullable=False),
+    Column("lane", SmallInteger, nullable=False),  # 0 tombstone, 1 new, 2 update: drained in this order
+    Column("version", Integer, nullable=False),
+    Column("batch_id", _Id, ForeignKey("batch.id"), nullable=False),
+    Column("visible_hash", String(32), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),  # seconds since the epoch
+    Column("leased_until", Float, nullable=False),
+    Column("leased_by", String(64)),
+    Column("error", Text),
+    CheckConstraint("state IN ('queued', 'dead')", name="state"),
+    Index(None, "state", "dataset", "lane", "object_id"),
+)
+
+# Records that are nobody's new specimen until a person has looked.
+held = Table(
+    "held",
+    metadata,
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("identity_key", Text, primary_key=True),
+    Column("reason", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("since", _Time, nullable=False),
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("used", Integer, nullable=False),
+)

@@ -1,0 +1,120 @@
+"""Every setting, in one place: nothing else reads the environment.
+
+Each field is set by `DISSCO_<NAME>` or in a `.env` file beside the process; `docs/settings.md` lists them all (a test
+keeps it true). Paths that are not given lie under `home`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dissco_platform.errors import SettingsError
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+# Writes per five minutes: protocols of DataCite's REST service (production: what it recommends for 100,000 and more
+# writes a day; test system: 750 is its policy). The sandbox has no limit of its own.
+_RATE_BY_HOST = {"api.datacite.org": 500, "api.test.datacite.org": 500}
+
+
+class Settings(BaseSettings):
+    """All settings of the platform; see each field's description."""
+
+    model_config = SettingsConfigDict(env_prefix="DISSCO_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".dissco"), description="Folder that holds all state unless a setting below says otherwise")
+    store: str | None = Field(None, description="Folder of the Parquet store (default: home/store)")
+    registry: str | None = Field(None, description="SQLAlchemy URL of the registry (default: SQLite in home)")
+    dagster_home: Path | None = Field(None, description="Dagster's instance folder (default: home/dagster)")
+    mappings: Path = Field(
+        CHECKOUT / "mappings", description="Folder of mapping files, vocabularies and name overrides"
+    )
+
+    doi_prefix: str = Field(
+        "10.5555", pattern=r"^10\.\d{4,5}$", description="DOI prefix that the repository account owns"
+    )
+    handle_prefix: str = Field("20.5000.1025", description="Handle prefix under which datasets get their permanent id")
+    landing_page: str = Field("http://localhost:8000", description="Base address of the pages that DOIs lead to")
+
+    datacite_url: str | None = Field(None, description="DataCite REST address; without it the sandbox is used")
+    datacite_repository: str = Field("DISSCO.SANDBOX", description="Repository account, for example ABCD.EFGH")
+    datacite_password: SecretStr = Field(SecretStr("sandbox"), description="Password of the repository account")
+    datacite_rate_limit: int | None = Field(
+        None, ge=1, description="Writes per five minutes (default: 500 for DataCite's own hosts, none for the sandbox)"
+    )
+    datacite_concurrency: int = Field(8, ge=1, le=64, description="Writes in flight at once")
+    datacite_drain_seconds: float = Field(
+        3600.0, ge=0, description="Longest time that one run spends on registering; the rest stays queued"
+    )
+
+    issued_for_agent: str = Field(
+        "https://ror.org/02wddde16", description="ROR of the infrastructure that issues the DOIs"
+    )
+    issued_for_agent_name: str = Field(
+        "Distributed System of Scientific Collections", description="Its name, the publisher in DataCite's metadata"
+    )
+
+    yearly_quota: int = Field(20_000_000, ge=0, description="DOIs that may be minted in one calendar year")
+    download_max_bytes: int = Field(50 * 2**30, ge=1, description="Largest archive that is downloaded")
+    download_timeout_seconds: float = Field(3600.0, gt=0, description="Longest time for one download")
+    trusted_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Comma-separated host[:port] that may lie on a private network"
+    )
+    keep_versions: int = Field(3, ge=1, description="How many versions of each intermediate table are kept")
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def store_path(self) -> Path:
+        """Folder of the Parquet store."""
+        return (Path(self.store) if self.store else self.home / "store").absolute()
+
+    @property
+    def registry_url(self) -> str:
+        """SQLAlchemy URL of the registry."""
+        return self.registry or f"sqlite:///{(self.home / 'registry.sqlite').absolute()}"
+
+    @property
+    def dagster_path(self) -> Path:
+        """Dagster's instance folder."""
+        return (self.dagster_home or self.home / "dagster").absolute()
+
+    @property
+    def sandbox_path(self) -> Path:
+        """The sandbox's own SQLite file."""
+        return (self.home / "sandbox.sqlite").absolute()
+
+    @property
+    def uses_sandbox(self) -> bool:
+        """Whether no DataCite is configured."""
+        return self.datacite_url is None
+
+    @property
+    def rate_limit(self) -> int | None:
+        """Writes per five minutes towards the configured DOI service."""
+        if self.datacite_rate_limit is not None:
+            return self.datacite_rate_limit
+        return _RATE_BY_HOST.get(urlsplit(self.datacite_url or "").hostname or "")
+
+
+def load_settings(**values: object) -> Settings:
+    """Read the settings, naming in one sentence each one that is wrong.
+
+    Raises:
+        SettingsError: a value does not fit its field.
+    """
+    try:
+        return Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"DISSCO_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise SettingsError(f"Settings are not usable: {faults}. See docs/settings.md.") from error
