@@ -1,0 +1,220 @@
+"""Statements about digital objects (specimens and media) and their versions: bulk reads as frames, bulk writes of deltas."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, delete, func, insert, select, text, update
+
+from dissco_platform.registry.engine import fetch_frame
+from dissco_platform.registry.tables import batch, digital_object, held, outbox, quota, version
+
+_CURRENT_SCHEMA: dict[str, Any] = {
+    "id": pl.Int64,
+    "identity_key": pl.String,
+    "owner": pl.String,
+    "suffix": pl.String,
+    "state": pl.String,
+    "was_doi_only": pl.Boolean,
+    "version": pl.Int64,
+    "old_hash": pl.String,
+    "old_visible": pl.String,
+    "created": pl.String,
+    "missed": pl.Int64,
+}
+
+
+def _current_query() -> Select[Any]:
+    o = digital_object.c
+    return select(
+        o.id,
+        o.identity_key,
+        o.dataset,
+        o.suffix,
+        o.state,
+        o.doi_only,
+        o.version,
+        o.content_hash,
+        o.visible_hash,
+        o.created,
+        o.missed,
+    )
+
+
+def current_objects(connection: Connection, dataset: str, kind: str) -> pl.DataFrame:
+    """Return every object of a dataset: `id, identity_key, owner, suffix, state, …` (see `_CURRENT_SCHEMA`)."""
+    query = _current_query().where(digital_object.c.dataset == dataset, digital_object.c.kind == kind)
+    return fetch_frame(connection, query, _CURRENT_SCHEMA)
+
+
+def objects_by_key(connection: Connection, kind: str, keys: pl.Series) -> pl.DataFrame:
+    """Return the objects that have one of the identity keys, whatever their dataset; same columns."""
+    if keys.is_empty():
+        return pl.DataFrame(schema=_CURRENT_SCHEMA)
+    with _wanted(connection, keys):
+        query = _current_query().where(
+            digital_object.c.kind == kind,
+            digital_object.c.identity_key.in_(text("SELECT wanted_value FROM wanted")),
+        )
+        return fetch_frame(connection, query, _CURRENT_SCHEMA)
+
+
+def taken_suffixes(connection: Connection, suffixes: pl.Series) -> pl.Series:
+    """Return those of the given suffixes that some object already has."""
+    if suffixes.is_empty():
+        return suffixes
+    with _wanted(connection, suffixes):
+        query = select(digital_object.c.suffix).where(
+            digital_object.c.suffix.in_(text("SELECT wanted_value FROM wanted"))
+        )
+        return fetch_frame(connection, query, {"suffix": pl.String()})["suffix"]
+
+
+class _wanted:  # noqa: N801  a context manager used as a verb
+    """A temporary table of values, so that a look-up of a million keys is one statement and not a thousand."""
+
+    def __init__(self, connection: Connection, values: pl.Series) -> None:
+        self.connection, self.values = connection, values
+
+    def __enter__(self) -> None:
+        self.connection.exec_driver_sql("CREATE TEMPORARY TABLE wanted (wanted_value TEXT PRIMARY KEY)")
+        self.connection.execute(
+            text("INSERT INTO wanted VALUES (:value)"),
+            [{"value": value} for value in self.values.unique().drop_nulls().to_list()],
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.exec_driver_sql("DROP TABLE wanted")
+
+
+def next_id(connection: Connection, table: Table) -> int:
+    """Return the first free id of a table inside a write transaction (PostgreSQL: the table is locked for writers)."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
+
+
+def insert_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
+    """Insert a frame whose columns are the table's."""
+    if frame.height:
+        connection.execute(insert(table), frame.to_dicts())
+
+
+def update_objects(connection: Connection, frame: pl.DataFrame) -> None:
+    """Set the frame's columns on the objects named by its `id` column."""
+    if not frame.height:
+        return
+    columns = [column for column in frame.columns if column != "id"]
+    statement = (
+        update(digital_object)
+        .where(digital_object.c.id == bindparam("b_id"))
+        .values({column: bindparam(f"b_{column}") for column in columns})
+    )
+    connection.execute(statement, frame.rename({column: f"b_{column}" for column in frame.columns}).to_dicts())
+
+
+def add_batches(
+    connection: Connection, dataset: str, paths: Sequence[str], created: str, made_from: str
+) -> dict[str, int]:
+    """Insert batch rows; return {path: id}."""
+    first = next_id(connection, batch)
+    rows = [
+        {"id": first + index, "dataset": dataset, "path": path, "created": created, "made_from": made_from}
+        for index, path in enumerate(paths)
+    ]
+    if rows:
+        connection.execute(insert(batch), rows)
+    return {row["path"]: row["id"] for row in rows}  # type: ignore[misc]
+
+
+def replace_outbox(connection: Connection, frame: pl.DataFrame) -> None:
+    """Queue what DataCite has to be told; a row that is queued already is replaced by the newer payload.
+
+    The lease of a row in flight goes with it: its sender finds another version when it returns and leaves the row be.
+    """
+    if not frame.height:
+        return
+    ids = frame["id"].to_list()
+    connection.execute(delete(outbox).where(outbox.c.object_id == bindparam("b_id")), [{"b_id": i} for i in ids])
+    rows = frame.select(
+        pl.col("id").alias("object_id"), "dataset", "lane", "version", "batch_id", "visible_hash"
+    ).with_columns(state=pl.lit("queued"), attempts=pl.lit(0), not_before=pl.lit(0.0), leased_until=pl.lit(0.0))
+    connection.execute(insert(outbox), rows.to_dicts())
+
+
+def replace_held(connection: Connection, dataset: str, rows: Iterable[dict[str, object]]) -> None:
+    """Replace the list of a dataset's held records."""
+    connection.execute(delete(held).where(held.c.dataset == dataset))
+    values = list(rows)
+    if values:
+        connection.execute(insert(held), values)
+
+
+def quota_used(connection: Connection, year: int) -> int:
+    """Return how many DOIs were minted in a year, over all datasets."""
+    return int(
+        connection.execute(select(func.coalesce(func.sum(quota.c.used), 0)).where(quota.c.year == year)).scalar_one()
+    )
+
+
+def use_quota(connection: Connection, year: int, dataset: str, count: int) -> None:
+    """Add to the ledger of a dataset."""
+    found = connection.execute(
+        update(quota).where(quota.c.year == year, quota.c.dataset == dataset).values(used=quota.c.used + count)
+    )
+    if not found.rowcount:
+        connection.execute(insert(quota).values(year=year, dataset=dataset, used=count))
+
+
+def find_object(connection: Connection, suffix: str) -> RowMapping | None:
+    """Return the object with a DOI suffix (compared in upper case), or None."""
+    row = connection.execute(select(digital_object).where(digital_object.c.suffix == suffix.upper())).first()
+    return row._mapping if row else None
+
+
+def versions_of(connection: Connection, object_id: int) -> list[RowMapping]:
+    """Return an object's versions, oldest first: `version, path, content_hash, created, cause, made_from`."""
+    query = (
+        select(
+            version.c.version,
+            batch.c.path,
+            version.c.content_hash,
+            version.c.created,
+            version.c.cause,
+            batch.c.made_from,
+        )
+        .join(batch, batch.c.id == version.c.batch_id)
+        .where(version.c.object_id == object_id)
+        .order_by(version.c.version)
+    )
+    return [row._mapping for row in connection.execute(query)]
+
+
+def current_batches(connection: Connection, dataset: str, kind: str) -> pl.DataFrame:
+    """Return where the current version of each published object lies: `suffix, version, path`, grouped by path."""
+    query = (
+        select(digital_object.c.suffix, digital_object.c.version, batch.c.path)
+        .join(
+            version,
+            (version.c.object_id == digital_object.c.id) & (version.c.version == digital_object.c.version),
+        )
+        .join(batch, batch.c.id == version.c.batch_id)
+        .where(
+            digital_object.c.dataset == dataset,
+            digital_object.c.kind == kind,
+            digital_object.c.state.in_(("active", "missing")),
+        )
+        .order_by(batch.c.path, digital_object.c.suffix)
+    )
+    return fetch_frame(connection, query, {"suffix": pl.String(), "version": pl.Int64(), "path": pl.String()})
+
+
+def count_objects(connection: Connection, dataset: str) -> dict[tuple[str, str, str, bool], int]:
+    """Return how many objects a dataset has by (kind, state, doi_state, doi_only)."""
+    o = digital_object.c
+    query = (
+        select(o.kind, o.state, o.doi_state, o.doi_only, func.count())
+        .where(o.dataset == dataset)
+        .group_by(o.kind, o.state, o.doi_state, o.doi_only)
+    )
+    return {(row[0], row[1], row[2], bool(row[3])): row[4] for row in connection.execute(query)}

@@ -1,0 +1,119 @@
+"""Statements of the transactional outbox: leasing queued rows, settling them. Sending is `identity.datacite.drain`."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from dissco_platform.registry.tables import batch, digital_object, outbox
+
+LEASE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Leased:
+    """One DOI whose record has to be sent: the payload is in the batch at `path`."""
+
+    object_id: int
+    suffix: str
+    version: int
+    path: str
+    lane: int
+    attempts: int
+
+
+def lease(connection: Connection, owner: str, limit: int, dataset: str | None = None) -> list[Leased]:
+    """Take up to `limit` rows that are due: tombstones, then new DOIs, then updates.
+
+    A lease that ran out (its process was killed) is taken over: the write is repeated, which DataCite answers alike.
+    """
+    moment = time.time()
+    query = (
+        select(
+            outbox.c.object_id,
+            digital_object.c.suffix,
+            outbox.c.version,
+            batch.c.path,
+            outbox.c.lane,
+            outbox.c.attempts,
+        )
+        .join(digital_object, digital_object.c.id == outbox.c.object_id)
+        .join(batch, batch.c.id == outbox.c.batch_id)
+        .where(outbox.c.state == "queued", outbox.c.not_before <= moment, outbox.c.leased_until <= moment)
+        .order_by(outbox.c.lane, outbox.c.batch_id, outbox.c.object_id)
+        .limit(limit)
+    )
+    if dataset is not None:
+        query = query.where(outbox.c.dataset == dataset)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True, of=outbox)
+    rows = [Leased(*row) for row in connection.execute(query)]
+    if rows:
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.object_id == bindparam("b_id"))
+            .values(leased_until=moment + LEASE_SECONDS, leased_by=owner),
+            [{"b_id": row.object_id} for row in rows],
+        )
+    return rows
+
+
+def settle_registered(connection: Connection, rows: Sequence[Leased]) -> None:
+    """Record acknowledged writes: the row goes, unless a newer version was queued meanwhile."""
+    _settle(connection, rows, "registered")
+    connection.execute(
+        delete(outbox).where(outbox.c.object_id == bindparam("b_id"), outbox.c.version == bindparam("b_version")),
+        [{"b_id": row.object_id, "b_version": row.version} for row in rows],
+    )
+
+
+def settle_dead(connection: Connection, rows: Sequence[tuple[Leased, str]]) -> None:
+    """Set rows aside that DataCite refuses for good, with its words."""
+    _settle(connection, [row for row, _ in rows], "failed")
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.object_id == bindparam("b_id"), outbox.c.version == bindparam("b_version"))
+        .values(state="dead", error=bindparam("b_error"), leased_until=0.0, attempts=outbox.c.attempts + 1),
+        [{"b_id": row.object_id, "b_version": row.version, "b_error": error} for row, error in rows],
+    )
+
+
+def postpone(connection: Connection, rows: Sequence[tuple[Leased, str, float]]) -> None:
+    """Give rows back to be tried again after a number of seconds, with the reason."""
+    moment = time.time()
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.object_id == bindparam("b_id"), outbox.c.version == bindparam("b_version"))
+        .values(
+            error=bindparam("b_error"),
+            not_before=bindparam("b_not_before"),
+            leased_until=0.0,
+            attempts=outbox.c.attempts + 1,
+        ),
+        [
+            {"b_id": row.object_id, "b_version": row.version, "b_error": error, "b_not_before": moment + seconds}
+            for row, error, seconds in rows
+        ],
+    )
+
+
+def release(connection: Connection, owner: str) -> None:
+    """Give back every lease of an owner that will send nothing more."""
+    connection.execute(update(outbox).where(outbox.c.leased_by == owner).values(leased_until=0.0, leased_by=None))
+
+
+def waiting(connection: Connection, dataset: str | None = None) -> tuple[int, float | None]:
+    """Return how many rows are queued and when the next one is due (seconds since the epoch; None: none is)."""
+    query = select(func.count(), func.min(outbox.c.not_before)).where(outbox.c.state == "queued")
+    if dataset is not None:
+        query = query.where(outbox.c.dataset == dataset)
+    count, due = connection.execute(query).one()
+    return int(count), due
+
+
+def _settle(connection: Connection, rows: Sequence[Leased], state: str) -> None:
+    connection.execute(
+        update(digital_object).where(digital_object.c.id == bindparam("b_id")).values(doi_state=state),
+        [{"b_id": row.object_id} for row in rows],
+    )
