@@ -1,0 +1,318 @@
+"""Reading a delimited file: bytes → record-aligned UTF-8 blocks → frames of String columns, and the rows set aside.
+
+Every data row ends in a frame or in a reject. A block whose separators add up is parsed by Polars in one call; only
+blocks that do not are looked at line by line (`lines.py`). How the file is written is decided before, in `dialect.py`.
+"""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from dissco_platform.archives.container import Member
+from dissco_platform.archives.dialect import Dialect
+from dissco_platform.archives.encodings import repair_lines, to_utf8
+from dissco_platform.archives.lines import Chunk, Row, SetAside, read_quoted, read_unquoted
+from dissco_platform.archives.model import FileReport, Limits
+
+UNIT_SEPARATOR = "\x1f"
+NULLS = ["\\N", "NULL", "null"]
+CONTROLS = bytes(byte for byte in range(32) if byte not in (9, 10, 13)) + b"\x7f"
+SOURCE_LINE = "source_line"
+
+
+@dataclass
+class Block:
+    """Rows of one block: `frame` with columns `c0`…`c<width-1>` and `source_line`, and the rows set aside."""
+
+    frame: pl.DataFrame
+    rejects: list[SetAside] = field(default_factory=list)
+
+
+def column_names(width: int) -> list[str]:
+    """Return the frame's names for columns by position."""
+    return [f"c{position}" for position in range(width)]
+
+
+def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Limits) -> Iterator[Block]:
+    """Yield a file's rows block by block, and count them in `report` (`rows_read`, `rows_rejected`).
+
+    Values are verbatim but for control characters (dropped), outer white space (trimmed) and the null marks `\\N`,
+    `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
+    """
+    reader = _Reader(dialect, report, limits)
+    for text, final in _text(member, dialect, limits):
+        for block in reader.feed(text, final):
+            report.rows_read += block.frame.height + len(block.rejects)
+            report.rows_rejected += len(block.rejects)
+            if block.frame.height or block.rejects:
+                yield block
+    if reader.blank_lines:
+        report.flag("blank_lines")
+    if reader.repaired_lines:
+        report.flag("mixed_encoding")
+
+
+def _text(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[bytes, bool]]:
+    """Yield UTF-8 text with `\\n` line ends, the dialect's separator as one character, and whether it is the last."""
+    separator = dialect.separator.encode()
+    single = len(separator) == 1
+    decoder = None
+    if dialect.codec not in ("utf-8", "cp1252", "mac_roman"):
+        decoder = codecs.getincrementaldecoder(dialect.codec)(errors="replace")
+    mark = dialect.line_end.encode()
+    held = b""
+    with member.open() as stream:
+        if dialect.bom:
+            stream.read(len(dialect.bom))
+        while True:
+            raw = stream.read(limits.block)
+            final = not raw
+            if decoder is not None:
+                data = decoder.decode(raw, final).encode()
+            elif dialect.codec == "utf-8":
+                data = raw
+            else:
+                data = to_utf8(raw, dialect.codec)
+            data = held + data if held else data
+            held = b""
+            if not final:
+                keep = max(len(mark) - 1, len(separator) - 1, 1 if data.endswith(b"\r") else 0)
+                if keep:
+                    data, held = data[:-keep], data[-keep:]
+            data = _line_ends(data.translate(None, CONTROLS), mark)
+            yield (data if single else data.replace(separator, UNIT_SEPARATOR.encode())), final
+            if final:
+                return
+
+
+def _line_ends(data: bytes, mark: bytes) -> bytes:
+    if mark == b"\n":
+        return data.replace(b"\r\n", b"\n") if b"\r" in data else data
+    if mark == b"\r":
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if b"\n" in mark or b"\r" in mark:
+        return data.replace(mark, b"\n").replace(b"\r\n", b"\n")
+    # A mark of its own: line breaks are then part of values, and are kept as blanks.
+    return data.replace(b"\r\n", b" ").replace(b"\n", b" ").replace(mark, b"\n")
+
+
+class _Reader:
+    """Cuts text into record-aligned blocks and parses them; remembers line numbers and the unfinished rest."""
+
+    def __init__(self, dialect: Dialect, report: FileReport, limits: Limits) -> None:
+        self.dialect = dialect
+        self.limits = limits
+        self.report = report
+        self.separator = dialect.separator if len(dialect.separator.encode()) == 1 else UNIT_SEPARATOR
+        self.rest = b""
+        self.line = 1
+        self.header_left = dialect.header_lines
+        self.blank_lines = 0
+        self.repaired_lines = 0
+        self.skipping: SetAside | None = None
+
+    def feed(self, text: bytes, final: bool) -> Iterator[Block]:
+        data = self.rest + text if self.rest else text
+        self.rest = b""
+        unfinished = final and data != b"" and not data.endswith(b"\n")
+        if unfinished:
+            data += b"\n"
+        data = self._skip_header(data)
+        if self.skipping is not None:
+            data, block = self._skip_long(data, final)
+            if block is not None:
+                yield block
+        if not data:
+            return
+        cut = len(data) if final else self._cut(data)
+        if cut == 0:
+            self.rest = data
+            if len(data) > self.limits.max_record:
+                self._start_skipping()
+            return
+        block_text, self.rest = data[:cut], data[cut:]
+        yield from self._parse(block_text, final, unfinished)
+        if len(self.rest) > self.limits.max_record and b"\n" not in self.rest:
+            self._start_skipping()
+
+    def _skip_header(self, data: bytes) -> bytes:
+        start = 0
+        while self.header_left:
+            end = data.find(b"\n", start)
+            if end < 0:
+                self.rest = data[start:]
+                return b""
+            start = end + 1
+            self.line += 1
+            self.header_left -= 1
+        return data[start:] if start else data
+
+    def _start_skipping(self) -> None:
+        """The row is longer than allowed: keep its beginning as a reject and drop the rest up to the next line end."""
+        raw = self.rest[: self.limits.max_raw].decode(errors="replace")
+        message = f"the row is longer than {self.limits.max_record:,} bytes"
+        self.skipping = SetAside(self.line, "row_too_long", message, raw)
+        self.rest = b""
+
+    def _skip_long(self, data: bytes, final: bool) -> tuple[bytes, Block | None]:
+        end = data.find(b"\n")
+        if end < 0 and not final:
+            return b"", None
+        reject = self.skipping
+        self.skipping = None
+        self.line += 1
+        assert reject is not None
+        return data[end + 1 :] if end >= 0 else b"", Block(self._empty(), [reject])
+
+    def _empty(self) -> pl.DataFrame:
+        names = column_names(self.dialect.width)
+        return pl.DataFrame(schema={**dict.fromkeys(names, pl.String()), SOURCE_LINE: pl.Int64()})
+
+    def _cut(self, data: bytes) -> int:
+        """Return where the last whole record ends (0 for nowhere)."""
+        end = data.rfind(b"\n") + 1
+        quote = self.dialect.quote
+        if end == 0 or quote is None:
+            return end
+        mark = quote.encode()
+        parity = data.count(mark, 0, end) % 2
+        position = end
+        for _ in range(2000):
+            if parity == 0 or position == 0:
+                break
+            before = data.rfind(b"\n", 0, position - 1) + 1
+            parity ^= data.count(mark, before, position) % 2
+            position = before
+        # Marks that never pair up (an inch sign, a stray quote) must not hold the whole file back.
+        return position if parity == 0 and position else end
+
+    def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator[Block]:
+        try:
+            text.decode() if not text.isascii() else None
+        except UnicodeDecodeError:
+            text, repaired = repair_lines(text)
+            self.repaired_lines += repaired
+        lines = text.count(b"\n")
+        quoted = self.dialect.quote is not None and self.dialect.quote.encode() in text
+        frame = None
+        if not text.startswith(b"\n") and b"\n\n" not in text:
+            frame = self._fast_quoted(text, lines) if quoted else self._fast(text, lines)
+        if frame is not None:
+            self.line += lines
+            yield self._finish(frame, [], text)
+            return
+        yield from self._careful(text, quoted, final, unfinished)
+
+    def _csv(self, text: bytes, quote: str | None) -> pl.DataFrame | None:
+        try:
+            return pl.read_csv(
+                text,
+                has_header=False,
+                schema=dict.fromkeys(column_names(self.dialect.width), pl.String()),
+                separator=self.separator,
+                quote_char=quote,
+                null_values=NULLS,
+                infer_schema=False,
+            )
+        except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.ShapeError):
+            return None
+
+    def _fast(self, text: bytes, lines: int) -> pl.DataFrame | None:
+        """Parse a block without enclosures if its separators add up to whole rows."""
+        if text.count(self.separator.encode()) != (self.dialect.width - 1) * lines:
+            return None
+        frame = self._csv(text, None)
+        if frame is None or frame.height != lines:
+            return None
+        return frame.with_columns(pl.int_range(self.line, self.line + lines, dtype=pl.Int64).alias(SOURCE_LINE))
+
+    def _fast_quoted(self, text: bytes, lines: int) -> pl.DataFrame | None:
+        """Parse a block with enclosures if separators and line ends, those inside values taken off, add up."""
+        if self.dialect.backslash:
+            return None
+        frame = self._csv(text, self.dialect.quote)
+        if frame is None:
+            return None
+        names = frame.columns
+        inside = frame.select(
+            pl.sum_horizontal(pl.col(names).str.count_matches(self.separator, literal=True).sum()).alias("separators"),
+            pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True).sum()).alias("lines"),
+        ).row(0)
+        if lines - (inside[1] or 0) != frame.height:
+            return None
+        if text.count(self.separator.encode()) - (inside[0] or 0) != (self.dialect.width - 1) * frame.height:
+            return None
+        if not inside[1]:
+            numbers = pl.int_range(self.line, self.line + frame.height, dtype=pl.Int64)
+        else:
+            breaks = pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True)).cast(pl.Int64) + 1
+            numbers = breaks.cum_sum().shift(1, fill_value=0) + self.line
+        return frame.with_columns(numbers.alias(SOURCE_LINE))
+
+    def _careful(self, text: bytes, quoted: bool, final: bool, unfinished: bool) -> Iterator[Block]:
+        """Look at each line of a block that does not add up."""
+        read = read_quoted if quoted else read_unquoted
+        outcome = read(Chunk(text.decode(), self.line, self.separator, final, unfinished), self.dialect, self.limits)
+        self.blank_lines += outcome.blank
+        if outcome.consumed < len(outcome.lines):
+            left = "\n".join(outcome.lines[outcome.consumed :]) + "\n"
+            self.rest = left.encode() + self.rest
+        self.line += outcome.consumed
+        for flag in outcome.flags:
+            self.report.flag(flag)
+        yield self._finish(self._frame(outcome.rows), outcome.rejects, b"")
+
+    def _frame(self, rows: list[Row]) -> pl.DataFrame:
+        names = column_names(self.dialect.width)
+        width = self.dialect.width
+        values = {
+            name: pl.Series(name, [row.cells[position] for row in rows], dtype=pl.String)
+            for position, name in enumerate(names[:width])
+        }
+        frame = pl.DataFrame(values).with_columns(pl.Series(SOURCE_LINE, [row.line for row in rows], dtype=pl.Int64))
+        return frame.with_columns(pl.when(pl.col(names).is_in(NULLS)).then(None).otherwise(pl.col(names)).name.keep())
+
+    def _finish(self, frame: pl.DataFrame, rejects: list[SetAside], text: bytes) -> Block:
+        """Trim values, and set aside rows that are blank or hold an over-long value."""
+        names = column_names(self.dialect.width)
+        frame = frame.with_columns(pl.col(names).str.strip_chars())
+        empty = frame.select((pl.col(names) == "").any()).row(0) if frame.height else ()
+        hollow = [name for name, has in zip(names, empty, strict=False) if has]
+        if hollow:
+            frame = frame.with_columns(pl.when(pl.col(hollow) != "").then(pl.col(hollow)).otherwise(None).name.keep())
+        frame, blank = self._split(frame, pl.all_horizontal(pl.col(names).is_null()), "blank_row")
+        rejects += blank
+        if not text or _has_long_line(text, self.limits.max_cell):
+            too_long = pl.any_horizontal(pl.col(names).str.len_bytes() > self.limits.max_cell).fill_null(value=False)
+            frame, long = self._split(frame, too_long, "field_too_long")
+            rejects += long
+        return Block(frame, rejects)
+
+    def _split(self, frame: pl.DataFrame, bad: pl.Expr, reason: str) -> tuple[pl.DataFrame, list[SetAside]]:
+        marked = frame.select(bad.alias("bad"))["bad"] if frame.height else pl.Series("bad", [], dtype=pl.Boolean)
+        if not marked.any():
+            return frame, []
+        aside = [
+            SetAside(
+                row[-1],
+                reason,
+                "every value is empty" if reason == "blank_row" else "a value is longer than the limit",
+                self.separator.join((cell or "")[: self.limits.max_raw] for cell in row[:-1])[: self.limits.max_raw],
+            )
+            for row in frame.filter(marked).iter_rows()
+        ]
+        return frame.filter(~marked), aside
+
+
+def _has_long_line(text: bytes, limit: int) -> bool:
+    """Return whether a line may be longer than `limit` bytes (looks at one line end per half `limit`)."""
+    step = max(limit // 2, 1)
+    position = 0
+    while position + step < len(text):
+        end = text.rfind(b"\n", position, position + step)
+        if end < 0:
+            return True
+        position = end + 1
+    return False
