@@ -1,0 +1,233 @@
+"""What a written date means: text to an ISO 8601 date or interval, never more precise than what was written.
+
+An ambiguous day/month (`02/01/1930` with no stated order) gives its year only. Which column feeds which term is in
+`mappings/`; how a column of dates is run is in `transforms`.
+"""
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+EARLIEST_YEAR = 1500
+LATEST_YEAR = 2100
+
+# Month names and abbreviations, three letters or more, accents removed: English, German, French, Spanish, Portuguese,
+# Italian, Dutch, Danish/Norwegian, Swedish, Polish, Czech, Finnish, Latin.
+_MONTH_NAMES: dict[int, str] = {
+    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden tammikuu styczen stycznia",
+    2: "feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego",
+    3: "mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca",
+    4: "apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia",
+    5: "may mai mayo maio maggio mag mei maj maji kveten toukokuu maja",
+    6: "jun june juni juin junio junho giugno giu junii cerven kesakuu czerwiec czerwca",
+    7: "jul july juli juillet juil julio julho luglio lug julii cervenec heinakuu lipiec lipca",
+    8: "aug august aout agosto ago augustus augusti srpen elokuu sierpien sierpnia",
+    9: "sep sept september septembre septiembre setiembre setembro set settembre septembris zari syyskuu wrzesien wrzesnia",
+    10: "oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen lokakuu pazdziernik pazdziernika",
+    11: "nov november novembre noviembre novembro novembris listopad listopada marraskuu",
+    12: "dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec joulukuu grudzien grudnia",
+}
+_MONTHS = {name: month for month, names in _MONTH_NAMES.items() for name in names.split()}
+_ROMAN = {
+    "i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10, "xi": 11, "xii": 12
+}  # fmt: skip
+_ACCENTS = str.maketrans("áàâäãéèêëíìîïóòôöõúùûüçñžřůýń", "aaaaaeeeeiiiiooooouuuucnzruyn")
+
+_TIME = (
+    r"(?P<hour>[01]?\d|2[0-4]):?(?P<minute>[0-5]\d)(?::?(?P<second>[0-5]\d|60)(?:[.,]\d+)?)?"
+    r"\s*(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?"
+)
+_ISO = re.compile(rf"^(?P<y>\d{{4}})(?:-(?P<m>\d{{1,2}})(?:-(?P<d>\d{{1,2}})(?:[T ]\s*{_TIME})?)?)?$", re.IGNORECASE)
+_COMPACT = re.compile(rf"^(?P<y>\d{{4}})(?P<m>\d\d)(?P<d>\d\d)(?:[T ]?{_TIME})?$")
+_YMD = re.compile(rf"^(?P<y>\d{{4}})[/._\\ ](?P<m>\d{{1,2}})(?:[/._\\ ](?P<d>\d{{1,2}})(?:[T ]\s*{_TIME})?)?$")
+_NUMERIC = re.compile(
+    rf"^(?P<a>\d{{1,2}})\s*[-/._\\ ]\s*(?P<b>\d{{1,2}})\s*[-/._\\ ]\s*(?P<y>\d{{4}})(?:[T ]\s*{_TIME})?$"
+)
+_MONTH_YEAR = re.compile(r"^(?P<m>\d{1,2})[-/.\\](?P<y>\d{4})$")
+_ORDINAL_DAY = re.compile(r"^(?P<y>\d{4})-(?P<n>\d{3})$")
+_WORD = r"[^\W\d_]+"
+_DAY_NAME = re.compile(rf"^(?P<d>\d{{1,2}})\s*(?:st|nd|rd|th|º|°|er)?[\s.,/_-]*(?:de\s+)?(?P<w>{_WORD})[\s.,/_-]*(?:de\s+|del\s+)?(?P<y>\d{{4}})$")  # fmt: skip
+_NAME_DAY = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s.,/_-]+(?P<y>\d{{4}})$")
+_YEAR_NAME_DAY = re.compile(rf"^(?P<y>\d{{4}})[\s.,/_-]*(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})?$")
+_NAME_YEAR = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?:de\s+)?(?P<y>\d{{4}})$")
+_DECADE = re.compile(r"^(?P<y>\d{3})0\s*'?s$")
+_DAYS_RANGE = re.compile(
+    rf"^(?P<d1>\d{{1,2}})\.?\s*[-–]\s*(?P<d2>\d{{1,2}})[\s.,/]*(?P<w>{_WORD})[\s.,/]*(?P<y>\d{{4}})$"
+)
+_RANGE = re.compile(r"\s*(?:/|–|—|\bto\b|\bbis\b|\bà\b|&|;|\s-\s)\s*")
+_CIRCA = re.compile(r"^(?:ca?\.?|circa|about|um|vers|~)\s*(?=\d)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class DateInterval:
+    """First and last moment as written: ISO texts of equal or different precision, equal where there is one date."""
+
+    start: str
+    end: str
+
+    @property
+    def iso(self) -> str:
+        """ISO 8601 date, or `start/end`."""
+        return self.start if self.start == self.end else f"{self.start}/{self.end}"
+
+    @property
+    def first_day(self) -> date:
+        """First day covered."""
+        parts = [int(part) for part in self.start[:10].split("-")]
+        return date(parts[0], parts[1] if len(parts) > 1 else 1, parts[2] if len(parts) > 2 else 1)
+
+    @property
+    def last_day(self) -> date:
+        """Last day covered."""
+        parts = [int(part) for part in self.end[:10].split("-")]
+        month = parts[1] if len(parts) > 1 else 12
+        return date(parts[0], month, parts[2] if len(parts) > 2 else monthrange(parts[0], month)[1])
+
+    def common(self, size: int) -> int | None:
+        """Return year (size 4), month (7) or day (10) where both ends state the same one."""
+        if len(self.start) < size or len(self.end) < size or self.start[:size] != self.end[:size]:
+            return None
+        return int(self.start[:size].rsplit("-", 1)[-1])
+
+
+def _moment(year: int, month: int | None = None, day: int | None = None, match: re.Match[str] | None = None) -> str | None:  # fmt: skip
+    if not EARLIEST_YEAR <= year <= LATEST_YEAR:
+        return None
+    if not month:
+        return f"{year:04d}"
+    if not 1 <= month <= 12:
+        return None
+    if not day:
+        return f"{year:04d}-{month:02d}"
+    if not 1 <= day <= monthrange(year, month)[1]:
+        return None
+    text = f"{year:04d}-{month:02d}-{day:02d}"
+    if match is None or match["hour"] is None:
+        return text
+    hour, minute, second, zone = match["hour"], match["minute"], match["second"], match["zone"]
+    if int(hour) == 24:
+        return text
+    if int(hour) + int(minute) + int(second or 0) == 0 and not zone:
+        return text  # midnight without a zone is how databases write "no time known"
+    text += f"T{int(hour):02d}:{minute}" + (f":{second}" if second else "")
+    if zone and zone.upper() != "Z":
+        digits = zone[1:].replace(":", "")
+        zone = f"{zone[0]}{digits[:2]}:{digits[2:] or '00'}"
+    return text + (zone.upper() if zone else "")
+
+
+def _month(word: str) -> int | None:
+    word = word.lower().translate(_ACCENTS).rstrip(".")
+    return _ROMAN.get(word) or _MONTHS.get(word)
+
+
+def _single(text: str, order: str | None) -> str | None:
+    """Return one written moment as ISO text, or None."""
+    if match := (_ISO.match(text) or _COMPACT.match(text) or _YMD.match(text)):
+        return _moment(int(match["y"]), int(match["m"] or 0), int(match["d"] or 0), match)
+    if match := _ORDINAL_DAY.match(text):
+        first = date(int(match["y"]), 1, 1)
+        if not EARLIEST_YEAR <= first.year <= LATEST_YEAR or not 1 <= int(match["n"]) <= 366:
+            return None
+        return date.fromordinal(first.toordinal() + int(match["n"]) - 1).isoformat()
+    if match := _NUMERIC.match(text):
+        first, second, year = int(match["a"]), int(match["b"]), int(match["y"])
+        day_first, month_first = _moment(year, second, first, match), _moment(year, first, second, match)
+        if 0 in (first, second):
+            return _moment(year, max(first, second)) if first == 0 or second == 0 else None
+        if order == "DMY":
+            return day_first
+        if order == "MDY":
+            return month_first
+        if day_first and month_first and day_first != month_first:
+            # A dot or hyphen separates day and month in day-first countries only; a slash leaves it open.
+            return day_first if re.match(r"^\d{1,2}\s*\.", text) else f"{year:04d}"
+        return day_first or month_first
+    if match := _MONTH_YEAR.match(text):
+        return _moment(int(match["y"]), int(match["m"]))
+    for pattern in (_DAY_NAME, _NAME_DAY, _YEAR_NAME_DAY, _NAME_YEAR):
+        if match := pattern.match(text):
+            month = _month(match["w"])
+            day = int(match["d"] or 0) if "d" in pattern.groupindex else 0
+            return _moment(int(match["y"]), month, day) if month else None
+    return None
+
+
+@lru_cache(maxsize=200_000)
+def parse_date(text: str, order: str | None = None) -> DateInterval | None:
+    """Return the date or interval that `text` states, None where it states none.
+
+    Args:
+        text: what was written, e.g. `1978-12-21T02:12`, `1.11.1879`, `3 mai 1902`, `2008-06/2008-07`, `1890s`.
+        order: `DMY` or `MDY` where the dataset says how it writes numeric dates.
+    """
+    text = text.strip().strip("[]()?").strip().replace("−", "-").rstrip(".")
+    text = _CIRCA.sub("", text)
+    if not text:
+        return None
+    if single := _single(text, order):
+        return DateInterval(single, single)
+    if match := _DECADE.match(text):
+        return DateInterval(f"{match['y']}0", f"{match['y']}9")
+    if match := _DAYS_RANGE.match(text):
+        month = _month(match["w"])
+        start = _moment(int(match["y"]), month, int(match["d1"])) if month else None
+        end = _moment(int(match["y"]), month, int(match["d2"])) if month else None
+        return DateInterval(start, end) if start and end and start <= end else None
+    parts = _RANGE.split(text)
+    if len(parts) != 2 or not all(parts):
+        return None
+    first, last = _single(parts[0], order), _single(_completed(parts[0], parts[1]), order)
+    if not first or not last:
+        return None
+    interval = DateInterval(first, last)
+    return interval if interval.first_day <= interval.last_day else None
+
+
+def _completed(first: str, last: str) -> str:
+    """Return the end of an ISO interval with what it leaves out (`2007-11-13/15`, ISO 8601 4.4.5) filled in."""
+    if re.match(r"^\d{4}-\d{2}-\d{2}$", first) and re.match(r"^\d{2}$", last):
+        return first[:8] + last
+    if re.match(r"^\d{4}-\d{2}-\d{2}$", first) and re.match(r"^\d{2}-\d{2}$", last):
+        return first[:5] + last
+    if re.match(r"^\d{4}-\d{2}$", first) and re.match(r"^\d{2}$", last):
+        return first[:5] + last
+    return last
+
+
+def date_of(text: str | None, year: str | None = None, month: str | None = None, day: str | None = None, order: str | None = None) -> DateInterval | None:  # fmt: skip
+    """Return the date stated by a text and by its parts; where they contradict each other, what they agree on.
+
+    The text wins while the parts are inside it; a text that cannot be read leaves the parts; a contradiction in month
+    or day leaves the year, a contradiction in the year leaves nothing.
+    """
+    stated = parse_date(text, order) if text else None
+    parts = _from_parts(year, month, day)
+    if stated is None or parts is None:
+        return stated or parts
+    if stated.first_day <= parts.first_day and parts.last_day <= stated.last_day:
+        return stated
+    if parts.first_day <= stated.first_day and stated.last_day <= parts.last_day:
+        return stated
+    if stated.common(4) is not None and stated.common(4) == parts.common(4):
+        return DateInterval(stated.start[:4], stated.start[:4])
+    return None
+
+
+def _from_parts(year: str | None, month: str | None, day: str | None) -> DateInterval | None:
+    number = re.compile(r"^0*(\d{1,4})(?:\.0+)?$")
+    matched = number.match((year or "").strip())
+    if not matched:
+        return None
+    month_text = (month or "").strip()
+    month_match, day_match = number.match(month_text), number.match((day or "").strip())
+    month_number = int(month_match[1]) if month_match else (_month(month_text) or 0)
+    day_number = int(day_match[1]) if day_match and month_number else 0
+    text = (
+        _moment(int(matched[1]), month_number, day_number)
+        or _moment(int(matched[1]), month_number)
+        or _moment(int(matched[1]))
+    )
+    return DateInterval(text, text) if text else None

@@ -1,0 +1,243 @@
+"""The named transforms of mappings: each turns one or more text columns into one column.
+
+A transform here runs on columns; what a single value means is in `dates`, `coordinates`, `measures`, `licences` and
+`agents`. Value parsers are called once per distinct value of a batch, and remember what they have seen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from dissco_platform.opends import coordinates, dates, licences, measures
+
+Params = Mapping[str, Any]
+Build = Callable[[Sequence[pl.Expr], Params], pl.Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One transform: what it does, how many columns it takes (None = any number), its parameters, how it is built."""
+
+    name: str
+    summary: str
+    build: Build
+    inputs: int | None = 1
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def distinct(parse: Callable[[str], Any], dtype: pl.DataType | type[pl.DataType]) -> Callable[[pl.Series], pl.Series]:
+    """Return a column function that calls `parse` once per distinct non-null value."""
+
+    def run(series: pl.Series) -> pl.Series:
+        values = series.unique().drop_nulls()
+        if values.is_empty():
+            return pl.Series(series.name, [None], dtype=dtype).new_from_index(0, len(series))
+        parsed = pl.Series([parse(value) for value in values], dtype=dtype)
+        return series.replace_strict(values, parsed, default=None, return_dtype=dtype)
+
+    return run
+
+
+def distinct_rows(parse: Callable[..., Any], dtype: pl.DataType | type[pl.DataType]) -> Callable[[Sequence[pl.Series]], pl.Series]:
+    """Return a function of several columns that calls `parse` once per distinct combination of their values."""
+
+    def run(series: Sequence[pl.Series]) -> pl.Series:
+        frame = pl.DataFrame([one.alias(str(at)) for at, one in enumerate(series)])
+        keys = frame.unique(maintain_order=True)
+        parsed = pl.Series("parsed", [parse(*row) for row in keys.iter_rows()], dtype=dtype)
+        joined = frame.join(
+            keys.with_columns(parsed), on=frame.columns, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return joined["parsed"]
+
+    return run
+
+
+def _values(parse: Callable[[str], Any], dtype: type[pl.DataType]) -> Build:
+    return lambda columns, _: columns[0].map_batches(distinct(parse, dtype), return_dtype=dtype)
+
+
+def _rows(parse: Callable[..., Any], dtype: type[pl.DataType]) -> Build:
+    return lambda columns, _: pl.map_batches(columns, distinct_rows(parse, dtype), return_dtype=dtype)
+
+
+def _number(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+    """Plain decimals are cast; only what does not cast goes through the parser."""
+    plain = columns[0].cast(pl.Float64, strict=False)
+    odd = pl.when(plain.is_null()).then(columns[0])
+    parsed = odd.map_batches(distinct(measures.parse_number, pl.Float64), return_dtype=pl.Float64)
+    value = pl.coalesce(plain, parsed)
+    return pl.when(value.is_finite()).then(value)
+
+
+def _integer(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    value = _number(columns, params)
+    return pl.when(value == value.round(0)).then(value.cast(pl.Int64, strict=False))
+
+
+TRUE = ("true", "t", "yes", "y", "1", "ja", "j", "oui", "si", "sí", "sim", "verdadero", "verdadeiro", "wahr", "vrai", "x")
+FALSE = ("false", "f", "no", "n", "0", "-1", "nein", "non", "não", "nao", "falso", "falsch", "faux", "nee")
+
+
+def _boolean(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+    text = columns[0].str.to_lowercase().str.strip_chars()
+    return pl.when(text.is_in(TRUE)).then(pl.lit(value=True)).when(text.is_in(FALSE)).then(pl.lit(value=False))
+
+
+ACCEPTED = ("1", "accepted", "verified", "current", "preferred", "valid", "confirmed", "current determination")
+
+
+def _accepted(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    """identificationVerificationStatus or a preferred flag: stated, refused, or nothing said (other codes say nothing)."""
+    text = columns[0].str.to_lowercase().str.strip_chars()
+    return pl.when(text.is_in(ACCEPTED)).then(pl.lit(value=True)).otherwise(_boolean(columns, params))
+
+
+def _split(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    pieces = columns[0].str.split(str(params.get("at", "|")))
+    piece = pieces.list.get(int(params.get("take", 0)), null_on_oob=True).str.strip_chars()
+    return pl.when(piece != "").then(piece)
+
+
+def _concat(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    joined = pl.concat_str(list(columns), separator=str(params.get("separator", " | ")), ignore_nulls=True)
+    return pl.when(joined != "").then(joined)
+
+
+def _distinct_concat(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    """Join texts, but say the same thing once."""
+    joined = columns[0]
+    separator = pl.lit(str(params.get("separator", " | ")))
+    for column in columns[1:]:
+        joined = (
+            pl.when(column.is_null() | (column == joined).fill_null(value=False)).then(joined)
+            .when(joined.is_null()).then(column)
+            .otherwise(pl.concat_str([joined, separator, column]))
+        )  # fmt: skip
+    return joined
+
+
+def _date(part: Callable[[dates.DateInterval], Any], dtype: type[pl.DataType]) -> Build:
+    def build(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+        order = params.get("order")
+
+        def parse(text: str | None, year: str | None = None, month: str | None = None, day: str | None = None) -> Any:
+            interval = dates.date_of(text, year, month, day, order)
+            return None if interval is None else part(interval)
+
+        if len(columns) == 1:
+            return columns[0].map_batches(distinct(parse, dtype), return_dtype=dtype)
+        return pl.map_batches(list(columns), distinct_rows(parse, dtype), return_dtype=dtype)
+
+    return build
+
+
+_PLAIN_DECIMAL = r"^-?\d{1,3}(?:\.\d+)?$"
+
+
+def _position(axis: str) -> Build:
+    """Two plain decimals in range stay as they are; everything else is parsed with its verbatim cells."""
+
+    def parse(*cells: str | None) -> float | None:
+        padded = [*cells, None, None, None, None, None][:5]
+        latitude, longitude, verbatim_latitude, verbatim_longitude, verbatim = padded
+        position = coordinates.parse_position(latitude, longitude) or coordinates.parse_position(
+            verbatim_latitude, verbatim_longitude, verbatim
+        )
+        return None if position is None else getattr(position, axis)
+
+    def build(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+        latitude, longitude = columns[0], columns[1]
+        plain = latitude.str.contains(_PLAIN_DECIMAL) & longitude.str.contains(_PLAIN_DECIMAL)
+        y, x = latitude.cast(pl.Float64, strict=False), longitude.cast(pl.Float64, strict=False)
+        simple = (plain & (y.abs() <= 90) & (x.abs() <= 180)).fill_null(value=False)
+        rest = [pl.when(~simple).then(column) for column in columns]
+        parsed = pl.map_batches(rest, distinct_rows(parse, pl.Float64), return_dtype=pl.Float64)
+        return pl.when(simple).then(y if axis == "latitude" else x).otherwise(parsed)
+
+    return build
+
+
+def _span(measure: Callable[..., measures.Span | None], end: str) -> Build:
+    """A minimum or a maximum alone says nothing about the other end, so the end that was not written stays empty."""
+
+    def parse(low: str | None, high: str | None, verbatim: str | None = None) -> float | None:
+        span = measure(low, high, verbatim)
+        if span is None:
+            return None
+        only_other = (low is None) if end == "low" else (high is None)
+        if only_other and (low or high) and span.low == span.high:
+            return None
+        return getattr(span, end)  # type: ignore[no-any-return]
+
+    return _rows(parse, pl.Float64)
+
+
+def _regex(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    return columns[0].str.extract(str(params["pattern"]), int(params.get("group", 1)))
+
+
+def _replace(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    text = columns[0].str.replace_all(str(params["pattern"]), str(params.get("with", ""))).str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
+def _licence_url(text: str) -> str:
+    licence = licences.parse_licence(text)
+    return licence.url if licence else text
+
+
+def _iri(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+    return pl.when(columns[0].str.contains(r"^(?i)[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+$")).then(columns[0])
+
+
+def _not_iri(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    return pl.when(_iri(columns, params).is_null()).then(columns[0])
+
+
+def _country_part(code: bool) -> Build:
+    def parse(text: str) -> str | None:
+        from dissco_platform.opends import vocabularies  # noqa: PLC0415  tables are read when first needed
+
+        return vocabularies.load("country").match(text)
+
+    def build(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+        return columns[0].map_batches(distinct(parse, pl.String), return_dtype=pl.String)
+
+    return build
+
+
+_TRANSFORMS = (
+    Transform("trim", "outer white space removed", lambda c, _: c[0].str.strip_chars()),
+    Transform("lower", "lower case", lambda c, _: c[0].str.to_lowercase()),
+    Transform("upper", "upper case", lambda c, _: c[0].str.to_uppercase()),
+    Transform("accepted", "whether a status or flag says that this is the current identification", _accepted),
+    Transform("split", "one piece of a list", _split, 1, {"at": "separator, default |", "take": "which piece, from 0"}),
+    Transform("number", "a number, decimal point or comma", _number),
+    Transform("integer", "a whole number", _integer),
+    Transform("boolean", "true or false, in several languages", _boolean),
+    Transform("date", "ISO 8601 date or interval; from text, year, month and day", _date(lambda d: d.iso, pl.String), None, {"order": "DMY or MDY for 2/1/1930"}),
+    Transform("year", "the year of a date", _date(lambda d: d.common(4), pl.Int64), None, {"order": "DMY or MDY"}),
+    Transform("month", "the month of a date", _date(lambda d: d.common(7), pl.Int64), None, {"order": "DMY or MDY"}),
+    Transform("day", "the day of a date", _date(lambda d: d.common(10), pl.Int64), None, {"order": "DMY or MDY"}),
+    Transform("start_day", "first day of the year of a date", _date(lambda d: d.first_day.timetuple().tm_yday if len(d.start) > 7 else None, pl.Int64), None),
+    Transform("end_day", "last day of the year of a date", _date(lambda d: d.last_day.timetuple().tm_yday if len(d.end) > 7 else None, pl.Int64), None),
+    Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None),
+    Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None),
+    Transform("elevation_low", "lowest elevation in metres from minimum, maximum, verbatim", _span(measures.elevation, "low"), None),
+    Transform("elevation_high", "highest elevation in metres", _span(measures.elevation, "high"), None),
+    Transform("depth_low", "least depth in metres", _span(measures.depth, "low"), None),
+    Transform("depth_high", "greatest depth in metres", _span(measures.depth, "high"), None),
+    Transform("licence", "canonical URL of a licence", _values(_licence_url, pl.String)),
+    Transform("iri", "the value where it is an IRI, else nothing", _iri),
+    Transform("not_iri", "the value where it is no IRI", _not_iri),
+    Transform("country_code", "ISO 3166-1 alpha-2 of a country name", _country_part(code=True)),
+    Transform("concat", "texts joined", _concat, None, {"separator": "default ' | '"}),
+    Transform("distinct", "different texts joined, equal ones once", _distinct_concat, None, {"separator": "default ' | '"}),
+    Transform("regex", "the group that a pattern finds", _regex, 1, {"pattern": "regular expression", "group": "default 1"}),
+    Transform("replace", "what a pattern finds replaced", _replace, 1, {"pattern": "regular expression", "with": "replacement"}),
+)  # fmt: skip
+
+TRANSFORMS: dict[str, Transform] = {transform.name: transform for transform in _TRANSFORMS}

@@ -1,0 +1,138 @@
+"""Controlled vocabularies: tables of concepts with labels in many languages, and how a written value finds its concept.
+
+Each vocabulary is one TSV beside this file (`concept`, `parent`, `language`, `labels` separated by `|`); its first lines
+begin with `#` and name the source. The language `~` marks regular expressions over the normalised text, tried last and in
+file order. Curators add labels and concepts by a file of the same form in `mappings/vocabularies/`.
+"""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from dissco_platform.errors import MappingError
+
+FOLDER = Path(__file__).parent
+_FIELDS = ["concept", "parent", "language", "labels"]
+_BLANK = frozenset({"", "na", "n a", "n k", "null", "none", "unknown", "not recorded", "not applicable", "no data", "nd"})
+
+
+def normalise(text: str) -> str:
+    """Return the form in which labels are compared: accents, case, punctuation and repeated blanks gone; ♀ ♂ ⚥ † kept."""
+    text = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("œ", "oe").replace("Œ", "oe").replace("ß", "ss"))
+    text = "".join(mark for mark in text if not unicodedata.combining(mark)).casefold()
+    text = text.replace("ø", "o").replace("æ", "ae").replace("ł", "l").replace("đ", "d")
+    return re.sub(r"\s+", " ", re.sub(r"[^\w♀♂⚥†+%]+|_", " ", text)).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One concept: the name that documents carry, and the wider concept it belongs to."""
+
+    name: str
+    parent: str | None
+
+
+@dataclass
+class Vocabulary:
+    """One vocabulary, ready for look-ups."""
+
+    name: str
+    source: str
+    concepts: dict[str, Concept] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
+
+    def match(self, text: str | None) -> str | None:
+        """Return the concept that a written value names, None where it names none."""
+        if text is None:
+            return None
+        key = normalise(text)
+        if found := self.labels.get(key) or self.labels.get(key.replace(" ", "")):
+            return found
+        if not key or (key in _BLANK):
+            return None
+        # a count or a mark of doubt around the value: "1 female", "Female?", "holotype (2)"
+        trimmed = re.sub(r"^\d+\s+|\s+\d+$|\s*\b(?:s|es)$", "", key).strip()
+        if trimmed != key and (found := self.labels.get(trimmed)):
+            return found
+        for pattern, concept in self.patterns:
+            if pattern.search(key):
+                return concept
+        return None
+
+    def ancestors(self, concept: str) -> list[str]:
+        """Return the wider concepts of a concept, nearest first."""
+        chain: list[str] = []
+        parent = self.concepts[concept].parent if concept in self.concepts else None
+        while parent and parent not in chain:
+            chain.append(parent)
+            parent = self.concepts[parent].parent if parent in self.concepts else None
+        return chain
+
+    def add(self, rows: Iterable[tuple[int, dict[str, str]]], path: Path) -> None:
+        """Add rows of a table; a label already given to another concept is an error with file and line."""
+        for line, row in rows:
+            concept = (row.get("concept") or "").strip()
+            if not concept or None in row or row.get("labels") is None:
+                raise MappingError(f"{path}, line {line}: a row needs concept, parent, language and labels, tab-separated")
+            if concept not in self.concepts:
+                self.concepts[concept] = Concept(concept, (row["parent"] or "").strip() or None)
+                self.labels.setdefault(normalise(concept), concept)
+                self.labels.setdefault(normalise(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", concept)), concept)
+            if row["language"] == "~":
+                try:
+                    self.patterns.append((re.compile(row["labels"]), concept))
+                except re.error as error:
+                    raise MappingError(
+                        f"{path}, line {line}: {row['labels']!r} is no regular expression ({error})"
+                    ) from None
+                continue
+            for label in row["labels"].split("|"):
+                key = normalise(label)
+                other = self.labels.get(key)
+                if other is not None and other != concept:
+                    raise MappingError(
+                        f"{path}, line {line}: label {label.strip()!r} belongs to {other!r} already; remove it from one of the two"
+                    )
+                self.labels[key] = concept
+
+
+def _rows(path: Path) -> tuple[str, list[tuple[int, dict[str, str]]]]:
+    source, rows = "", []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("#"):
+            source += line.lstrip("# ").strip() + " "
+        elif line.strip() and line.split("\t")[0] != "concept":
+            cells = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
+            rows.append((number, dict(zip(_FIELDS, cells + [""] * (3 - len(cells)), strict=False))))
+    return source.strip(), rows
+
+
+def names() -> list[str]:
+    """Return the names of the vocabularies."""
+    return sorted(path.stem for path in FOLDER.glob("*.tsv"))
+
+
+@lru_cache(maxsize=64)
+def load(name: str, extension: Path | None = None) -> Vocabulary:
+    """Return a vocabulary with the curators' additions.
+
+    Args:
+        name: a table's name, e.g. `sex`.
+        extension: folder that may hold `<name>.tsv` with further labels (`mappings/vocabularies`).
+    """
+    path = FOLDER / f"{name}.tsv"
+    if not path.is_file():
+        raise MappingError(f"there is no vocabulary {name!r}; there are {', '.join(names())}")
+    source, rows = _rows(path)
+    vocabulary = Vocabulary(name, source)
+    vocabulary.add(rows, path)
+    further = extension / f"{name}.tsv" if extension else None
+    if further is not None and further.is_file():
+        vocabulary.add(_rows(further)[1], further)
+    return vocabulary
