@@ -1,0 +1,13 @@
+"""Taxonomic names: parsing, and bulk matching to a checklist such as the Catalogue of Life.
+
+- `keys`: the name columns of a record and the fingerprint of a distinct name
+- `ranks`: ranks, statuses and rank markers as tables
+- `normalise`: text cleaning, folding and stemming (functions of one word, and the same as expressions)
+- `parser`: the adapter over gbif-name-parser; `parse_cache`: what is kept of it across runs
+- `coldp`: ColDP and Darwin Core checklists as one table; `backbone`: the index built from it; `gate`: is a release sane
+- `authorship`: are two citations of an author the same
+- `candidates`, `score`, `match`: from distinct names to usages
+- `overrides`: curators' decisions; `harmonise`: a dataset's names; `tables_io`: files of names for the command line
+
+Nothing here knows Dagster, the environment or specimens.
+"""

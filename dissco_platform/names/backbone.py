@@ -1,0 +1,526 @@
+"""The index of a checklist release: built once from ColDP or Darwin Core, opened by every match.
+
+Tables written into the index folder (Parquet; a row number is the place of a usage in `usages`):
+
+- `usages`: id, name (without authorship), authorship, authorship_id, rank, status, code, accepted, lineage, species
+- `authorships`: each distinct citation
+- `lineages`: row number and name of every classification rank above (and including) a taxon
+- `words`: the numbers of the words of each usage, packed
+- `keys`: (key, row) sorted by key: genus or uninomial word, stems of the epithets
+- `genera`, `epithets`: distinct words with their number and stem number
+- `genus_deletions`, `stem_deletions`: (hash, number) sorted by hash: words with one letter left out
+- `identifiers`: (hash of the id, row), sorted
+- `info.json`: release, licence, counts, versions
+
+How a name is looked up there is in `candidates.py`.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import orjson
+import polars as pl
+
+from dissco_platform.errors import ChecklistError
+from dissco_platform.names.coldp import Checklist, read_checklist
+from dissco_platform.names.normalise import stem_key
+from dissco_platform.names.ranks import CLASSIFICATION, CODES, RANK_NUMBER, RANKS, STATUSES
+from dissco_platform.names.score import taxon_key
+from dissco_platform.names.words import deletions, hash64, name_words
+from dissco_platform.provenance import ContentVersion, fingerprint
+
+Progress = Callable[[str, int], None]
+
+INDEX_VERSION: Final = 1
+"""Raised whenever the tables or the keys change: an index of another version is built again, never guessed at."""
+
+CODE_WORDS: Final = tuple(sorted(set(CODES.values())))
+WORD_BITS: Final = 21
+MAX_WORDS: Final = 2**WORD_BITS
+MAX_DEPTH: Final = 64
+
+_RANK_ENUM = pl.Enum([rank for rank, _ in RANKS])
+_STATUS_ENUM = pl.Enum(list(STATUSES))
+_CODE_ENUM = pl.Enum(list(CODE_WORDS))
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """What an index was built from and what it holds."""
+
+    key: str
+    title: str
+    version: str
+    doi: str
+    licence: str
+    issued: str
+    kind: str
+    usages: int
+    by_status: dict[str, int]
+    by_rank: dict[str, int]
+    data_version: str
+    index_version: int = INDEX_VERSION
+    temporary_ids: float = 0.0
+    """Share of identifiers that have neither the shape of a Catalogue of Life id nor of an OTU."""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def release(self) -> str:
+        """Return how the release is cited in a result: alias or key with its version."""
+        return " ".join(part for part in (self.key, self.version) if part) or self.title or self.data_version[:12]
+
+
+def build_backbone(source: Path, out: Path, *, progress: Progress | None = None) -> BackboneInfo:
+    """Build the index of the checklist `source` in the empty folder `out`.
+
+    `progress(what, usages)` is told of each step. Raises ChecklistError where the source cannot be read or holds no
+    usages, or has more than two million distinct words (the width of a key).
+    """
+    tell = progress or (lambda what, count: None)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".build-") as folder:
+        scratch = Path(folder)
+        checklist = read_checklist(source, scratch)
+        raw = scratch / "usages-as-read.parquet"
+        tell("reading", 0)
+        _read_words(checklist, raw)
+        rows = pl.scan_parquet(raw).select(pl.len()).collect().item()
+        if rows == 0:
+            raise ChecklistError(f"{source.name}: the checklist has no usages")
+        tell("linking", rows)
+        tree = _link(raw)
+        lineages = _lineages(raw, tree, out)
+        tell("indexing", rows)
+        _write_keys(raw, out)
+        info = _write_usages(raw, out, tree, lineages, checklist)
+        for warning in tree.warnings:
+            info.warnings.append(warning)
+        (out / "info.json").write_bytes(orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
+        tell("done", rows)
+    return info
+
+
+def _read_words(checklist: Checklist, raw: Path) -> None:
+    """Write the checklist's usages with their words (`g`, `e1`, `e2` keys) to `raw`, streaming."""
+    frame = checklist.usages.filter(pl.col("id").is_not_null() & pl.col("scientificName").is_not_null())
+    frame = frame.with_columns(
+        pl.col("rank").cast(_RANK_ENUM),
+        pl.col("status").cast(_STATUS_ENUM),
+        pl.col("code").cast(_CODE_ENUM),
+    )
+    name_words(frame, "scientificName", "authorship").sink_parquet(raw, compression="zstd", compression_level=1)
+
+
+@dataclass
+class _Tree:
+    """Row links of a checklist: `accepted` of every usage, `parent` of accepted ones (null for none)."""
+
+    accepted: pl.Series
+    parent: pl.Series
+    warnings: list[str]
+
+
+def _link(raw: Path) -> _Tree:
+    frame = pl.read_parquet(raw, columns=["id", "parent_id", "status"])
+    rows = frame.height
+    ids = frame.select("id", target=pl.int_range(pl.len(), dtype=pl.Int32)).unique("id", keep="first")
+    linked = frame.select("parent_id").join(ids, left_on="parent_id", right_on="id", how="left", maintain_order="left")
+    warnings = []
+    unknown = int((linked["parent_id"].is_not_null() & linked["target"].is_null()).sum())
+    if unknown:
+        warnings.append(f"{unknown} usages name a parent or accepted usage that the checklist does not hold")
+    if ids.height < rows:
+        warnings.append(f"{rows - ids.height} usages repeat an id; the first of each is linked to")
+    own = pl.int_range(rows, dtype=pl.Int32, eager=True)
+    target = linked["target"].set(linked["target"] == own, None)
+    synonym = frame["status"].to_physical() >= STATUSES.index("synonym")
+    accepted = own.zip_with(~synonym, target)
+    for _ in range(8):  # a synonym of a synonym: follow to the end
+        onward = synonym.gather(accepted).fill_null(value=False)
+        if not onward.any():
+            break
+        accepted = accepted.zip_with(~onward, accepted.gather(accepted))
+    lost = synonym.gather(accepted).fill_null(value=True)
+    if lost.any():
+        bare = int((lost & (frame["status"] != "bare name")).sum())
+        if bare:
+            warnings.append(f"{bare} synonyms lead to no accepted usage and stand for themselves")
+        accepted = accepted.zip_with(~lost, own)
+    return _Tree(accepted, target.set(synonym, None), warnings)
+
+
+def _lineages(raw: Path, tree: _Tree, out: Path) -> tuple[pl.Series, pl.Series]:
+    """Write `lineages` and return for every usage its lineage number and the row of its species (null for none)."""
+    frame = pl.read_parquet(raw, columns=["rank"])
+    rows = frame.height
+    own = pl.int_range(rows, dtype=pl.Int32, eager=True)
+    slot = (
+        frame["rank"]
+        .cast(pl.String)
+        .replace_strict({name: place for place, name in enumerate(CLASSIFICATION)}, default=None, return_dtype=pl.Int8)
+    )
+    is_accepted = tree.accepted == own
+    # usages that share everything above them share a lineage: one for each taxon that has children or a rank of its own
+    used = pl.DataFrame({"row": tree.parent}).drop_nulls().unique()
+    ranked = pl.DataFrame({"row": own.filter(is_accepted & slot.is_not_null())})
+    nodes = pl.concat([used, ranked]).unique().sort("row").with_row_index("lineage")
+    levels = []
+    current = nodes.select("lineage", "row")
+    for depth in range(MAX_DEPTH):
+        here = current.with_columns(slot=pl.Series(slot.gather(current["row"])))
+        levels.append(here.drop_nulls("slot").with_columns(depth=pl.lit(depth, dtype=pl.Int8)))
+        above = tree.parent.gather(tree.accepted.gather(current["row"]))
+        current = current.with_columns(row=above).drop_nulls("row")
+        if current.is_empty():
+            break
+    else:
+        tree.warnings.append(f"{current.height} taxa lie in a circle of parents; their classification is cut")
+    filled = pl.concat(levels).sort("depth").unique(["lineage", "slot"], keep="first")
+    names = pl.read_parquet(raw, columns=["name"])["name"]
+    table = nodes.select("lineage")
+    for place, name in enumerate(CLASSIFICATION):
+        one = filled.filter(pl.col("slot") == place).select("lineage", pl.col("row").alias(f"{name}_row"))
+        table = table.join(one, on="lineage", how="left", maintain_order="left")
+        table = table.with_columns(_last_word(names.gather(table[f"{name}_row"])).alias(name))
+    by_row = pl.DataFrame({"row": tree.accepted}).with_columns(
+        parent=pl.Series(tree.parent.gather(tree.accepted)), own=pl.lit(value=True)
+    )
+    numbered = nodes.select(pl.col("row"), pl.col("lineage").cast(pl.Int32))
+    lineage = (
+        by_row.join(numbered, on="row", how="left", maintain_order="left")
+        .join(
+            numbered.rename({"lineage": "above"}), left_on="parent", right_on="row", how="left", maintain_order="left"
+        )
+        .select(pl.coalesce("lineage", "above"))
+        .to_series()
+    )
+    species = _species(frame["rank"], own, tree)
+    flat = [c for c in pl.scan_parquet(raw).collect_schema().names() if c.startswith("flat_")]
+    table = table.drop("lineage")
+    if flat:
+        table, lineage = _flat_lineages(raw, flat, table, lineage)
+    table.write_parquet(out / "lineages.parquet", compression="zstd")
+    return lineage, species
+
+
+def _species(rank: pl.Series, own: pl.Series, tree: _Tree) -> pl.Series:
+    """Return for every usage the row of the species that its accepted usage is or belongs to."""
+    is_species = rank == "species"
+    numbers = rank.to_physical()
+    first, last = RANK_NUMBER["species"], RANK_NUMBER["unranked"]
+    found = own.set(~is_species, None)
+    current = tree.parent
+    below = (numbers > first) & (numbers < last)
+    for _ in range(4):  # form, variety, subspecies, species
+        hit = below & found.is_null() & is_species.gather(current).fill_null(value=False)
+        found = found.zip_with(~hit, current)
+        current = tree.parent.gather(current)
+    return found.gather(tree.accepted)
+
+
+def _last_word(names: pl.Series) -> pl.Series:
+    """Return a classification's names: `Aus (Bus)` is the subgenus Bus."""
+    return names.to_frame("n").select(pl.col("n").str.extract(r"\(([^)]+)\)\s*$").fill_null(pl.col("n"))).to_series()
+
+
+def _flat_lineages(
+    raw: Path, flat: list[str], table: pl.DataFrame, lineage: pl.Series
+) -> tuple[pl.DataFrame, pl.Series]:
+    """Give usages that hang in no tree the lineage written in their own columns (ColDP: either the one or the other)."""
+    written = pl.read_parquet(raw, columns=flat).with_columns(lineage=lineage)
+    loose = pl.col("lineage").is_null() & pl.any_horizontal(pl.col(flat).is_not_null())
+    distinct = written.filter(loose).select(flat).unique(maintain_order=True)
+    if distinct.is_empty():
+        return table, lineage
+    numbered = distinct.with_columns(number=pl.int_range(pl.len(), dtype=pl.Int32) + table.height)
+    joined = written.join(numbered, on=flat, how="left", nulls_equal=True, maintain_order="left")
+    extra = distinct.rename({column: column.removeprefix("flat_") for column in flat})
+    lineage = joined.select(pl.when(loose).then("number").otherwise("lineage")).to_series()
+    return pl.concat([table, extra], how="diagonal"), lineage
+
+
+def _write_keys(raw: Path, out: Path) -> None:
+    words = (
+        pl.read_parquet(raw, columns=["g"])["g"]
+        .drop_nulls()
+        .unique()
+        .sort()
+        .to_frame("word")
+        .with_row_index("id", offset=1)
+    )
+    _check_width(words.height, "genera and uninomials")
+    words = words.with_columns(pl.col("id").cast(pl.UInt32))
+    words.write_parquet(out / "genera.parquet", compression="zstd")
+    deletions(words.select(pl.col("word"), pl.col("id"))).write_parquet(
+        out / "genus_deletions.parquet", compression="zstd"
+    )
+    epithets = (
+        pl.concat([pl.read_parquet(raw, columns=[c])[c].drop_nulls().unique() for c in ("e1", "e2")])
+        .unique()
+        .sort()
+        .to_frame("word")
+        .with_columns(stem=stem_key(pl.col("word")))
+    )
+    stems = epithets["stem"].unique().sort().to_frame("stem").with_row_index("stem_id", offset=1)
+    _check_width(epithets.height, "epithets")
+    stems = stems.with_columns(pl.col("stem_id").cast(pl.UInt32))
+    epithets = epithets.join(stems, on="stem", how="left", maintain_order="left")
+    epithets.write_parquet(out / "epithets.parquet", compression="zstd")
+    deletions(stems.select(word=pl.col("stem"), id=pl.col("stem_id"))).write_parquet(
+        out / "stem_deletions.parquet", compression="zstd"
+    )
+    keys = pl.read_parquet(raw, columns=["g", "e1", "e2"]).with_row_index("row")
+    by_word = epithets.select("word", "stem_id")
+    g = keys.select("g").join(words, left_on="g", right_on="word", how="left", maintain_order="left")["id"]
+    one = keys.select("e1").join(by_word, left_on="e1", right_on="word", how="left", maintain_order="left")["stem_id"]
+    two = keys.select("e2").join(by_word, left_on="e2", right_on="word", how="left", maintain_order="left")["stem_id"]
+    word_number = epithets.select("word", number=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    w1 = keys.select("e1").join(word_number, left_on="e1", right_on="word", how="left", maintain_order="left")["number"]
+    w2 = keys.select("e2").join(word_number, left_on="e2", right_on="word", how="left", maintain_order="left")["number"]
+    pack(g, w1, w2).alias("words").to_frame().write_parquet(out / "words.parquet", compression="zstd")
+    table = (
+        pl.DataFrame({"row": keys["row"].cast(pl.Int32), "key": pack(g, one, two)})
+        .filter(pl.col("key").is_not_null())
+        .sort("key", "row")
+    )
+    table.write_parquet(out / "keys.parquet", compression="zstd")
+
+
+def pack(g: pl.Series, one: pl.Series, two: pl.Series) -> pl.Series:
+    """Return the 63-bit key of (genus or uninomial number, stem numbers of the epithets; null counts as none)."""
+    return (
+        pl.DataFrame({"g": g, "one": one, "two": two})
+        .select(
+            pl.col("g").cast(pl.UInt64) * (2 ** (2 * WORD_BITS))
+            + pl.col("one").cast(pl.UInt64).fill_null(0) * 2**WORD_BITS
+            + pl.col("two").cast(pl.UInt64).fill_null(0)
+        )
+        .to_series()
+    )
+
+
+def _check_width(words: int, what: str) -> None:
+    if words >= MAX_WORDS:
+        raise ChecklistError(f"the checklist has {words} distinct {what}; an index holds {MAX_WORDS - 1}")
+
+
+def _write_usages(
+    raw: Path,
+    out: Path,
+    tree: _Tree,
+    lineages: tuple[pl.Series, pl.Series],
+    checklist: Checklist,
+) -> BackboneInfo:
+    lineage, species = lineages
+    authorships = (
+        pl.read_parquet(raw, columns=["author"])["author"]
+        .drop_nulls()
+        .unique()
+        .sort()
+        .to_frame("authorship")
+        .with_row_index("authorship_id")
+    ).with_columns(pl.col("authorship_id").cast(pl.Int32))
+    authorships.write_parquet(out / "authorships.parquet", compression="zstd")
+    author = pl.read_parquet(raw, columns=["author"]).join(
+        authorships, left_on="author", right_on="authorship", how="left", maintain_order="left"
+    )["authorship_id"]
+    frame = pl.read_parquet(raw, columns=["id", "name", "rank", "status", "code", "extinct", "quality"]).with_columns(
+        authorship_id=author,
+        accepted=tree.accepted,
+        lineage=lineage,
+        species=species,
+    )
+    frame.write_parquet(out / "usages.parquet", compression="zstd", row_group_size=250_000)
+    ids = frame.select(hash=hash64(pl.col("id")), row=pl.int_range(pl.len(), dtype=pl.Int32)).sort("hash", "row")
+    ids.write_parquet(out / "identifiers.parquet", compression="zstd")
+    version = ContentVersion()
+    version.schema("usages", [f"index {INDEX_VERSION}"])
+    # what a match can depend on: the usage itself, whom it leads to, and what stands above it
+    accepted_id = frame["id"].gather(frame["accepted"])
+    table = pl.read_parquet(out / "lineages.parquet", columns=list(CLASSIFICATION))
+    above = table.select(fingerprint([pl.col(c) for c in CLASSIFICATION])).to_series()
+    prints = frame.select(
+        fingerprint(
+            [
+                pl.col("id"),
+                pl.col("name"),
+                pl.col("rank").cast(pl.String),
+                pl.col("status").cast(pl.String),
+                pl.col("code").cast(pl.String),
+                pl.Series("author", pl.read_parquet(raw, columns=["author"])["author"]),
+                pl.Series("accepted id", accepted_id),
+                pl.Series("above", above.gather(frame["lineage"])),
+            ]
+        )  # fmt: skip
+    ).to_series()
+    version.add("usages", prints)
+    meta = checklist.metadata
+
+    def text(*names: str) -> str:
+        value = next((meta[name] for name in names if meta.get(name)), "")
+        return str(value)
+
+    odd = frame.select(
+        (~pl.col("id").str.contains(r"^(?:[23456789BCDFGHJKLMNPQRSTVWXYZ]{1,7}|BOLD:.*|SH\d.*)$")).mean()
+    ).item()
+    return BackboneInfo(
+        key=text("alias", "key"),
+        title=text("title"),
+        version=text("version", "issued"),
+        doi=text("doi").removeprefix("https://doi.org/"),
+        licence=text("license"),
+        issued=text("issued"),
+        kind=checklist.kind,
+        usages=frame.height,
+        by_status=_counts(frame["status"]),
+        by_rank=_counts(frame["rank"]),
+        data_version=version.hexdigest(),
+        temporary_ids=round(float(odd or 0.0), 6),
+        warnings=list(checklist.warnings),
+    )
+
+
+def _counts(column: pl.Series) -> dict[str, int]:
+    counted = column.cast(pl.String).value_counts(sort=True)
+    return {str(name): int(count) for name, count in counted.iter_rows()}
+
+
+class Backbone:
+    """An opened index; its tables are read when first used and kept in memory."""
+
+    def __init__(self, path: Path, info: BackboneInfo) -> None:
+        self.path = path
+        self.info = info
+
+    def _table(self, name: str) -> pl.DataFrame:
+        try:
+            return pl.read_parquet(self.path / f"{name}.parquet")
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise ChecklistError(f"{self.path}: the index lacks {name}.parquet; build it again") from error
+
+    @cached_property
+    def usages(self) -> pl.DataFrame:
+        """Return the usages table."""
+        return self._table("usages")
+
+    @cached_property
+    def lineages(self) -> pl.DataFrame:
+        """Return the lineages table."""
+        return self._table("lineages")
+
+    @cached_property
+    def lineage_keys(self) -> pl.DataFrame:
+        """Return the lineages' names as they are compared with a record's classification."""
+        return self.lineages.select([taxon_key(pl.col(rank)).alias(rank) for rank in CLASSIFICATION])
+
+    @cached_property
+    def authorships(self) -> pl.Series:
+        """Return the distinct authorships by number."""
+        return self._table("authorships")["authorship"]
+
+    @cached_property
+    def words(self) -> pl.Series:
+        """Return for every usage the packed numbers of its words: genus, epithets (see `pack`)."""
+        return self._table("words")["words"]
+
+    @cached_property
+    def epithet_words(self) -> pl.Series:
+        """Return the epithet words by number (number 0 is none)."""
+        return pl.concat([pl.Series("word", [""]), self.epithets["word"]])
+
+    @cached_property
+    def genera(self) -> pl.DataFrame:
+        """Return words of genera and uninomials: id, word."""
+        return self._table("genera")
+
+    @cached_property
+    def epithets(self) -> pl.DataFrame:
+        """Return words of epithets: word, stem, stem_id."""
+        return self._table("epithets")
+
+    @cached_property
+    def stems(self) -> pl.Series:
+        """Return the stems by number (number 0 is none)."""
+        stems = self.epithets.select("stem_id", "stem").unique("stem_id").sort("stem_id")["stem"]
+        return pl.concat([pl.Series("stem", [""]), stems])
+
+    @cached_property
+    def genus_words(self) -> pl.Series:
+        """Return the genus words by number (number 0 is none)."""
+        return pl.concat([pl.Series("word", [""]), self.genera["word"]])
+
+    @cached_property
+    def keys(self) -> "SortedTable":
+        """Return key → rows."""
+        return SortedTable.of(self._table("keys"), "key", "row")
+
+    @cached_property
+    def identifiers(self) -> "SortedTable":
+        """Return hash of an id → rows."""
+        return SortedTable.of(self._table("identifiers"), "hash", "row")
+
+    @cached_property
+    def genus_deletions(self) -> "SortedTable":
+        """Return hash of a genus word with a letter left out → word numbers."""
+        return SortedTable.of(self._table("genus_deletions"), "hash", "id")
+
+    @cached_property
+    def stem_deletions(self) -> "SortedTable":
+        """Return hash of a stem with a letter left out → stem numbers."""
+        return SortedTable.of(self._table("stem_deletions"), "hash", "id")
+
+
+@dataclass(frozen=True)
+class SortedTable:
+    """Values by sorted UInt64 keys, looked up by bisection: nothing is hashed when an index is opened."""
+
+    keys: pl.Series
+    values: pl.Series
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, key: str, value: str) -> "SortedTable":
+        """Take two columns of a frame sorted by `key`."""
+        return cls(frame[key].rechunk().set_sorted(), frame[value].rechunk())
+
+    def find(self, wanted: pl.Series) -> pl.DataFrame:
+        """Return `place` (UInt32, in `wanted`) and `value` of every hit, in the order of `wanted`; a null hits nothing."""
+        asked = wanted.to_frame("key").with_row_index("place").drop_nulls("key")
+        low = self.keys.search_sorted(asked["key"], side="left")
+        high = self.keys.search_sorted(asked["key"], side="right")
+        hits = (
+            asked.select("place")
+            .with_columns(low=low, high=high)
+            .filter(pl.col("high") > pl.col("low"))
+            .select("place", at=pl.int_ranges("low", "high", dtype=pl.UInt32))
+            .explode("at")
+        )
+        return hits.select("place", value=self.values.gather(hits["at"]))
+
+
+def open_backbone(path: Path) -> Backbone:
+    """Open an index that `build_backbone` wrote; ChecklistError where there is none or it is of another version."""
+    file = path / "info.json"
+    if not file.is_file():
+        raise ChecklistError(f"{path}: holds no index of a checklist; build one with a ColDP or Darwin Core checklist")
+    try:
+        info = BackboneInfo(**orjson.loads(file.read_bytes()))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ChecklistError(f"{file}: cannot be read; build the index again") from error
+    if info.index_version != INDEX_VERSION:
+        raise ChecklistError(
+            f"{path}: index version {info.index_version}, this release reads {INDEX_VERSION}; build it again"
+        )
+    return Backbone(path, info)
+
+
+def drop_index(path: Path) -> None:
+    """Remove an index folder."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+__all__ = ["Backbone", "BackboneInfo", "SortedTable", "build_backbone", "open_backbone"]

@@ -1,0 +1,104 @@
+"""From the name columns of records to queries: which text is the name, parsed, as word keys.
+
+The columns of a query: `g, e1, e2` (word keys), `whole` (the name is an identifier, virus or formula and matches only as a
+whole), `beyond` (the name stands for something below the taxon it names: `Aus sp.`), `authorship`, `rank`, `code`, `id`,
+`q_<rank>` (classification keys). What becomes of them is in `match.py`.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from dissco_platform.names.coldp import RANK_WORDS, vocabulary
+from dissco_platform.names.normalise import word_key
+from dissco_platform.names.parse_many import parse_names
+from dissco_platform.names.ranks import CODES
+from dissco_platform.names.score import CLASSIFICATION_WEIGHTS, taxon_key
+from dissco_platform.names.words import whole_key
+
+_LOWEST_FIRST: Final = ("genus", "family", "order", "class", "phylum", "kingdom")
+NOTHING: Final = ("", "null", "none", "\\n", "na", "n/a", "nan", "-", "--", "?", ".")
+"""What is written where there is nothing, in lower case."""
+
+
+def name_text() -> pl.Expr:
+    """Return the text that is to be parsed of frames with NAME_COLUMNS: the name, else its parts, else the lowest taxon.
+
+    A name that is only an epithet gets its genus before it (GBIF's assembly of names).
+    """
+    given = {
+        c: _clean(pl.col(f"dwc:{c}"))
+        for c in ("scientificName", "genericName", "genus", "specificEpithet", "infraspecificEpithet")
+    }
+    genus = given["genericName"].fill_null(given["genus"])
+    assembled = pl.when(given["specificEpithet"].is_not_null() & genus.is_not_null()).then(
+        pl.concat_str(genus, given["specificEpithet"], given["infraspecificEpithet"], separator=" ", ignore_nulls=True)
+    )
+    name = given["scientificName"]
+    only_epithet = name.str.contains(r"^[a-z][a-z-]{2,}$") & genus.is_not_null()
+    abbreviated = name.str.contains(r"^(?:[A-Z]\.|\?)\s+[a-z]") & genus.is_not_null()
+    name = (
+        pl.when(only_epithet)
+        .then(pl.concat_str(genus, name, separator=" "))
+        .when(abbreviated)
+        .then(pl.concat_str(genus, name.str.replace(r"^\S+\s+", ""), separator=" "))
+        .otherwise(name)
+    )
+    lowest = [_clean(pl.col(f"dwc:{rank}")) for rank in _LOWEST_FIRST]
+    return pl.coalesce(name, assembled, given["genericName"], *lowest)
+
+
+def _clean(text: pl.Expr) -> pl.Expr:
+    text = text.str.replace_all(r"[\x00-\x1f\x7f\s]+", " ").str.strip_chars()
+    return pl.when(~text.str.to_lowercase().is_in(NOTHING)).then(text)
+
+
+def make_queries(names: pl.DataFrame, parsed: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (queries, parses) for the rows of `names` (NAME_COLUMNS), in order."""
+    asked = names.select(
+        name=name_text(),
+        authorship=_clean(pl.col("dwc:scientificNameAuthorship")),
+        rank=vocabulary(pl.col("dwc:taxonRank").str.strip_chars(), RANK_WORDS, None),
+        code=vocabulary(pl.col("dwc:nomenclaturalCode").str.strip_chars(), CODES, None),
+    )
+    if parsed is None:
+        parsed = parse_names(asked)
+    canonical = parsed["canonicalName"].str.split(" ")
+    whole = (
+        parsed["outcome"].is_in(["identifier", "virus", "formula", "unparsable"]) & parsed["canonicalName"].is_null()
+    )
+    frame = asked.with_columns(
+        parsed_rank=parsed["rank"],
+        whole=whole,
+        beyond=parsed["outcome"] == "informal",
+        words=canonical,
+        found_authorship=parsed["authorship"],
+    )
+    words = pl.col("words")
+    count = words.list.len().fill_null(0)
+    informative = pl.col("parsed_rank").is_in(["infraspecific name", "infrageneric name", "unranked"])
+    # the record's own rank counts; of a parse only what the name itself proves
+    rank = pl.coalesce(
+        pl.when(pl.col("rank") != "unranked").then(pl.col("rank")),
+        pl.when((count > 1) & ~informative).then(pl.col("parsed_rank")),
+        pl.when(count > 2).then(pl.lit("infraspecific name")),
+        pl.when(count == 2).then(pl.lit("species")),
+    )
+    queries = frame.select(
+        g=pl.when(pl.col("whole"))
+        .then(whole_key(pl.col("name")))
+        .otherwise(word_key(words.list.get(0, null_on_oob=True)))
+        .replace("", None),
+        e1=word_key(words.list.get(1, null_on_oob=True)).replace("", None),
+        e2=pl.when(count > 2).then(word_key(words.list.last())).replace("", None),
+        whole="whole",
+        beyond="beyond",
+        authorship=pl.coalesce("authorship", "found_authorship"),
+        rank=pl.when(pl.col("beyond")).then(None).otherwise(rank),
+        code="code",
+    )
+    classification = names.select(
+        [taxon_key(_clean(pl.col(f"dwc:{rank}"))).alias(f"q_{rank}") for rank, _, _ in CLASSIFICATION_WEIGHTS]
+    )
+    ids = names.select(id=pl.coalesce("dwc:taxonID", "dwc:scientificNameID"))
+    return pl.concat([queries, classification, ids], how="horizontal"), parsed

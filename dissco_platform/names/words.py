@@ -1,0 +1,79 @@
+"""Names taken apart into words on whole columns: the keys of genus and epithets, deletions, hashes.
+
+For names as checklists write them (regular, authorship apart); what is irregular there goes through `parser.py`, as do
+all names of records.
+"""
+
+from typing import Final
+
+import polars as pl
+import polars_hash  # noqa: F401  registers the .nchash namespace
+
+from dissco_platform.names.normalise import fold, word_key
+from dissco_platform.names.ranks import MARKERS
+
+MAX_FUZZY_WORD: Final = 48
+"""Letters: a longer word is matched exactly or not at all; it also bounds the passes of `deletions`."""
+
+_REGULAR: Final = (
+    r"^(?P<g>(?:[×xX] ?)?[A-Z][A-Za-z.-]+)"
+    r"(?: (?:(?:subgen|subg|sect|ser|supersect|subsect)\. ?)?\(?(?P<s>[A-Z][A-Za-z-]+)\)?)?"
+    r"(?: (?:[×x] ?)?(?P<e1>(?:[0-9]+-)?[a-z][a-z'-]+))?"
+    rf"(?: (?:(?:{MARKERS})\.? ?)?(?:[×x] ?)?(?P<e2>[a-z][a-z'-]+))?$"
+)
+
+
+def hash64(text: pl.Expr) -> pl.Expr:
+    """Return a 64-bit hash that is the same in every release (xxh3)."""
+    return text.nchash.xxh3_64()  # type: ignore[attr-defined, no-any-return]
+
+
+def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
+    """Add `name`, `author`, `g`, `e1`, `e2` (word keys) and `quality` (1 regular, 2 taken as a whole) to usages.
+
+    A subgenus given alone (`Aus (Bus)`) is the uninomial Bus; between genus and epithet it is left out of the key.
+    """
+    folded = fold(pl.col(name).str.replace(r"^[†‡]\s*", "").str.replace_all("×", "x ", literal=True))
+    folded = folded.str.replace_all(r"\s+", " ").str.strip_chars()
+    parts = folded.str.extract_groups(_REGULAR)
+    g, s = parts.struct.field("g").str.replace(r"^[xX] ?([A-Z])", "${1}"), parts.struct.field("s")
+    e1, e2 = parts.struct.field("e1"), parts.struct.field("e2")
+    return (
+        frame.with_columns(_g=g, _s=s, _e1=e1, _e2=e2)
+        .with_columns(
+            g=word_key(
+                pl.when(pl.col("_s").is_not_null() & pl.col("_e1").is_null()).then(pl.col("_s")).otherwise(pl.col("_g"))
+            ),
+            e1=word_key(pl.col("_e1")),
+            e2=word_key(pl.col("_e2")),
+            quality=pl.when(pl.col("_g").is_null()).then(2).otherwise(1).cast(pl.Int8),
+            author=pl.col(authorship),
+            name=pl.col(name),
+        )
+        .with_columns(g=pl.col("g").fill_null(whole_key(pl.col(name))).replace("", None))
+        .drop("_g", "_s", "_e1", "_e2", "scientificName", "authorship")
+    )
+
+
+def whole_key(text: pl.Expr) -> pl.Expr:
+    """Return the key of a name that has no words of the usual kind (OTU, virus, formula): the whole, in one."""
+    return fold(text).str.to_lowercase().str.replace_all(r"[^a-z0-9]+", "_").str.strip_chars("_").str.slice(0, 200)
+
+
+def deletions(words: pl.DataFrame) -> pl.DataFrame:
+    """Return (hash, id) sorted by hash: every word (columns `word`, `id`) whole and with each one letter left out."""
+    words = words.filter(pl.col("word").str.len_bytes() <= MAX_FUZZY_WORD)
+    parts = [words.select(hash=hash64(pl.col("word")), id=pl.col("id"))]
+    longest = words.select(pl.col("word").str.len_bytes().max()).item() or 0
+    for place in range(int(longest)):
+        left = words.filter(pl.col("word").str.len_bytes() > place)
+        # leaving out either of two equal neighbours gives the same word: only the first counts
+        same = (
+            pl.col("word").str.slice(place, 1) == pl.col("word").str.slice(place - 1, 1) if place else pl.lit(False)
+        )
+        parts.append(
+            left.filter(~same).select(
+                hash=hash64(pl.col("word").str.slice(0, place) + pl.col("word").str.slice(place + 1)), id=pl.col("id")
+            )
+        )
+    return pl.concat(parts).sort("hash", "id")
