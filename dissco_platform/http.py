@@ -28,7 +28,6 @@ from dissco_platform.errors import SourceError
 USER_AGENT = f"dissco-platform/{__version__} (+https://dissco.eu; mailto:support@dissco.eu)"
 PORTS = frozenset({80, 443, 8080, 8443})
 MAX_REDIRECTS = 5
-CHUNK = 1 << 20
 # A server that sends less than this over a whole minute is given up (bytes per second).
 SLOWEST = 1024
 MINUTE = 60.0
@@ -151,7 +150,7 @@ class HttpClient:
         size = in_window = have
         try:
             with path.open("ab" if have else "wb") as file:
-                for chunk in response.iter_raw(CHUNK):
+                for chunk in response.iter_raw():
                     size += len(chunk)
                     if size > self.max_bytes:
                         raise SourceError(

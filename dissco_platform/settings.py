@@ -15,6 +15,8 @@ from dissco_platform.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
+DEFAULT_YEARLY_QUOTA = 20_000_000
+
 # Writes per five minutes: protocols of DataCite's REST service (production: what it recommends for 100,000 and more
 # writes a day; test system: 750 is its policy). The sandbox has no limit of its own.
 _RATE_BY_HOST = {"api.datacite.org": 500, "api.test.datacite.org": 500}
@@ -57,7 +59,11 @@ class Settings(BaseSettings):
         "Distributed System of Scientific Collections", description="Its name, the publisher in DataCite's metadata"
     )
 
-    yearly_quota: int = Field(20_000_000, ge=0, description="DOIs that may be minted in one calendar year")
+    yearly_quota: int | None = Field(
+        None,
+        ge=0,
+        description="DOIs that may be minted in one calendar year (default: 20 million; none for the sandbox)",
+    )
     download_max_bytes: int = Field(50 * 2**30, ge=1, description="Largest archive that is downloaded")
     download_timeout_seconds: float = Field(3600.0, gt=0, description="Longest time for one download")
     trusted_hosts: Annotated[frozenset[str], NoDecode] = Field(
@@ -96,6 +102,14 @@ class Settings(BaseSettings):
     def uses_sandbox(self) -> bool:
         """Whether no DataCite is configured."""
         return self.datacite_url is None
+
+    @property
+    def quota(self) -> int | None:
+        """DOIs that may be minted in one calendar year; None: no limit, as for any service on this machine."""
+        if self.yearly_quota is not None:
+            return self.yearly_quota
+        host = urlsplit(self.datacite_url or "//localhost").hostname
+        return None if host in {"localhost", "127.0.0.1", "::1"} else DEFAULT_YEARLY_QUOTA
 
     @property
     def rate_limit(self) -> int | None:

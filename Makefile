@@ -1,0 +1,45 @@
+# Every target makes .venv from the lock by itself when that is needed. Python 3.11–3.13 and make are all it takes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui test check bench lock clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv and install the locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12 …")'
+	@echo "Installing the locked dependencies into $(VENV) (about a minute and a half) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP) ## Three sample museums, two weeks: archives in, DOIs out
+	@$(BIN)/dissco demo
+
+ui: $(STAMP) ## Dagster's web interface over the same state (http://127.0.0.1:3000)
+	@$(BIN)/dissco ui
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(STAMP) ## Lint, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## Run the benchmarks (results in benchmarks/results)
+	@$(BIN)/python -m benchmarks
+
+lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --all-extras --no-header \
+		--no-annotate --quiet pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and caches; the state in .dissco stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
