@@ -145,6 +145,11 @@ def summary() -> dict[str, Any]:
                     "vanished": numbers(vanished, one),
                 },
             },
+            "rows_to_watch": [
+                {"catalogNumber": record.cells["dwc:catalogNumber"], "shows": record.watch}
+                for record in one.records
+                if record.watch not in ("", "name")
+            ],
             "labels": labels(collection, one),
         }
     status = Counter(usage.status for usage in usages())
@@ -161,7 +166,7 @@ def labels(collection: ModuleType, made: Edition) -> list[dict[str, str]]:
     return [
         {
             "catalogNumber": record.cells["dwc:catalogNumber"],
-            **{key: row[key] for key in ("scientificName", "match", "accepted", "shows")},
+            **{key: row[key] for key in ("scientificName", "match", "accepted", "also", "shows")},
         }
         for record, row in rows
     ]

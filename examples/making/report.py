@@ -58,8 +58,8 @@ def checklist(summary: dict[str, Any]) -> str:
 
 
 def labels(summary: dict[str, Any]) -> str:
-    header = ["specimen", "label", "answer", "accepted name or higher taxon", "what it shows"]
-    keys = ("catalogNumber", "scientificName", "match", "accepted", "shows")
+    header = ["specimen", "label", "answer", "accepted name or higher taxon", "as good", "what it shows"]
+    keys = ("catalogNumber", "scientificName", "match", "accepted", "also", "shows")
     return _table(
         header,
         [[label[key] for key in keys] for dataset in summary["datasets"].values() for label in dataset["labels"]],

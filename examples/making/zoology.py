@@ -11,7 +11,8 @@ SLUG = "zoology"
 TITLE = "Birds, mammals, insects, molluscs and other animals of the Imaginary Museum of Zoology (invented specimens)"
 ABSTRACT = (
     "Sample data. Names, authors and classification are true (apart from the misspelt ones, which are there on "
-    "purpose); the institution, the specimens, the people and all their numbers are invented. Some rows are broken on purpose."
+    "purpose); the institution, the specimens, the people and all their numbers are invented. Some rows are broken "
+    "on purpose."
 )
 LICENCE = "CC-BY-4.0"
 DIALECT = Dialect(",", '"')
@@ -41,8 +42,8 @@ BAD_COORDINATES = {
     65: ("-91.2", "200.5"),  # nowhere on Earth
 }
 BAD_ROWS = {
-    90: "too_many_fields",
-    150: "too_few_fields",
+    90: "too_many_columns",
+    150: "too_few_columns",
     210: "duplicate_identifier",
     211: "duplicate_identifier",
     270: "missing_identifier",
@@ -138,9 +139,10 @@ def _spoil(record: Record, values: dict[str, str], reason: str) -> None:
     elif reason == "not_a_specimen":
         values["dwc:basisOfRecord"] = "HumanObservation"
         values["dwc:preparations"] = ""
-    elif reason == "too_many_fields":
+    elif reason == "too_many_columns":
         # Plain cells only, so that the one comma too many is the whole trouble.
-        values["dwc:occurrenceRemarks"] = values["dwc:preparations"] = ""
+        values["dwc:occurrenceRemarks"] = "wing worn"
+        values["dwc:preparations"] = "pinned"
         values["dwc:locality"] = "Beispielhausen"
         values["dwc:scientificNameAuthorship"] = ""
         record.damage = "too_many"

@@ -133,8 +133,8 @@ def test_the_bad_rows_of_the_zoological_collection_are_as_bad_as_said() -> None:
         usual = Counter(row["#"] for row in core).most_common(1)[0][0]
         whole = [row for row in core if row["#"] == usual]
         ids = Counter(row["id"] for row in whole if row["id"])
-        assert sum(int(row["#"]) > int(usual) for row in core) == said["rejects"]["too_many_fields"]
-        assert sum(int(row["#"]) < int(usual) for row in core) == said["rejects"]["too_few_fields"]
+        assert sum(int(row["#"]) > int(usual) for row in core) == said["rejects"]["too_many_columns"]
+        assert sum(int(row["#"]) < int(usual) for row in core) == said["rejects"]["too_few_columns"]
         assert sum(count - 1 for count in ids.values()) == said["rejects"]["duplicate_identifier"]
         assert sum(not row["id"] for row in whole) == said["rejects"]["missing_identifier"]
         assert sum(row["basisOfRecord"] == "HumanObservation" for row in whole) == said["rejects"]["not_a_specimen"]
