@@ -28,7 +28,37 @@ ALIASES: Final[dict[str, str]] = {
 """Standard abbreviations (Brummitt & Powell; entomological use) that are no plain beginning of the surname."""
 
 PARTICLES: Final = frozenset(
-    ["von", "van", "v", "d", "de", "del", "della", "den", "der", "des", "di", "do", "dos", "du", "da", "das", "la", "le", "les", "lo", "los", "las", "ter", "ten", "vom", "zu", "zum", "zur", "st"]
+    [
+        "von",
+        "van",
+        "v",
+        "d",
+        "de",
+        "del",
+        "della",
+        "den",
+        "der",
+        "des",
+        "di",
+        "do",
+        "dos",
+        "du",
+        "da",
+        "das",
+        "la",
+        "le",
+        "les",
+        "lo",
+        "los",
+        "las",
+        "ter",
+        "ten",
+        "vom",
+        "zu",
+        "zum",
+        "zur",
+        "st",
+    ]
 )
 SUFFIXES: Final[dict[str, str]] = {
     "f": "filius", "fil": "filius", "filius": "filius", "fils": "filius", "jr": "filius", "junior": "filius",
@@ -126,7 +156,8 @@ def _author(piece: str) -> Author | None:
     if not piece or piece.lower().rstrip(".") in {"al", "alii", "et al", "alia", "anon", "anonymous"}:
         return None
     tokens = re.findall(r"[A-Za-z][A-Za-z'-]*\.?", piece)
-    initials, surname, suffix, short = "", [], "", False
+    initials, suffix, short = "", "", False
+    surname: list[str] = []
     for place, token in enumerate(tokens):
         bare = token.rstrip(".")
         low = bare.lower().replace("'", "")
@@ -136,7 +167,11 @@ def _author(piece: str) -> Author | None:
             and (token[0].islower() or low in {"jr", "sr", "ii", "iii"})
         ):
             suffix = SUFFIXES[low]
-        elif low in {"al", "alii"} or (low in PARTICLES and token[0].islower()) or (low in PARTICLES and len(tokens) > place + 1 and len(low) > 1):
+        elif (
+            low in {"al", "alii"}
+            or (low in PARTICLES and token[0].islower())
+            or (low in PARTICLES and len(tokens) > place + 1 and len(low) > 1)
+        ):
             continue
         elif (len(bare) == 1 and bare.isupper()) or re.fullmatch(r"[A-Z](?:-[A-Z])+", bare):
             initials += low.replace("-", "")
@@ -201,6 +236,24 @@ def _any_same(some: Iterable[Author], others: tuple[Author, ...]) -> bool:
     return any(_same(one, two) for one in some for two in others)
 
 
+ACTIVE_YEARS: Final[dict[str, tuple[int, int]]] = {"linnaeus": (1735, 1800)}
+"""Years of an author's works (posthumous editions included) where an abbreviation is otherwise never contradicted."""
+
+
+def _out_of_time(dated: Citation, undated: Citation) -> bool:
+    """Return whether a bare year cannot be that of the authors named on the other side."""
+    for author in undated.combination or undated.basionym:
+        span = ACTIVE_YEARS.get(ALIASES.get(author.surname, author.surname))
+        if span and not author.suffix and dated.year and not span[0] <= dated.year <= span[1]:
+            return True
+    return False
+
+
+def identity_key(text: str) -> str:
+    """Return an authorship's letters and digits, for "written the same but for punctuation"."""
+    return re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower())
+
+
 @lru_cache(maxsize=500_000)
 def compare(one: str | None, two: str | None) -> int:
     """Return EQUAL, UNKNOWN or DIFFERENT for two authorships as written."""
@@ -217,7 +270,7 @@ def compare(one: str | None, two: str | None) -> int:
         return EQUAL if gap is None or gap <= 11 else DIFFERENT
     if verdict == UNKNOWN:
         if gap is None:
-            return UNKNOWN
+            return DIFFERENT if _out_of_time(a, b) or _out_of_time(b, a) else UNKNOWN
         return EQUAL if gap <= 1 else DIFFERENT
     return DIFFERENT
 

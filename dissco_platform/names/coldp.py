@@ -31,7 +31,26 @@ MAX_UNPACKED: Final = 64 * 2**30
 
 USAGE_TEXT: Final = ("id", "parent_id", "scientificName", "authorship")
 
-NAME_USAGE_ORDER: Final = ["ID", "alternativeID", "nameAlternativeID", "sourceID", "parentID", "basionymID", "status", "scientificName", "authorship", "rank", "notho", "originalSpelling", "uninomial", "genericName", "infragenericEpithet", "specificEpithet", "infraspecificEpithet", "cultivarEpithet"]
+NAME_USAGE_ORDER: Final = [
+    "ID",
+    "alternativeID",
+    "nameAlternativeID",
+    "sourceID",
+    "parentID",
+    "basionymID",
+    "status",
+    "scientificName",
+    "authorship",
+    "rank",
+    "notho",
+    "originalSpelling",
+    "uninomial",
+    "genericName",
+    "infragenericEpithet",
+    "specificEpithet",
+    "infraspecificEpithet",
+    "cultivarEpithet",
+]
 """First columns of NameUsage, for a file without a header (ColDP: then every column in this order)."""
 
 

@@ -64,6 +64,7 @@ MATCH_COLUMNS: Final[dict[str, Any]] = {
 }
 """Columns of a match, in order."""
 
+_PARTS: Final = ("nameScore", "authorshipScore", "classificationScore", "rankScore", "statusScore")
 _RANKS: Final = tuple(rank for rank, _, _ in CLASSIFICATION_WEIGHTS)
 
 
@@ -78,13 +79,19 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
     direct = pl.concat([by_words(named, backbone), by_id]).unique(maintain_order=True)
     scored = score_candidates(direct, queries, backbone, by_id)
     chosen = choose(scored, THRESHOLD, backbone)
-    open_queries = named.join(chosen.filter(pl.col("matchType") != "none"), on="q", how="anti")
+    # a genus whose authors are others than the record's may be a misspelling of one that they did describe
+    settled = chosen.filter(
+        (pl.col("matchType") != "none")
+        & (pl.col("e1").is_not_null() | pl.col("authorship").is_null() | (pl.col("author") > 0))
+    )
+    open_queries = named.join(settled, on="q", how="anti")
     near = by_typo(open_queries, backbone).join(direct, on=["q", "row"], how="anti")
     if not near.is_empty():
         more = score_candidates(near.select("q", "row"), queries, backbone, None, near)
         again = pl.concat([scored.join(more.select("q").unique(), on="q", how="semi"), more], how="diagonal")
         chosen = pl.concat(
-            [chosen.join(again.select("q").unique(), on="q", how="anti"), choose(again, THRESHOLD, backbone)]
+            [chosen.join(again.select("q").unique(), on="q", how="anti"), choose(again, THRESHOLD, backbone)],
+            how="diagonal",
         )
     if higher_rank:
         unmatched = queries.join(chosen.filter(pl.col("matchType") != "none"), on="q", how="anti")
@@ -138,7 +145,8 @@ def score_candidates(
     frame = frame.with_columns(
         authorshipScore=(
             pl.when(pl.col("author") > 0)
-            .then(pl.when(higher).then(4).otherwise(20))
+            # the same citation letter by letter says more than one that only does not contradict
+            .then(pl.when(higher).then(4).otherwise(12) + pl.when(pl.col("author") == 2).then(8).otherwise(0))
             .when(pl.col("author") < 0)
             .then(pl.when(higher).then(-6).otherwise(-36))
             .when(pl.col("authorship").is_not_null() & pl.col("c_author").is_null())
@@ -155,6 +163,11 @@ def score_candidates(
         statusScore=pl.col("c_status").replace_strict(STATUS_POINTS, default=0, return_dtype=pl.Int16),
         identifierScore=pl.when(pl.col("identified")).then(30).otherwise(0).cast(pl.Int16),
     )
+    aggregate = (pl.col("q_rank") == "species aggregate") != (pl.col("c_rank") == "species aggregate")
+    frame = frame.filter(~(aggregate & ~uninomial & pl.col("q_rank").is_not_null() & (pl.col("c_rank") != "unranked")))
+    if near is not None:
+        # a typo is believed where nothing else speaks against the name: neither its author nor its rank
+        frame = frame.filter((pl.col("author") >= 0) & (pl.col("rankScore") > -6) & _same_ending(uninomial, backbone))
     return frame.with_columns(
         total=pl.sum_horizontal(
             "nameScore", "authorshipScore", "classificationScore", "rankScore", "statusScore", "identifierScore"
@@ -162,10 +175,19 @@ def score_candidates(
     )
 
 
+def _same_ending(uninomial: pl.Expr, backbone: Backbone) -> pl.Expr:
+    """Return whether two uninomials end for the same rank: Lophogastrida is no misspelling of Lophogastridae."""
+    ending = r"(idae|inae|oidea|ini|ina|ida|aceae|oideae|eae|ales|iformes|acea|virus)$"
+    return ~uninomial | (pl.col("g").str.extract(ending).eq_missing(pl.col("c_g").str.extract(ending)))
+
+
 def _authorship(frame: pl.DataFrame) -> pl.Series:
     """Compare authorships pair by distinct pair: a loop, for the comparison has memory and branches, not columns."""
     pairs = frame.select("authorship", "c_author").drop_nulls().unique()
-    verdicts = [authorship.compare(one, two) for one, two in pairs.iter_rows()]
+    verdicts = [
+        2 if authorship.identity_key(one) == authorship.identity_key(two) else authorship.compare(one, two)
+        for one, two in pairs.iter_rows()
+    ]
     table = pairs.with_columns(author=pl.Series(verdicts, dtype=pl.Int8))
     return (
         frame.select("authorship", "c_author")
@@ -211,10 +233,18 @@ def _name_score(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         + pl.when(pl.col("e2").is_not_null()).then(points("d2")).otherwise(0)
     ) / count  # fmt: skip
     # another genus than the one written: small doubt where that genus is unknown, great doubt where it exists
-    genus = pl.when(pl.col("dg") == 0).then(0).when(pl.col("known").is_null()).then(-5).otherwise(-25)
+    genus = (
+        pl.when(pl.col("e1").is_null())
+        .then(-5)
+        .when(pl.col("dg") == 0)
+        .then(0)
+        .when(pl.col("known").is_null())
+        .then(-5)
+        .otherwise(-25)
+    )
     total = pl.col("dg") + pl.col("d1") + pl.col("d2")
     doubt = pl.when(total >= 2).then(-15).otherwise(0)
-    scores = words.select("q", "row", fuzzyScore=(mean + genus + doubt).round(0).cast(pl.Int16))
+    scores = words.select("q", "row", c_g="cg", fuzzyScore=(mean + genus + doubt).round(0).cast(pl.Int16))
     return (
         frame.join(scores, on=["q", "row"], how="left", maintain_order="left")
         .with_columns(nameScore=pl.coalesce("fuzzyScore", "nameScore"))
@@ -228,15 +258,27 @@ def choose(scored: pl.DataFrame, threshold: int, backbone: Backbone) -> pl.DataF
     Several usages of one accepted usage are one answer; usages of different accepted ones that no score part tells
     apart are `ambiguous`.
     """
-    ordered = scored.sort(
-        ["q", "total", "statusScore", "row"], descending=[False, True, True, False], maintain_order=True
+    rows = scored["row"]
+    label = backbone.usages["name"].gather(rows).str.len_bytes() + scored["c_author"].str.len_bytes().fill_null(0)
+    classes = backbone.lineage_keys.select("kingdom", "phylum", "class")
+    above = [classes[rank].gather(scored["lineage"]).alias(f"above_{rank}") for rank in classes.columns]
+    # equal to the last point: the shorter label, then the earlier usage (GBIF's order)
+    ordered = scored.with_columns(label=label, *above).sort(
+        ["q", "total", "label", "row"], descending=[False, True, False, False], maintain_order=True
     )
-    ordered = ordered.with_columns(place=pl.int_range(pl.len()).over("q"), best=pl.col("total").first().over("q"))
+    ordered = ordered.with_columns(place=pl.int_range(pl.len()).over("q"))
+    apart = pl.any_horizontal(
+        [
+            (pl.col(f"above_{rank}") != pl.col(f"above_{rank}").first().over("q")).fill_null(value=False)
+            for rank in classes.columns
+        ]
+    )
+    ordered = ordered.with_columns(apart=apart)
     first = ordered.filter(pl.col("place") == 0)
     rivals = (
         ordered.filter(pl.col("accepted") != pl.col("accepted").first().over("q"))
         .group_by("q", maintain_order=True)
-        .agg(second=pl.col("total").max())
+        .agg(second=pl.col("total").max(), far=pl.col("total").filter(pl.col("apart")).max())
     )
     others = (
         ordered.filter(pl.col("place").is_between(0, MAX_ALTERNATIVES))
@@ -251,7 +293,8 @@ def choose(scored: pl.DataFrame, threshold: int, backbone: Backbone) -> pl.DataF
     return first.with_columns(
         matchType=pl.when(~enough)
         .then(pl.lit("none"))
-        .when((gap <= 0).fill_null(value=False))
+        # one point (accepted or synonym) does not decide between homonyms of different classes
+        .when((gap <= 0).fill_null(value=False) | ((pl.col("total") - pl.col("far")) <= 1).fill_null(value=False))
         .then(pl.lit("ambiguous"))
         .otherwise(pl.col("kind"))
     )
@@ -295,7 +338,7 @@ def _higher(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
 def _answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     usages = backbone.usages
     frame = queries.select("q", "g", "authorship", "e1").join(
-        chosen.drop("g", "e1", "authorship"), on="q", how="left", maintain_order="left"
+        chosen.drop("g", "e1", "authorship", strict=False), on="q", how="left", maintain_order="left"
     )
     frame = frame.with_columns(matchType=pl.col("matchType").fill_null("none"))
     named = ~pl.col("matchType").is_in(["none", "ambiguous"])
@@ -329,6 +372,32 @@ def _answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) ->
         release=pl.lit(backbone.info.release),
     )
     return out.sort("q").select([pl.col(name).cast(dtype) for name, dtype in MATCH_COLUMNS.items()])
+
+
+def answers_for_rows(rows: pl.Series, notes: pl.Series, backbone: Backbone) -> pl.DataFrame:
+    """Return MATCH_COLUMNS for usages decided upon by a curator; a null row is "do not match"."""
+    usages = backbone.usages
+    size = rows.len()
+    chosen = pl.DataFrame(
+        {
+            "row": rows,
+            "accepted": usages["accepted"].gather(rows),
+            "lineage": usages["lineage"].gather(rows),
+            "matchType": rows.is_null().replace_strict({True: "none", False: "exact"}, return_dtype=pl.String),
+        }
+    ).with_columns(
+        q=pl.int_range(size, dtype=pl.UInt32),
+        confidence=pl.lit(100, dtype=pl.Int16),
+        **{part: pl.lit(None, dtype=pl.Int16) for part in _PARTS},
+        total=pl.lit(None, dtype=pl.Int16),
+        other_rows=pl.lit(None, dtype=pl.List(pl.Int32)),
+        other_totals=pl.lit(None, dtype=pl.List(pl.Int16)),
+    )
+    queries = pl.DataFrame(
+        {"q": chosen["q"], "g": ["" for _ in range(size)], "authorship": [None] * size, "e1": [None] * size},
+        schema={"q": pl.UInt32, "g": pl.String, "authorship": pl.String, "e1": pl.String},
+    )
+    return _answers(queries, chosen, backbone).with_columns(note=notes)
 
 
 def _canonical(backbone: Backbone) -> Any:

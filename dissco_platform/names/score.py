@@ -118,6 +118,9 @@ def rank_score() -> pl.Expr:
             .otherwise(-30)
         )
         # a wrong marker ("subsp." for a variety) does not hide a match
+        # three names without a marker are a subspecies in the zoological code, and most often elsewhere
+        .when((q == "infraspecific name") & (c == "subspecies"))
+        .then(6)
         .when((q_group == c_group) & (q.is_in(loose) | c.is_in(loose)))
         .then(5)
         .when((q_group == c_group) & (q_group == "infraspecific"))

@@ -68,9 +68,7 @@ def deletions(words: pl.DataFrame) -> pl.DataFrame:
     for place in range(int(longest)):
         left = words.filter(pl.col("word").str.len_bytes() > place)
         # leaving out either of two equal neighbours gives the same word: only the first counts
-        same = (
-            pl.col("word").str.slice(place, 1) == pl.col("word").str.slice(place - 1, 1) if place else pl.lit(False)
-        )
+        same = pl.col("word").str.slice(place, 1) == pl.col("word").str.slice(place - 1, 1) if place else pl.lit(False)
         parts.append(
             left.filter(~same).select(
                 hash=hash64(pl.col("word").str.slice(0, place) + pl.col("word").str.slice(place + 1)), id=pl.col("id")
