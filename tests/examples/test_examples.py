@@ -251,3 +251,29 @@ def test_each_odd_label_s_accepted_name_is_in_the_checklist(names: list[dict[str
             assert bool(label["accepted"]) == (label["match"] not in ("ambiguous", "none")), label
             assert not label["accepted"] or label["accepted"] in accepted, label
     assert set(outcomes) == {"exact", "variant", "fuzzy", "higherRank", "ambiguous", "none"}
+
+
+def test_people_s_identifiers_have_valid_check_characters_and_belong_to_no_one() -> None:
+    people = {row["recordedByID"] for name in COLLECTIONS for row in rows(read("week1", name)) if row["recordedByID"]}
+    assert len(people) >= 10
+    for address in people:
+        match = re.fullmatch(r"https://orcid\.org/(0000-0000-\d{4}-\d{3})([\dX])", address)  # assigned: 0000-0001 on
+        assert match, address
+        total = 0
+        for digit in match[1].replace("-", ""):
+            total = (total + int(digit)) * 2
+        assert "0123456789X"[(12 - total % 11) % 11] == match[2]
+
+
+def test_links_and_mail_addresses_lead_nowhere() -> None:
+    for week in WEEKS:
+        for collection in COLLECTIONS:
+            files = read(week, collection)
+            files.pop("meta.xml")  # namespaces
+            text = b"\n".join(files.values()).decode()
+            hosts = set(re.findall(r"https?://([^/\s\"<|;,#]+)", text))
+            made_up = {"herbarium.example.org", "images.example.org", f"{collection}.example.org"}
+            standards = {"creativecommons.org", "ror.org", "orcid.org", "rs.gbif.org", "purl.org", "gbif.org"}
+            standards |= {"eml.ecoinformatics.org", "www.w3.org"}
+            assert hosts <= made_up | standards, hosts
+            assert {address.rpartition("@")[2] for address in re.findall(r"[\w.]+@[\w.]+", text)} <= {"example.org"}
