@@ -6,6 +6,7 @@ BioCASe harvesting fetch), no meaning (`opends/` maps the tables to specimens).
 
 from pathlib import Path
 
+from dissco_platform.archives.abcd import abcd_members, read_abcd
 from dissco_platform.archives.container import open_container
 from dissco_platform.archives.dwca import read_dwca
 from dissco_platform.archives.model import DEFAULT_LIMITS, FileReport, Limits, ParsedArchive, Progress
@@ -22,4 +23,7 @@ def read_archive(
         ArchiveError: with a `reason` code, where it cannot be read at all.
     """
     with open_container(path, limits) as container:
+        pages = abcd_members(container) if container.find("meta.xml") is None else []
+        if pages:
+            return read_abcd(container, pages, out, limits, progress)
         return read_dwca(container, out, limits, progress)

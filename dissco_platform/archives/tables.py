@@ -86,6 +86,7 @@ TABLES: dict[str, str] = {
     "identifiers": "further identifiers of a record",
     "vernaculars": "vernacular names",
     "genomics": "GGBN rows: samples, preparations, permits, loans, amplifications",
+    "types": "nomenclatural type designations (ABCD)",
     "agents": "people and organisations of a record (ABCD gathering agents, data package agent roles)",
     VERBATIM: "rows of extensions and XML paths that no table takes, one value a row",
     REJECTS: "what was read and set aside, with the reason",
