@@ -230,11 +230,12 @@ def test_the_checklist_covers_every_name_that_is_no_odd_label(
     known = {row["scientificName"] for row in names}
     known |= {f"{row['scientificName']} {row['authorship']}" for row in names}
     odd = {label["scientificName"] for label in EDITIONS["datasets"][collection]["labels"]}
-    used = {row["scientificName"] for row in fossil_or_living(read(week, collection))}
+    used = {row["scientificName"] for row in named_specimens(read(week, collection))}
     assert used - known - odd == set()
 
 
-def fossil_or_living(files: dict[str, bytes]) -> list[dict[str, str]]:
+def named_specimens(files: dict[str, bytes]) -> list[dict[str, str]]:
+    """Return the core rows that are whole and no minerals or rocks."""
     core = rows(files)
     usual = Counter(row["#"] for row in core).most_common(1)[0][0]
     return [
@@ -254,7 +255,7 @@ def test_each_odd_label_s_accepted_name_is_in_the_checklist(names: list[dict[str
 
 
 def test_people_s_identifiers_have_valid_check_characters_and_belong_to_no_one() -> None:
-    people = {row["recordedByID"] for name in COLLECTIONS for row in rows(read("week1", name)) if row["recordedByID"]}
+    people = {row["recordedByID"] for name in COLLECTIONS for row in named_specimens(read("week1", name))} - {""}
     assert len(people) >= 10
     for address in people:
         match = re.fullmatch(r"https://orcid\.org/(0000-0000-\d{4}-\d{3})([\dX])", address)  # assigned: 0000-0001 on
