@@ -57,7 +57,7 @@ class Draw:
 
     def skewed(self, items: Sequence[Item]) -> Item:
         """Choose the first items more often than the last, as real collections have their common species."""
-        return items[math.isqrt(self.below(len(items) ** 2)) * -1 - 1]
+        return items[len(items) - 1 - math.isqrt(self.below(len(items) ** 2))]
 
 
 @dataclass
