@@ -6,12 +6,11 @@ BioCASe harvesting fetch), no meaning (`opends/` maps the tables to specimens).
 
 from pathlib import Path
 
-from dissco_platform.archives.abcd import abcd_members, read_abcd
-from dissco_platform.archives.container import open_container
-from dissco_platform.archives.dwca import read_dwca
+from dissco_platform.archives.inspect import inspect_archive
 from dissco_platform.archives.model import DEFAULT_LIMITS, FileReport, Limits, ParsedArchive, Progress
+from dissco_platform.archives.reading import read_any
 
-__all__ = ["DEFAULT_LIMITS", "FileReport", "Limits", "ParsedArchive", "read_archive"]
+__all__ = ["DEFAULT_LIMITS", "FileReport", "Limits", "ParsedArchive", "inspect_archive", "read_archive"]
 
 
 def read_archive(
@@ -19,11 +18,12 @@ def read_archive(
 ) -> ParsedArchive:
     """Read an archive (file or folder) into the empty folder `out` as one Parquet file a table.
 
+    Example:
+        >>> parsed = read_archive(Path("crustacea.zip"), Path("tables"))  # doctest: +SKIP
+        >>> parsed.records  # doctest: +SKIP
+        31485
+
     Raises:
-        ArchiveError: with a `reason` code, where it cannot be read at all.
+        ArchiveError: with a `reason` code, where it cannot be read at all or holds no specimens.
     """
-    with open_container(path, limits) as container:
-        pages = abcd_members(container) if container.find("meta.xml") is None else []
-        if pages:
-            return read_abcd(container, pages, out, limits, progress)
-        return read_dwca(container, out, limits, progress)
+    return read_any(path, out, limits=limits, progress=progress)

@@ -4,6 +4,7 @@ This is the loop that every unit passes through, so paths are looked up in a tre
 met, not built as strings for each element. Streaming and tables are `abcd.py`.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from dissco_platform.archives.abcd_terms import (
 
 Row = dict[str, str]
 JOIN = " | "
+_BREAKS = re.compile(r"\s*\n\s*")
 _CONTROLS = dict.fromkeys(i for i in range(32) if i not in (9, 10, 13)) | {127: None}
 
 
@@ -80,7 +82,8 @@ def _put(row: Row, column: str, text: str) -> None:
     if not value:
         return
     if not value.isprintable():
-        value = value.translate(_CONTROLS).strip()
+        # Line breaks with indentation are the writer's pretty-printing, not the value's.
+        value = _BREAKS.sub(" ", value).translate(_CONTROLS).strip()
     old = row.get(column)
     row[column] = value if old is None else f"{old}{JOIN}{value}"
 

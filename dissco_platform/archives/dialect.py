@@ -103,7 +103,9 @@ def count_columns(line: str, separator: str, quote: str | None) -> int:
     """Return the number of columns of one line, separators inside an enclosure not counted."""
     if quote is None or quote not in line:
         return line.count(separator) + 1
-    outside = re.sub(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}", "", line)
+    mark, sep = re.escape(quote), re.escape(separator)
+    whole = rf"(?:(?<=^)|(?<={sep})) *{mark}(?:[^{mark}]|{mark}{mark})*{mark} *(?={sep}|$)"
+    outside = re.sub(whole, "", line)
     return outside.count(separator) + 1
 
 
