@@ -14,6 +14,7 @@ from dissco_platform.names.keys import NAME_COLUMNS
 from dissco_platform.names.match import match_queries
 from dissco_platform.names.parse_many import parse_names
 from dissco_platform.names.query import make_queries
+from dissco_platform.names.ranks import CODES
 
 Row = dict[str, Any]
 
@@ -96,7 +97,7 @@ def _short(got: Row) -> Row:
 def gnparser(suites: Path) -> list[tuple[str, int, int, list[str]]]:
     """Score gnparser's names: canonical, year; whether there is a name at all."""
     rows = cases(suites / "parsing/gnparser_names.dev.jsonl")
-    got = parse_names(_asked([(r["verbatim"], None, None, None) for r in rows])).to_dicts()
+    got = parse_names(_asked([(r["verbatim"], None, None, CODES.get(r["code"] or "")) for r in rows])).to_dicts()
     out = []
     for ours, theirs in (
         ("canonicalName", "canonical_simple"),

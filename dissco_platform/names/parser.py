@@ -1,21 +1,26 @@
 """One name into its parts: the adapter over gbif-name-parser, with what it leaves undone.
 
-What a record gives beside the name (authorship, rank, code) goes in as hints. Parsing many names at once, with a cache
-and processes, is in `parse_many.py`; matching keys are made in `words.py`.
+What a record gives beside the name (authorship, rank, code) goes in as hints. How a canonical name is written is in
+`canonical.py`; parsing many names at once, with a cache and processes, in `parse_many.py`; matching keys are made in
+`words.py`.
 """
 
+import html
 import re
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import nameparser
 
+from dissco_platform.names import canonical
 from dissco_platform.names.fold import ascii_fold
+from dissco_platform.names.ranks import rank_of
+from dissco_platform.names.stem import stem_canonical
 
-PARSER_VERSION: Final = "gbif-name-parser 0.4/1"
-"""Part of the key of every cached parse: raise the last number whenever a rule here changes a result."""
+PARSER_VERSION: Final = "gbif-name-parser 0.4/2"
+"""Part of the key of every cached parse: raise the last number whenever a rule here or in `canonical.py` changes."""
 
-MAX_NAME: Final = 1000
+MAX_NAME: Final = 500
 """Characters of a name that are looked at; the longest real name with authorship has about 300."""
 
 PARSE_COLUMNS: Final = (
@@ -37,7 +42,7 @@ PARSE_COLUMNS: Final = (
 class Parse:
     """What a name says. `outcome`: parsed, informal, formula, virus, identifier, placeholder, unparsable or blank.
 
-    `quality`: 1 clean, 2 small repairs, 3 doubtful, 4 badly damaged or only partly read, 0 no name.
+    `quality` is gnparser's scale: 1 clean, 2 small deviations, 3 repairs, 4 only partly read, 0 no name.
     """
 
     canonicalName: str | None = None  # noqa: N815  the field's own term
@@ -53,31 +58,241 @@ class Parse:
     quality: int = 0
 
 
+_CODES: Final = {
+    "zoological": "ZOOLOGICAL",
+    "botanical": "BOTANICAL",
+    "bacterial": "BACTERIAL",
+    "virus": "VIRUS",
+    "cultivars": "CULTIVARS",
+    "phyto": "PHYTO",
+}
+_OUTCOMES: Final = {"FORMULA": "formula", "PLACEHOLDER": "placeholder", "IDENTIFIER": "identifier"}
+_TAGS: Final = re.compile(r"</?[A-Za-z][^<>]{0,40}>")
+_MOJIBAKE: Final = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€")
+_JUNK_LETTERS: Final = re.compile(r"(?<=[a-z.]\s)(?!f\.\s?sp)[a-z]\.[a-z]\b\.?\s+[a-z].*$")
+"""Letters that stand for nothing between the words of a name ("a.b pulverulenta"): what follows is no part of it."""
+
+_SAINT: Final = re.compile(r"(?<=[a-z]\s)St\.?-[A-Z](?=[a-z]+i\b)")
+"""A capital in an epithet that honours a saint or Saint-John: `Macromitrium St.-Johnii`."""
+
+_PHRASES: Final = frozenset(
+    "unknown unidentified undetermined indet indet. indeterminate none null nil blank missing n/a na nan - ? x test".split()
+)
+
+
 def parse_name(
     name: str | None, authorship: str | None = None, rank: str | None = None, code: str | None = None
 ) -> Parse:
-    """Parse one name as written. Never raises; time grows with the length of the name only up to MAX_NAME."""
-    text = re.sub(r"[\x00-\x1f\x7f\s]+", " ", (name or "")[: MAX_NAME * 4]).strip()[:MAX_NAME]
+    """Parse one name as written, with what the record gives beside it (rank and code in ColDP's words).
+
+    Never raises; time grows with the length of the name only up to MAX_NAME characters.
+    """
+    raw = name or ""
+    text, repairs = clean(raw)
     if not text:
-        return Parse()
+        return Parse(outcome="blank" if not raw.strip() else "unparsable")
+    if text.lower().strip(" .") in _PHRASES:
+        return Parse(outcome="placeholder")
+    parse = _parse(text, authorship, rank, code)
+    if parse.quality and repairs:
+        parse = replace(parse, quality=max(parse.quality, repairs))
+    return parse
+
+
+def clean(raw: str) -> tuple[str, int]:
+    """Return the text to be parsed (tags, entities, control characters, underscores, wrong encodings mended), and how bad it was.
+
+    The second value is a quality: 0 nothing was mended, else 2 to 4.
+    """
+    text, quality = raw[:MAX_NAME], 4 if len(raw) > MAX_NAME else 0
+    if _MOJIBAKE.search(text):
+        mended = _mend(text)
+        if mended != text:
+            text, quality = mended, max(quality, 3)
+    if "&" in text and ";" in text or "<" in text:
+        plain = html.unescape(_TAGS.sub(" ", text))
+        if plain != text:
+            text, quality = plain, max(quality, 3)
+    if "_" in text and re.match(r"^\s*[A-Z][a-z]+_+[a-z(]", text):
+        text, quality = text.replace("_", " "), max(quality, 2)
+    plain = re.sub(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\ufeff\ufffe]+", " ", text).strip()
+    if "  " in text.strip() or plain != text.strip():
+        quality = max(quality, 2)
+    text = plain.strip('"“”„ ') if plain[:1] in '"“”„' and plain[1:2].isupper() else plain
+    letters = [c for c in text if c.isalpha()]
+    if len(letters) > 3 and " " in text and all(c.isupper() for c in letters) and not re.search(r"\d", text):
+        text, quality = text[:1] + text[1:].lower(), max(quality, 3)
+    elif len(letters) > 3 and text.isalpha() and text.isupper():
+        text, quality = text.capitalize(), max(quality, 3)
+    elif re.match(r"^[a-z]{3,} [a-z-]{3,}(?: [a-z-]{3,})?$", text):
+        text, quality = text[:1].upper() + text[1:], max(quality, 3)
+    return text, quality
+
+
+def _mend(text: str) -> str:
+    """Return text that was UTF-8 read as Windows-1252, read again; unchanged where that is not what happened."""
     try:
-        parsed = nameparser.parse(text, authorship or None, None, None)
+        return text.encode("cp1252").decode("utf-8")
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        try:
+            return text.encode("latin-1").decode("utf-8")
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            return text
+
+
+def _parse(text: str, authorship: str | None, rank: str | None, code: str | None) -> Parse:
+    cultivar = code == "cultivars"
+    if not cultivar and (text.startswith("+") or re.search(r"[A-Za-z]\s\+\s[A-Z]", text)):
+        # a graft-chimera is a name only under the code for cultivated plants
+        named = re.match(r"^\+\s*([A-Z][\w-]+\s[a-z].*)$", text)
+        parse = _parse(named[1], authorship, rank, code) if named else Parse(outcome="formula")
+        return replace(parse, canonicalName=None, canonicalStem=None, quality=0)
+    if cultivar and re.search(r"[A-Za-z]\s\+\s[A-Z]", text):
+        return _formula(text, code)
+    if cultivar and (named := re.match(r"^\+\s*(?=[A-Z])", text)):
+        return replace(_parse(text[named.end() :], authorship, rank, code), quality=3)
+    if re.search(r"\S\s[x×]$", text):
+        return _formula(text + " ?", code)
+    text = _SAINT.sub(lambda found: found[0].lower(), _JUNK_LETTERS.sub("", text))
+    if not cultivar:
+        text = re.sub(r"\scv\.?\s+['‘\"]?[A-Z].*$", "", text)
+    above = re.match(r"^([A-Z][a-z]+)\s(?:n\.?\s?)?gen\.(?:\s|$)", text)
+    if above:
+        word = ascii_fold(above[1])
+        return Parse(word, word, genericName=above[1], rank="genus", outcome="informal", quality=4)
+    variety = re.search(r"\scv\.?\s+['‘\"]?([A-Z][\w -]*\w)", text) if cultivar else None
+    if variety:
+        parse = _parse(text[: variety.start()], authorship, rank, None)
+        name = f"{parse.canonicalName} ‘{variety[1]}’" if parse.canonicalName else None
+        return replace(parse, canonicalName=name, canonicalStem=name, rank="cultivar")
+    try:
+        parsed = nameparser.parse(_exceptions(text), _author_hint(text, authorship), None, _CODES.get(code or ""))
     except nameparser.UnparsableNameError as error:
-        kind = {"FORMULA": "formula", "PLACEHOLDER": "placeholder", "IDENTIFIER": "identifier"}
-        outcome = "virus" if error.code == "VIRUS" else kind.get(error.name_type, "unparsable")
-        return Parse(outcome=outcome)
+        return _unparsable(text, error, code)
+    if canonical.no_name(text) or re.match(r"^[A-Z][a-z]+ ×\s?[A-Z][a-z]+'", text):
+        return replace(_fields(parsed, text), canonicalName=None, canonicalStem=None, quality=0)
+    return _fields(parsed, text, cultivar=cultivar)
+
+
+def _author_hint(text: str, authorship: str | None) -> str | None:
+    """Return the authorship to be parsed beside the name; none where the name carries it already."""
+    if not authorship:
+        return None
+    plain = re.sub(r"[^a-z0-9]", "", ascii_fold(authorship).lower())
+    return None if plain and plain in re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower()) else authorship[:MAX_NAME]
+
+
+def _exceptions(text: str) -> str:
+    """Return the text with an epithet that reads as an author's particle made unmistakable (doubled, undone later)."""
+    words = text.split(" ", 2)
+    if len(words) > 2 and f"{words[0]} {words[1]}" in canonical.PARTICLE_EPITHETS:
+        return f"{words[0]} {words[1]}{_STAND_IN} {words[2]}"
+    return text
+
+
+_STAND_IN: Final = "oidesq"
+
+
+def _unparsable(text: str, error: Any, code: str | None) -> Parse:
+    outcome = "virus" if error.code == "VIRUS" else _OUTCOMES.get(error.name_type, "unparsable")
+    if outcome == "formula":
+        return _formula(text, code)
+    if outcome in {"placeholder", "unparsable"}:
+        rest = re.match(r'^["“]?\?\s+(?=[a-z])|^(?=[a-z-]{4,}\s+[(A-Z])', text)
+        if rest:
+            # an epithet without its genus: read with a stand-in, which the result does not show
+            parse = _parse("Aus " + text[rest.end() :], None, None, code)
+            if parse.outcome == "parsed" and parse.specificEpithet:
+                return replace(parse, canonicalName=None, canonicalStem=None, genericName="?", quality=0)
+    return Parse(outcome=outcome)
+
+
+def _formula(text: str, code: str | None) -> Parse:
+    if canonical.no_name(text) or re.search(r"×\s*[A-Z][a-z]+'", text):
+        return Parse(outcome="formula")
+    parts, sign = canonical.formula_parts(text)
+    names: list[str] = []
+    for part in parts[:8]:
+        name = _parse(part, None, None, code) if len(part) > 2 and not _is_formula(part) else Parse()
+        names.append(name.canonicalName or "")
+    if not names[0]:
+        return Parse(outcome="formula")
+    joined = f" {sign} ".join(names).strip()
+    return Parse(joined, stem_formula(names, sign), outcome="formula", quality=4 if "" in names or sign == "+" else 3)
+
+
+def _is_formula(part: str) -> bool:
+    return "×" in part.strip("× ") or bool(re.search(r"\s[xX]\s[A-Z]", part))
+
+
+def stem_formula(names: list[str], sign: str) -> str:
+    """Return the stemmed canonical name of a hybrid formula."""
+    return f" {sign} ".join(stem_canonical(name) for name in names).strip()
+
+
+def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
     if isinstance(parsed, nameparser.Informal):
-        word = ascii_fold(parsed.taxon)
-        return Parse(word, word, None, None, parsed.taxon, rank="genus", outcome="informal", quality=3)
+        word = canonical.write_word(parsed.taxon.split(" ")[-1] if "(" in parsed.taxon else parsed.taxon, first=True)
+        word = word.strip("()")
+        return Parse(
+            word, word, genericName=parsed.taxon, rank=rank_of(str(parsed.rank)), outcome="informal", quality=4
+        )
     generic = parsed.uninomial or parsed.genus
-    parts = [generic, parsed.specific_epithet, parsed.infraspecific_epithet]
-    if not parsed.specific_epithet and parsed.infrageneric_epithet:
-        parts = [parsed.infrageneric_epithet]
-    canonical = " ".join(ascii_fold(p) for p in parts if p)
-    rank_word = str(parsed.rank).lower().replace("_", " ")
+    species, infra = _undo(parsed.specific_epithet), _undo(parsed.infraspecific_epithet)
+    infrageneric = parsed.infrageneric_epithet
+    glued = re.match(r"^([A-Z][a-z]+-[A-Z]\w+)(?=[,\s]|$)", text)
+    if generic and glued and glued[1] != generic and glued[1].startswith(generic) and not species:
+        generic = glued[1]
+    if species is None and infrageneric:
+        head, epithets = infrageneric, []
+    else:
+        head, epithets = generic, canonical.all_epithets(text, species, infra)
+    lettered = canonical.lettered_epithet(text)
+    if lettered and species and infra is None:
+        infra, epithets = lettered, [species, lettered]
+    if head and canonical.approximate(text):
+        epithets = []
+    words = [canonical.write_word(head, first=True)] if head else []
+    if glued and generic == glued[1]:
+        words = [glued[1].split("-")[0] + "-" + glued[1].split("-", 1)[1].lower()]
+    words += [canonical.write_word(word) for word in epithets]
+    if parsed.cultivar_epithet and str(parsed.code) == "CULTIVARS" and cultivar:
+        words.append(f"‘{parsed.cultivar_epithet}’")
+    name = " ".join(word for word in words if word) or None
     authors = parsed.combination_authorship
-    year = authors.year or parsed.basionym_authorship.year
+    notho = parsed.notho or []
     return Parse(
-        canonical, canonical, parsed.authorship_complete(), year, generic, parsed.specific_epithet,
-        parsed.infraspecific_epithet, rank_word, None, "parsed", 1,
-    )  # fmt: skip
+        canonicalName=name,
+        canonicalStem=stem_canonical(name) if name else None,
+        authorship=parsed.authorship_complete(),
+        year=authors.year or parsed.basionym_authorship.year,
+        genericName=generic,
+        specificEpithet=species,
+        infraspecificEpithet=infra,
+        rank=rank_of(str(parsed.rank)),
+        notho=str(notho[-1]).lower() if notho else None,
+        outcome="parsed",
+        quality=_quality(parsed, text, name) if name else 0,
+    )
+
+
+def _undo(epithet: str | None) -> str | None:
+    return epithet.removesuffix(_STAND_IN) if epithet else epithet
+
+
+def _quality(parsed: Any, text: str, name: str | None) -> int:
+    """Return 1–4 after gnparser's warnings: unread tail 4, damaged words 3, rare but allowed forms 2."""
+    if parsed.unparsed or parsed.epithet_qualifier or str(parsed.state) != "COMPLETE" or str(parsed.type) == "INFORMAL":
+        return 4
+    if parsed.taxonomic_note or parsed.nomenclatural_note or canonical.approximate(text):
+        return 4
+    if (
+        parsed.doubtful
+        or parsed.warnings
+        or re.search(r"\d|['.]", f"{parsed.specific_epithet}{parsed.infraspecific_epithet}")
+    ):
+        return 3
+    first = f"{parsed.genus or parsed.uninomial}{parsed.specific_epithet or ''}{parsed.infraspecific_epithet or ''}"
+    if parsed.notho or not first.isascii() or parsed.infrageneric_epithet and not parsed.specific_epithet:
+        return 2
+    return 1

@@ -1,0 +1,138 @@
+"""gnparser's canonical name from what the parser found, and the name strings that are no names at all.
+
+gbif-name-parser reads; here its words are written as gnparser writes them: every epithet kept, ASCII, digits in words, no
+apostrophes, marks or ranks; hybrid formulas part by part. Source: gnparser's documented behaviour (README, test data).
+"""
+
+import re
+from typing import Final
+
+from dissco_platform.names.fold import ascii_fold
+from dissco_platform.names.ranks import MARKERS
+
+DIGITS: Final[dict[int, str]] = {
+    1: "uni", 2: "bi", 3: "tri", 4: "quadri", 5: "quinque", 6: "sex", 7: "septem", 8: "octo", 9: "novem",
+    10: "decem", 11: "undecim", 12: "duodecim", 13: "tredecim", 14: "quatuordecim", 15: "quindecim", 16: "sedecim",
+    17: "septendecim", 18: "octodecim", 19: "novemdecim", 20: "viginti", 21: "vigintiuno", 22: "vigintiduo",
+    23: "vigintitre", 24: "vigintiquatuor", 25: "vigintiquinque", 26: "vigintisex", 27: "vigintiseptem",
+    28: "vigintiocto", 30: "triginta", 31: "trigintauno", 32: "trigintaduo", 38: "trigintaocto", 40: "quadraginta",
+    100: "centum",
+}  # fmt: skip
+"""Numerals at the beginning of an epithet, as gnparser writes them (ICZN Art. 32.5.2.6: numerals are written in words)."""
+
+PARTICLE_EPITHETS: Final = frozenset(
+    {
+        "Agnetina den", "Antaplaga dela", "Baeolidia dela", "Bolitoglossa la", "Campylosphaera dela", "Desmoxytes des",
+        "Dicentria dela", "Eulaira dela", "Gnathopleustes den", "Helophorus ser", "Leptonetela la", "Malamatidia zu",
+        "Meteorus dela", "Nocaracris van", "Notozomus den", "Orcevia zu", "Paralvinella dela", "Ruteloryctes bis",
+        "Scoparia dela", "Selenops ab", "Semiothisa da", "Serina ser", "Serina subser", "Tortolena dela",
+        "Trachyphloeosoma zu", "Zodarion van", "Tetramorium do", "Odontella do", "Epitonium van", "Gylippus den",
+        "Stenoecia dos", "Sympycnus du", "Agra not", "Chloroleucon dela", "Rubus van", "Euthemis van",
+    }
+)  # fmt: skip
+"""Names of species whose epithet reads as the particle of an author's name: only a list can tell them."""
+
+_NO_NAME: Final = re.compile(
+    r"^(?:not|none|no|unidentified|undetermined|unnamed|unknown|indet\.?|uncultured|environmental|miscellaneous)\b"
+    r"|\b(?:endo|ecto)?symbionts?\b"
+    r"|\b[a-z]*bacterium\b"
+    r"|(?:^|[\s_])[a-z]{0,3}RNA(?![A-Za-z])"
+    r"|\b(?:prions?|plasmids?|phytoplasma)\b",
+    re.IGNORECASE,
+)
+_NO_GENUS: Final = re.compile(
+    r"^(?:[A-Z][a-z]*'|[A-Z][a-z]+[A-Z]|[A-Z][a-z]+:$|[A-Z][a-z]*(?:-[A-Za-z]+){2,}\b)|^[A-Z][a-z]*\d"
+)
+_RNA: Final = re.compile(r"(?:^|[\s_])[a-z]{0,3}RNA(?![A-Za-z])")
+_LETTERS: Final = r"[a-zà-öø-ÿœāēīōūčšžřąęł]"
+_MARKED: Final = re.compile(
+    rf"(?<=[\s.])(?:notho)?(?:{MARKERS}|subspec)(?:\.\s*|\s+)(?:[α-ωß]\.?\s*)?({_LETTERS}[\w'’-]{{2,}})", re.IGNORECASE
+)
+_ALL_LOWER: Final = re.compile(rf"^[A-Z][\w-]+(?:\s\([A-Z]\w+\))?((?:\s{_LETTERS}{{3,}}){{3,5}})(?=$|\s[(A-Z])")
+_APPROXIMATE: Final = re.compile(
+    r"^(\S+(?:\s\([A-Z]\w+\))?)\s+(?:aff\b\.?|nr\b\.?|near\b|\?(?=\s)|sp\b\.?\s*(?:aff|nr|cf)\b\.?|-[a-z]+|[a-z]+-(?=\s|$))"
+)
+_FORMULA: Final = re.compile(r"\s+[×xX]\s+|\s+×|×\s+|\s+\+\s+")
+_ABBREVIATED: Final = re.compile(r"^([A-Z])[a-z]{0,2}\.\s*(?=[a-z])")
+
+
+def no_name(text: str) -> bool:
+    """Return whether gnparser leaves a string unparsed that reads like a name: organisms nobody named, phrases."""
+    found = _NO_NAME.search(text)
+    if found is None:
+        return bool(_NO_GENUS.match(text.lstrip("†‡ ")))
+    word = found.group(0)
+    if word.upper().strip(" _").endswith("RNA"):
+        return bool(_RNA.search(text))
+    # a genus may end in -bacterium; as a later word in lower case it is "a bacterium"
+    return found.start() == 0 and not word.lower().endswith("bacterium") or word.islower()
+
+
+def write_word(word: str, *, first: bool = False) -> str:
+    """Return one word as gnparser writes it in a canonical name.
+
+    Example:
+        >>> write_word("4-gibbus"), write_word("o'donelli"), write_word("Saxo-Fridericia", first=True)
+        ('quadrigibbus', 'odonelli', 'Saxo-fridericia')
+    """
+    numeral = re.match(r"^(\d+)[-.]?(?=[a-z])", word)
+    if numeral and int(numeral[1]) in DIGITS:
+        word = DIGITS[int(numeral[1])] + word[numeral.end() :]
+    if not word.isascii():
+        word = ascii_fold(word.replace("å", "ao").replace("Å", "Ao"))
+    word = re.sub(r"['’?]" if first else r"['’.?]", "", word).strip("-")
+    if first:
+        return word[:1].upper() + word[1:].lower() if "-" in word else word
+    return word.lower()
+
+
+def all_epithets(text: str, species: str | None, last: str | None) -> list[str]:
+    """Return the epithets below the genus: also those between species and the last one that has a marker of its own."""
+    epithets = [word for word in (species, last) if word]
+    if species is None or last is None:
+        return epithets
+    plain = _ALL_LOWER.match(text)
+    if plain:
+        words = plain[1].split()
+        if words[0] == species and words[-1] == last:
+            return words
+    marked = [word for word in _MARKED.findall(text) if word.islower()]
+    if len(marked) > 1 and write_word(marked[-1]) == write_word(last):
+        return [species, *marked]
+    return epithets
+
+
+_LETTER_RANK: Final = re.compile(
+    r"^[A-Z][\w-]+\s[a-z][\w-]+\s[A-D]\s(?!non\b|nec\b|sensu\b|auct|emend|hort\b|ined\b|von\b|van\b|der\b)([a-z]{4,})\b"
+)
+
+
+def lettered_epithet(text: str) -> str | None:
+    """Return the epithet after a rank written as a mere letter: `Cortinarius angulatus B gracilescens`."""
+    found = _LETTER_RANK.match(text)
+    return found[1] if found else None
+
+
+def approximate(text: str) -> bool:
+    """Return whether an epithet is only approached ("aff.", "nr.", "?"): the name then is that of the genus."""
+    return bool(_APPROXIMATE.match(text))
+
+
+def formula_parts(text: str) -> tuple[list[str], str]:
+    """Return the names a hybrid formula or graft-chimera is made of, genus written out, and its sign (× or +)."""
+    sign = "+" if re.search(r"\s\+\s", text) else "×"
+    parts = [part.strip(" ()") for part in _FORMULA.split(text)]
+    genus = re.match(r"[A-Z][\w-]+", parts[0])
+    species = re.match(r"[A-Z][\w-]+(?:\s\([A-Z]\w+\))?\s+[a-z][\w-]+", parts[0])
+    out = parts[:1]
+    for part in parts[1:]:
+        short = _ABBREVIATED.match(part)
+        if genus and short and genus[0].startswith(short[1]):
+            out.append(f"{genus[0]} {part[short.end() :]}")
+        elif species and re.match(rf"(?:{MARKERS})\.?\s", part):
+            out.append(f"{species[0]} {part}")
+        elif genus and re.match(r"[a-z]", part):
+            out.append(f"{genus[0]} {part}")
+        else:
+            out.append(part)
+    return out, sign
