@@ -15,17 +15,12 @@ _BLANKS = r"[\u{00A0}\u{2007}\u{202F}]"
 def clean_identifier(identifier: pl.Expr) -> pl.Expr:
     """Return the identifier in the normal form described above; blank becomes null."""
     text = (
-        identifier.str.replace_all(_INVISIBLE, "")
-        .str.replace_all(_BLANKS, " ")
-        .str.normalize("NFC")
-        .str.strip_chars()
+        identifier.str.replace_all(_INVISIBLE, "").str.replace_all(_BLANKS, " ").str.normalize("NFC").str.strip_chars()
     )
     return pl.when(text != "").then(text)
 
 
-def normalised_physical_specimen_id(
-    identifier: pl.Expr, identifier_type: pl.Expr, source_system_id: str
-) -> pl.Expr:
+def normalised_physical_specimen_id(identifier: pl.Expr, identifier_type: pl.Expr, source_system_id: str) -> pl.Expr:
     """Return `ods:normalisedPhysicalSpecimenID` as a String expression.
 
     Global and Resolvable identifiers stand as they are. A Local one is scoped by the dataset's permanent source system
@@ -39,9 +34,7 @@ def normalised_physical_specimen_id(
     scope = source_system_id.rsplit("/", 1)[-1]
     identifier = clean_identifier(identifier)
     return (
-        pl.when(identifier_type == "Local")
-        .then(pl.concat_str([identifier, pl.lit(f":{scope}")]))
-        .otherwise(identifier)
+        pl.when(identifier_type == "Local").then(pl.concat_str([identifier, pl.lit(f":{scope}")])).otherwise(identifier)
     )
 
 

@@ -2,7 +2,7 @@
 
 Suffix = three groups of three symbols out of 33 (no I, O, U: read aloud and typed from labels without confusion), from
 a keyed hash of the identity key. The registry's unique index decides; a suffix that another key already has is probed
-again with the next attempt, and the attempt is stored. Space 33^9 = 4.64·10^13: with 20 M issued about four pairs collide.
+again with the next attempt, and the attempt is stored. Space 33^9 = 4.64·10^13: with 20 M issued some four pairs collide.
 The key is made once and lives in the registry; another key would give other suffixes, never change stored ones.
 """
 
@@ -14,7 +14,6 @@ import polars_hash  # noqa: F401  registers .chash
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTVWXYZ"
 LENGTH = 9
 KEY_SETTING = "minting_key"
-
 
 
 def new_key() -> str:

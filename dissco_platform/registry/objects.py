@@ -1,4 +1,4 @@
-"""Statements about digital objects (specimens and media) and their versions: bulk reads as frames, bulk writes of deltas."""
+"""Statements about digital objects (specimens, media) and their versions: reads as frames, writes of deltas."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -191,9 +191,12 @@ def versions_of(connection: Connection, object_id: int) -> list[RowMapping]:
 
 
 def current_batches(connection: Connection, dataset: str, kind: str) -> pl.DataFrame:
-    """Return where the current version of each published object lies: `suffix, version, path`, grouped by path."""
+    """Return where each object's current version lies: `identity_key, suffix, version, path`, sorted by path and suffix.
+
+    Objects that are tombstoned or wait for a DOI are left out.
+    """
     query = (
-        select(digital_object.c.suffix, digital_object.c.version, batch.c.path)
+        select(digital_object.c.identity_key, digital_object.c.suffix, digital_object.c.version, batch.c.path)
         .join(
             version,
             (version.c.object_id == digital_object.c.id) & (version.c.version == digital_object.c.version),
@@ -206,7 +209,8 @@ def current_batches(connection: Connection, dataset: str, kind: str) -> pl.DataF
         )
         .order_by(batch.c.path, digital_object.c.suffix)
     )
-    return fetch_frame(connection, query, {"suffix": pl.String(), "version": pl.Int64(), "path": pl.String()})
+    schema: dict[str, Any] = {"identity_key": pl.String, "suffix": pl.String, "version": pl.Int64, "path": pl.String}
+    return fetch_frame(connection, query, schema)
 
 
 def count_objects(connection: Connection, dataset: str) -> dict[tuple[str, str, str, bool], int]:

@@ -16,6 +16,7 @@ class Leased:
     """One DOI whose record has to be sent: the payload is in the batch at `path`."""
 
     object_id: int
+    dataset: str
     suffix: str
     version: int
     path: str
@@ -32,6 +33,7 @@ def lease(connection: Connection, owner: str, limit: int, dataset: str | None = 
     query = (
         select(
             outbox.c.object_id,
+            outbox.c.dataset,
             digital_object.c.suffix,
             outbox.c.version,
             batch.c.path,

@@ -1,0 +1,76 @@
+"""What each asset is made from: the one definition that assets record and `sensors.reconcile` compares.
+
+An asset's inputs are the data versions of the assets above it, its code version, and the facts below that come from
+outside the graph (the dataset's enrolment, the mapping files).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dissco_platform.assets.partitions import CODE_VERSIONS, DEPENDENCIES
+from dissco_platform.opends.mapping import Mapping as TermMapping
+from dissco_platform.opends.mapping import load_mapping
+from dissco_platform.provenance import json_version
+from dissco_platform.registry.datasets import Dataset
+
+# Kind of archive (archives.ParsedArchive.kind) → base mapping.
+BASES = {"dwca": "dwc.yaml", "abcd": "abcd.yaml", "dwc-dp": "dwc-dp.yaml"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a dataset's assets depend on besides each other."""
+
+    source: str
+    enrolment: str
+    mapping: str
+
+
+def facts(dataset: Dataset, mappings: Path) -> Facts:
+    """Return the present facts of a dataset.
+
+    Raises:
+        MappingError: a mapping file of the dataset is wrong.
+    """
+    enrolment = {
+        "organisation_id": dataset.organisation_id,
+        "organisation_name": dataset.organisation_name,
+        "source_system_id": dataset.source_system_id,
+        "doi_only": dataset.doi_only,
+    }
+    return Facts(dataset.source, json_version(enrolment), mapping_version(resolve_mappings(mappings, dataset.slug)))
+
+
+def made_from(asset: str, versions: Mapping[str, str], known: Facts | None = None) -> dict[str, str]:
+    """Return the inputs of an asset.
+
+    Args:
+        asset: its name.
+        versions: data versions of the assets above it.
+        known: facts of the dataset; needed by `raw_archive`, `mapping` and `digital_specimens`.
+    """
+    inputs = {name: versions[name] for name in DEPENDENCIES[asset]}
+    if known is not None:
+        if asset == "raw_archive":
+            inputs["source"] = known.source
+        elif asset == "mapping":
+            inputs["files"] = known.mapping
+        elif asset == "digital_specimens":
+            inputs["enrolment"] = known.enrolment
+    return {**inputs, "code": CODE_VERSIONS[asset]}
+
+
+def resolve_mappings(folder: Path, slug: str) -> dict[str, TermMapping]:
+    """Return the dataset's mapping for each kind of archive whose base is there."""
+    overrides = folder / "datasets" / f"{slug}.yaml"
+    return {
+        kind: load_mapping(folder / base, overrides if overrides.is_file() else None)
+        for kind, base in BASES.items()
+        if (folder / base).is_file()
+    }
+
+
+def mapping_version(mappings: Mapping[str, TermMapping]) -> str:
+    """Return the content version of a dataset's mappings."""
+    return json_version({kind: mapping.version for kind, mapping in mappings.items()})

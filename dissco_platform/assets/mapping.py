@@ -1,0 +1,41 @@
+"""`mapping`: the base mapping and the dataset's own overrides, resolved."""
+
+from typing import Any
+
+import dagster as dg
+
+from dissco_platform.assets.inputs import Facts, made_from, mapping_version, resolve_mappings
+from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
+from dissco_platform.assets.recording import Recording, result_again, reusable, told_plainly
+from dissco_platform.resources import DatasetStoreResource, MappingFiles
+
+
+@dg.asset(
+    partitions_def=datasets,
+    group_name=GROUPS["mapping"],
+    kinds={"yaml"},
+    owners=OWNERS,
+    code_version=CODE_VERSIONS["mapping"],
+    description="Which source term feeds which openDS term, by which transform: base mapping plus the dataset's overrides.",
+)
+def mapping(
+    context: dg.AssetExecutionContext, store: DatasetStoreResource, mapping_files: MappingFiles
+) -> dg.MaterializeResult[Any]:
+    """Resolve and check the dataset's mapping."""
+    slug = context.partition_key
+    with told_plainly(context):
+        mappings = resolve_mappings(mapping_files.path(), slug)
+        version = mapping_version(mappings)
+        inputs = made_from("mapping", {}, Facts("", "", version))
+        if found := reusable(context, "mapping", inputs):
+            return result_again(context, found)
+        recording = Recording(inputs)
+        with store.store().building("mapping", slug) as build:
+            for kind, resolved in mappings.items():
+                (build.path / f"{kind}.json").write_text(resolved.to_json())
+            path = build.publish(version)
+        recording.metadata["dagster/uri"] = str(path)
+        recording.metadata["versions"] = dg.MetadataValue.json(
+            {kind: found.version for kind, found in mappings.items()}
+        )
+        return recording.result(version)

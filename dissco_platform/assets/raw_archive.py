@@ -1,0 +1,68 @@
+"""`raw_archive`: the published archive's bytes, content-addressed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from dissco_platform.assets.inputs import Facts, made_from
+from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
+from dissco_platform.assets.recording import Progress, Recording, latest, result_again, told_plainly
+from dissco_platform.http import Validators
+from dissco_platform.registry.datasets import get_dataset, update_dataset
+from dissco_platform.registry.engine import now
+from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
+
+
+@dg.asset(
+    partitions_def=datasets,
+    group_name=GROUPS["raw_archive"],
+    kinds={"http", "file"},
+    owners=OWNERS,
+    code_version=CODE_VERSIONS["raw_archive"],
+    description="The archive as its institution publishes it, fetched once per change and named by its SHA-256. "
+    "The content version is the SHA-256 of its bytes.",
+)
+def raw_archive(
+    context: dg.AssetExecutionContext,
+    store: DatasetStoreResource,
+    registry: RegistryResource,
+    http_client: HttpClientResource,
+) -> dg.MaterializeResult[Any]:
+    """Fetch the dataset's archive unless the source says that it is what was fetched before."""
+    slug = context.partition_key
+    with told_plainly(context), registry.opened() as known:
+        with known.read() as connection:
+            dataset = get_dataset(connection, slug)
+        inputs = made_from("raw_archive", {}, Facts(dataset.source, "", ""))
+        before = latest(context.instance, "raw_archive", slug)
+        client, files = http_client.client(), store.store()
+        if before is not None and before.made_from == inputs:
+            validators = Validators(before.text("etag"), before.text("last_modified"))
+            kept = files.blob(before.data_version).exists()
+            signal = client.look(dataset.source, validators, before.data_version if kept else None, trusted=True)
+            if not signal.changed:
+                with known.write() as connection:
+                    update_dataset(connection, slug, checked=now(), checked_by=signal.evidence)
+                return result_again(context, before)
+        recording = Recording(inputs)
+        fetched = client.fetch(
+            dataset.source, files.root / "blobs", trusted=True, progress=Progress(context, "raw_archive")
+        )
+        with known.write() as connection:
+            update_dataset(connection, slug, checked=now(), checked_by="download")
+        recording.count(bytes=fetched.size)
+        recording.metadata.update(
+            {
+                "source": dataset.source,
+                "address": fetched.address,
+                "sha256": fetched.sha256,
+                "dagster/uri": str(fetched.path),
+                "fetched": dg.MetadataValue.timestamp(datetime.now(UTC).timestamp()),
+            }
+        )
+        if fetched.validators.etag:
+            recording.metadata["etag"] = fetched.validators.etag
+        if fetched.validators.last_modified:
+            recording.metadata["last_modified"] = fetched.validators.last_modified
+        return recording.result(fetched.sha256)

@@ -1,0 +1,133 @@
+"""`registered_dois`: identities resolved, DOIs minted, versions committed, DataCite told."""
+
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+
+from dissco_platform.assets.digital_specimens import dataset_context, parsed_metadata
+from dissco_platform.assets.inputs import made_from
+from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
+from dissco_platform.assets.recording import (
+    Progress,
+    Recording,
+    check_specs,
+    required,
+    result_again,
+    reusable,
+    told_plainly,
+)
+from dissco_platform.identity.datacite.drain import DrainReport
+from dissco_platform.identity.publish import PublishReport, publish
+from dissco_platform.registry import Registry
+from dissco_platform.registry.datasets import get_dataset
+from dissco_platform.registry.objects import count_objects
+from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
+
+PUBLISHED = "published"
+
+
+@dg.asset(
+    partitions_def=datasets,
+    deps=["digital_specimens"],
+    group_name=GROUPS["registered_dois"],
+    kinds={"sqlite", "parquet"},
+    owners=OWNERS,
+    code_version=CODE_VERSIONS["registered_dois"],
+    check_specs=check_specs(
+        "registered_dois",
+        [
+            ("specimens_accounted_for", "Specimens in = full + DOI only + held + waiting for quota."),
+            ("dois_registered", "Every DOI is registered at DataCite; what waits or failed is shown as a warning."),
+        ],
+    ),
+    description="Every specimen and medium has its DOI, every change its version; DataCite knows all that it shows.",
+)
+def registered_dois(
+    context: dg.AssetExecutionContext, store: DatasetStoreResource, registry: RegistryResource, doi_service: DoiService
+) -> dg.MaterializeResult[Any]:
+    """Publish the built specimens and register their DOIs."""
+    slug = context.partition_key
+    progress = Progress(context, "registered_dois")
+    with told_plainly(context), registry.opened() as known:
+        built = required(context, "digital_specimens")
+        inputs = made_from("registered_dois", {"digital_specimens": built.data_version})
+        files = store.store()
+        found = reusable(context, "registered_dois", inputs)
+        if found is not None and not doi_service.is_behind(known, slug):
+            return result_again(context, found)
+        recording = Recording(inputs)
+        with doi_service.running() as service:
+            service.check()  # a wrong password must be known before anything is minted
+            with known.read() as connection:
+                dataset = get_dataset(connection, slug)
+            name = dataset_context(dataset, parsed_metadata(context, files)).organisation_name
+            report = publish(
+                known,
+                replace(dataset, organisation_name=name),
+                files.path("digital_specimens", slug, built.data_version),
+                lambda batch: files.path("documents", slug, batch),
+                files.root / PUBLISHED / slug,
+                rules=service.rules,
+                made_from=_origin(context, built.made_from),
+                progress=progress,
+            )
+            drained = service.drain(known, files.root / PUBLISHED, slug, progress)
+        _record(recording, known, slug, report, drained)
+        return recording.result(report.data_version)
+
+
+def _origin(context: dg.AssetExecutionContext, built_from: dict[str, str]) -> dict[str, str]:
+    """Return the versions of all that a publication goes back to, for its provenance."""
+    parsed, names = required(context, "parsed_records"), required(context, "taxon_harmonised")
+    return {
+        "archive": parsed.made_from.get("raw_archive", ""),
+        "records": built_from.get("parsed_records", ""),
+        "release": names.made_from.get("catalogue_of_life", ""),
+        "release_name": names.text("release") or "",
+        "mapping": built_from.get("mapping", ""),
+        "enrolment": built_from.get("enrolment", ""),
+        "code": built_from.get("code", ""),
+        "run": context.run_id,
+    }
+
+
+def _record(recording: Recording, registry: Registry, slug: str, report: PublishReport, drained: DrainReport) -> None:
+    with registry.read() as connection:
+        counts = count_objects(connection, slug)
+    states = {
+        state: sum(n for (_, _, doi_state, _), n in counts.items() if doi_state == state)
+        for state in ("registered", "pending", "failed")
+    }
+    recording.count(
+        specimens=report.specimens,
+        doi_only=report.doi_only,
+        held=report.held,
+        waiting_quota=report.waiting_quota,
+        media=report.media,
+        versions_new=report.new,
+        versions_changed=report.changed,
+        versions_unchanged=report.unchanged,
+        versions_missing=report.missing,
+        versions_tombstoned=report.tombstoned,
+        dois_registered=states["registered"],
+        dois_pending=states["pending"],
+        dois_failed=states["failed"],
+        dois_written=drained.written,
+    )
+    recording.metadata["media_versions"] = dg.MetadataValue.json(report.media_versions)
+    total = report.specimens + report.doi_only + report.held + report.waiting_quota
+    recording.check(
+        "specimens_accounted_for",
+        total == report.new + report.changed + report.unchanged + report.held + report.waiting_quota,
+        f"{report.specimens} full, {report.doi_only} DOI only, {report.held} held, {report.waiting_quota} waiting",
+        specimens=total,
+    )
+    recording.check(
+        "dois_registered",
+        states["pending"] == states["failed"] == 0,
+        f"{states['registered']} registered, {states['pending']} pending, {states['failed']} failed",
+        severity=dg.AssetCheckSeverity.WARN,
+        pending=states["pending"],
+        failed=states["failed"],
+    )

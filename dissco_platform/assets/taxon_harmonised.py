@@ -1,0 +1,68 @@
+"""`taxon_harmonised`: the dataset's distinct names with their place in the Catalogue of Life."""
+
+from typing import Any
+
+import dagster as dg
+
+from dissco_platform.assets.catalogue_of_life import CHECKLIST
+from dissco_platform.assets.inputs import made_from
+from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
+from dissco_platform.assets.recording import (
+    Progress,
+    Recording,
+    check_specs,
+    required,
+    result_again,
+    reusable,
+    told_plainly,
+)
+from dissco_platform.names.harmonise import harmonise
+from dissco_platform.resources import DatasetStoreResource
+
+
+@dg.asset(
+    partitions_def=datasets,
+    deps=["parsed_records", "catalogue_of_life"],
+    group_name=GROUPS["taxon_harmonised"],
+    kinds={"parquet", "polars"},
+    owners=OWNERS,
+    code_version=CODE_VERSIONS["taxon_harmonised"],
+    check_specs=check_specs("taxon_harmonised", [("names_matched", "Records whose name is found in the checklist.")]),
+    description="One row per distinct name: match type, confidence, matched and accepted usage, classification, "
+    "alternatives. The verbatim name stays beside it.",
+)
+def taxon_harmonised(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> dg.MaterializeResult[Any]:
+    """Match the dataset's names with the checklist in use."""
+    slug = context.partition_key
+    with told_plainly(context):
+        parsed, checklist = required(context, "parsed_records"), required(context, "catalogue_of_life")
+        versions = {"parsed_records": parsed.data_version, "catalogue_of_life": checklist.data_version}
+        inputs = made_from("taxon_harmonised", versions)
+        if found := reusable(context, "taxon_harmonised", inputs):
+            return result_again(context, found)
+        recording = Recording(inputs)
+        files = store.store()
+        with files.building("taxon_harmonised", slug) as build:
+            report = harmonise(
+                files.path("parsed_records", slug, parsed.data_version),
+                files.path("catalogue_of_life", CHECKLIST, checklist.data_version),
+                build.path,
+            )
+            path = build.publish(report.data_version)
+        distinct = sum(report.names.values())
+        Progress(context, "taxon_harmonised")("distinct names", distinct)
+        matches = dict(report.records)
+        recording.count(distinct_names=distinct, **{f"matched_{name}": n for name, n in matches.items()})
+        recording.metadata["matches"] = dg.MetadataValue.json(matches)
+        recording.metadata["release"] = report.release
+        recording.table(path / "names.parquet", distinct)
+        total, unmatched = sum(matches.values()), matches.get("none", 0)
+        recording.check(
+            "names_matched",
+            unmatched == 0,
+            f"{unmatched} of {total} records have a name that the checklist does not know",
+            severity=dg.AssetCheckSeverity.WARN,
+            records=total,
+            unmatched=unmatched,
+        )
+        return recording.result(report.data_version)

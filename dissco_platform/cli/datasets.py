@@ -1,0 +1,124 @@
+"""`dissco dataset …` and `dissco checklist …`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from dissco_platform.cli.house import House
+from dissco_platform.cli.output import console, messages, print_json, print_pairs, print_table
+from dissco_platform.http import local_path
+from dissco_platform.identity.minting import handle_suffix
+from dissco_platform.identity.organisations import organisation_id
+from dissco_platform.registry.datasets import Dataset, add_dataset, check_slug, get_dataset, list_datasets
+
+app = typer.Typer(help="Enrolled datasets: add, list, show.", no_args_is_help=True)
+checklist = typer.Typer(help="The checklist that names are harmonised with.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command("add")
+def add(
+    slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, hyphens.")],
+    source: Annotated[str, typer.Option(help="Path or http(s) address of the archive.")],
+    organisation: Annotated[str, typer.Option(help="ROR or Wikidata id of the hosting institution.")],
+    name: Annotated[str | None, typer.Option(help="Name of the institution (default: from the archive).")] = None,
+    doi_only: Annotated[bool, typer.Option("--doi-only", help="Register DOIs, publish no digital specimens.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol a dataset: it gets its permanent source system id; nothing is fetched yet.
+
+    Example: dissco dataset add ascidians --source ascidians.zip --organisation https://ror.org/0566bfb96
+    """
+    check_slug(slug)
+    path = local_path(source)
+    place = str(path.absolute()) if path is not None else source
+    with House() as house:
+        source_system = f"https://hdl.handle.net/{house.settings.handle_prefix}/{handle_suffix()}"
+        with house.registry.write() as connection:
+            add_dataset(
+                connection,
+                slug=slug,
+                source=place,
+                organisation_id=organisation_id(organisation),
+                organisation_name=name,
+                source_system_id=source_system,
+                doi_only=doi_only,
+            )
+            dataset = get_dataset(connection, slug)
+    if as_json:
+        print_json(_about(dataset))
+        return
+    console.print(f"Enrolled {slug} ({dataset.source_system_id}). Next: dissco run {slug}")
+    if path is not None and not path.exists():
+        messages.print(f"Note: {path} does not exist yet; a run needs it.", soft_wrap=True)
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the enrolled datasets."""
+    with House() as house, house.registry.read() as connection:
+        found = list_datasets(connection)
+    if as_json:
+        print_json([_about(dataset) for dataset in found])
+    elif not found:
+        console.print("No dataset is enrolled yet: dissco dataset add SLUG --source … --organisation …")
+    else:
+        print_table(
+            ["dataset", "state", "organisation", "DOIs only", "checked", "source"],
+            [[d.slug, d.state, d.organisation_id, d.doi_only, d.checked or "never", d.source] for d in found],
+        )
+
+
+@app.command("show")
+def show(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_json: AsJson = False) -> None:
+    """Show one dataset: where it comes from and what became of it."""
+    with House() as house, house.registry.read() as connection:
+        about = _about(get_dataset(connection, slug))
+    if as_json:
+        print_json(about)
+    else:
+        print_pairs(about)
+
+
+@checklist.command("use")
+def use(
+    source: Annotated[str, typer.Argument(help="Path or address of a ColDP release or Darwin Core checklist.")],
+    as_json: AsJson = False,
+) -> None:
+    """Build the name index of a checklist and put it into use; a later release replaces it when it is complete.
+
+    Example: dissco checklist use coldp.zip
+    """
+    from dissco_platform.cli.progress import running
+    from dissco_platform.cli.running import make_checklist
+
+    path = local_path(source)
+    with House() as house, running("checklist") as told:
+        made = make_checklist(house, str(path.absolute()) if path is not None else source, told=told)
+    if as_json:
+        print_json(made)
+        return
+    console.print(f"In use: {made['title']} {made['release'] or ''} with {made['names']:,} names.")
+    for warning in made["warnings"]:
+        messages.print(f"Note: {warning}", soft_wrap=True)
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    summary = dataset.summary
+    return {
+        "dataset": dataset.slug,
+        "source": dataset.source,
+        "organisation": dataset.organisation_id,
+        "organisation_name": dataset.organisation_name,
+        "source_system": dataset.source_system_id,
+        "doi_only": dataset.doi_only,
+        "state": dataset.state,
+        "enrolled": dataset.created,
+        "checked": dataset.checked,
+        "checked_by": dataset.checked_by,
+        "failed": dataset.failed,
+        "failure": dataset.failure,
+        "published": summary.get("published"),
+        "made_from": summary.get("made_from"),
+    }

@@ -1,0 +1,84 @@
+"""Opens what commands need: settings, registry, store, Dagster's instance. Heavy parts only when they are used."""
+
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dissco_platform.errors import SettingsError
+from dissco_platform.http import HttpClient
+from dissco_platform.registry import Registry, open_registry
+from dissco_platform.settings import CHECKOUT, Settings, load_settings
+from dissco_platform.store import DatasetStore
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+INSTANCE_TEMPLATE = CHECKOUT / "deploy" / "local" / "dagster.yaml"
+
+
+class House:
+    """Everything that one command works with; close it when done."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load_settings()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry, created on first use."""
+        self._prepare_home()
+        return open_registry(self.settings.registry_url)
+
+    @cached_property
+    def store(self) -> DatasetStore:
+        """The Parquet store."""
+        return DatasetStore(self.settings.store_path)
+
+    @cached_property
+    def http(self) -> HttpClient:
+        """The client for sources."""
+        return HttpClient(
+            max_bytes=self.settings.download_max_bytes,
+            timeout=self.settings.download_timeout_seconds,
+            trusted_hosts=self.settings.trusted_hosts,
+        )
+
+    @cached_property
+    def instance(self) -> "dg.DagsterInstance":
+        """Dagster's instance in its folder, which is made on first use."""
+        import dagster as dg
+
+        path = self.settings.dagster_path
+        self._prepare_home()
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / "dagster.yaml").exists():
+            shutil.copyfile(INSTANCE_TEMPLATE, path / "dagster.yaml")
+        return dg.DagsterInstance.from_config(str(path))
+
+    @property
+    def published(self) -> Path:
+        """Folder of the published part files."""
+        from dissco_platform.assets.registered_dois import PUBLISHED
+
+        return self.store.root / PUBLISHED
+
+    def close(self) -> None:
+        """Give connections back."""
+        if "registry" in self.__dict__:
+            self.registry.close()
+        if "instance" in self.__dict__:
+            self.instance.dispose()
+
+    def __enter__(self) -> "House":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _prepare_home(self) -> None:
+        try:
+            self.settings.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"DISSCO_HOME {self.settings.home} cannot be made ({error.strerror}); name a folder that is writable."
+            ) from error

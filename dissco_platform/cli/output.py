@@ -1,0 +1,61 @@
+"""How commands print: tables for people, JSON for machines, messages to standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False)
+messages = Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+    """Print rows; numbers are right-aligned with thousands separators."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    body = [list(row) for row in rows]
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in body) and bool(body)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(_shown(value) for value in row))
+    console.print(table)
+
+
+def print_pairs(pairs: Mapping[str, Any]) -> None:
+    """Print names and values below each other, leaving out what is empty."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value not in (None, "", {}, []):
+            table.add_row(name, _shown(value))
+    console.print(table)
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """Return counts in one line, largest first: `exact 412, fuzzy 9`."""
+    shown = [f"{name} {count:,}" for name, count in sorted(numbers.items(), key=lambda item: -item[1]) if count]
+    return ", ".join(shown) or "none"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, Mapping):
+        return counts(value)
+    return str(value)

@@ -1,0 +1,49 @@
+"""`dissco registry …`: is everything that was promised there?"""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from dissco_platform.cli.datasets import AsJson
+from dissco_platform.cli.house import House
+from dissco_platform.cli.output import console, print_json, print_table
+from dissco_platform.identity.verify import meaning, verify
+
+app = typer.Typer(help="The registry of identities and versions.", no_args_is_help=True)
+
+BROKEN = 1
+
+
+@app.command("verify")
+def verify_registry(
+    datacite: Annotated[bool, typer.Option("--datacite", help="Compare with DataCite's list of our DOIs as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that versions are whole and in order, every document is in its place, and every DOI is known at DataCite.
+
+    Exit code 0: nothing found; 1: something is wrong. Nothing is mended here.
+    """
+    with House() as house:
+        records = _records(house) if datacite else None
+        findings = verify(house.registry, house.published, house.settings.doi_prefix, at_datacite=records)
+    if as_json:
+        print_json({"findings": [{**vars(finding), "meaning": meaning(finding.code)} for finding in findings]})
+    elif findings:
+        rows = [[finding.count, meaning(finding.code), finding.example] for finding in findings]
+        print_table(["count", "what", "example"], rows)
+    else:
+        console.print("The registry is whole.")
+    if any(finding.code not in {"orphan_part", "not_published"} for finding in findings):
+        raise typer.Exit(BROKEN)
+
+
+def _records(house: House) -> list[dict[str, Any]]:
+    from dissco_platform.resources import build_resources
+
+    async def walk(client: Any) -> list[dict[str, Any]]:
+        async with client:
+            return [record async for record in client.walk()]
+
+    with build_resources(house.settings)["doi_service"].running() as service:
+        return asyncio.run(walk(service.client()))

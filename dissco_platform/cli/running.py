@@ -1,0 +1,185 @@
+"""Runs the chain for one dataset in this process and sums up what it did. The commands are `run` and `demo`."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from dissco_platform.assets.partitions import DEPENDENCIES, datasets
+from dissco_platform.assets.recording import latest
+from dissco_platform.cli.house import House
+from dissco_platform.definitions import build_definitions
+from dissco_platform.errors import RunFailedError
+from dissco_platform.registry.datasets import get_dataset, update_dataset
+from dissco_platform.registry.engine import now
+from dissco_platform.registry.objects import count_objects
+from dissco_platform.sensors.reconcile import Plan, look_upstream, plan
+
+Step = Callable[[str], None]
+
+
+def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[str, Any]:
+    """Bring one dataset up to date: exactly what is stale is made; return the summary.
+
+    Raises:
+        UsageError: there is no such dataset or no checklist.
+        RunFailedError: a step failed; the message is its own.
+    """
+    began = time.monotonic()
+    with house.registry.read() as connection:
+        dataset = get_dataset(connection, slug)
+    house.instance.add_dynamic_partitions(str(datasets.name), [slug])
+    try:
+        upstream = look_upstream(house.instance, house.registry, house.store, house.http, dataset)
+    except Exception as error:
+        with house.registry.write() as connection:
+            update_dataset(connection, slug, failed=now(), failure=str(error))
+        raise
+    wanted = plan(house.instance, house.registry, house.store, house.settings.mappings, dataset, upstream)
+    if wanted.selection:
+        _execute(house, slug, wanted.selection, {"cause": wanted.cause[:500]}, told)
+    return summary(house, slug, wanted, time.monotonic() - began)
+
+
+def make_checklist(house: House, source: str, *, told: Step | None = None) -> dict[str, Any]:
+    """Build the name index of a checklist and put it into use; return what it is."""
+    began = time.monotonic()
+    _execute(
+        house,
+        None,
+        ["catalogue_of_life"],
+        {"cause": f"checklist {source}"},
+        told,
+        {"ops": {"catalogue_of_life": {"config": {"source": source}}}},
+    )
+    made = latest(house.instance, "catalogue_of_life", None)
+    assert made is not None
+    return {
+        "source": made.text("source"),
+        "title": made.text("title"),
+        "release": made.text("release"),
+        "doi": made.text("doi"),
+        "licence": made.text("licence"),
+        "names": made.number("names"),
+        "by_status": made.json("by_status"),
+        "warnings": _listed(made.metadata.get("warnings")),
+        "reused": bool(made.metadata["reused"].value),
+        "data_version": made.data_version,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def summary(house: House, slug: str, wanted: Plan, seconds: float) -> dict[str, Any]:
+    """Return what a run came to: the latest materialisations' counts, and the dataset's totals."""
+    found = {asset: latest(house.instance, asset, slug) for asset in DEPENDENCIES}
+    parsed, built = found["parsed_records"], found["digital_specimens"]
+    names, published = found["taxon_harmonised"], found["registered_dois"]
+    assert parsed and built and names and published
+    rejects: dict[str, int] = dict(parsed.json("rejects_by_reason"))
+    for reason, count in built.json("rejects_by_reason").items():
+        rejects[reason] = rejects.get(reason, 0) + int(count)
+    ran = set(wanted.selection)
+    specimens = published.number("specimens")
+    with house.registry.read() as connection:
+        counted = count_objects(connection, slug)
+    states = {
+        state: sum(n for (_, _, doi_state, _), n in counted.items() if doi_state == state)
+        for state in ("registered", "pending", "failed")
+    }
+    fresh = "registered_dois" in ran and not published.metadata["reused"].value
+    all_specimens = specimens + published.number("doi_only")
+    return {
+        "dataset": slug,
+        "ran": [asset for asset in DEPENDENCIES if asset in ran],
+        "causes": wanted.causes,
+        "records": parsed.number("records") + parsed.number("rejects"),
+        "rejects": rejects,
+        "extension_rejects": parsed.json("extension_rejects_by_reason"),
+        "matches": names.json("matches"),
+        "specimens": specimens,
+        "doi_only": published.number("doi_only"),
+        "held": published.number("held"),
+        "waiting_quota": published.number("waiting_quota"),
+        "media": published.number("media"),
+        "mids": built.json("mids"),
+        "versions": {
+            "new": published.number("versions_new") if fresh else 0,
+            "changed": published.number("versions_changed") if fresh else 0,
+            "unchanged": published.number("versions_unchanged") if fresh else all_specimens,
+            "missing": sum(
+                n for (kind, state, _, _), n in counted.items() if kind == "specimen" and state == "missing"
+            ),
+            "tombstoned": sum(
+                n for (kind, state, _, _), n in counted.items() if kind == "specimen" and state == "tombstoned"
+            ),
+        },
+        "dois": {**states, "written": published.number("dois_written") if fresh else 0},
+        "seconds": round(seconds, 1),
+    }
+
+
+def _execute(
+    house: House,
+    slug: str | None,
+    selection: list[str],
+    tags: dict[str, str],
+    told: Step | None,
+    run_config: dict[str, Any] | None = None,
+) -> None:
+    """Execute assets in this process.
+
+    Raises:
+        RunFailedError: a step failed.
+    """
+    job = build_definitions(house.settings).resolve_implicit_global_asset_job_def()
+    # The run's events are in Dagster's instance; on the terminal only our own progress lines are wanted.
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    watcher = _Watcher(told)
+    progress = logging.getLogger("dissco.progress")
+    progress.addHandler(watcher)
+    progress.setLevel(logging.INFO)
+    progress.propagate = False
+    try:
+        result = job.execute_in_process(
+            run_config={**quiet, **(run_config or {})},
+            instance=house.instance,
+            partition_key=slug,
+            asset_selection=[dg.AssetKey(asset) for asset in selection],
+            tags=tags,
+            raise_on_error=False,
+        )
+    finally:
+        progress.removeHandler(watcher)
+    if not result.success:
+        raise RunFailedError(_first_failure(result))
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return str(failure.user_failure_data.description)
+            if failure.error is not None:
+                cause = failure.error.cause or failure.error
+                return (
+                    f"{event.step_key} failed with an unexpected error, which is a defect of this software: "
+                    f"{cause.message.strip()} (run {result.run_id})"
+                )
+    return f"Run {result.run_id} failed before its first step; see `dagster debug export {result.run_id}`."
+
+
+class _Watcher(logging.Handler):
+    def __init__(self, told: Step | None) -> None:
+        super().__init__()
+        self.told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.told is not None:
+            self.told(record.getMessage())
+
+
+def _listed(value: dg.MetadataValue[Any] | None) -> list[str]:
+    return [str(item) for item in value.value] if value is not None and value.value else []

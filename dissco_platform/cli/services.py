@@ -1,0 +1,97 @@
+"""`dissco sandbox` and `dissco ui`: things that run until they are interrupted."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dissco_platform.cli.house import House
+from dissco_platform.cli.output import console, messages
+from dissco_platform.errors import UsageError
+from dissco_platform.sandbox import FaultPlan, running_sandbox, serve
+from dissco_platform.settings import CHECKOUT
+
+_INTERRUPT_SECONDS = 20
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8100,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    database: Annotated[Path | None, typer.Option(help="Its SQLite file (default: in DISSCO_HOME).")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="KIND=RATE, for example error_500=0.1.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
+) -> None:
+    """Serve a DOI service that answers as DataCite's does and registers nothing anywhere.
+
+    Point DISSCO_DATACITE_URL at the address it prints. Its account and prefix are those of the settings
+    (DISSCO_DATACITE_REPOSITORY, DISSCO_DATACITE_PASSWORD, DISSCO_DOI_PREFIX).
+    """
+    rates: dict[str, float] = {}
+    for text in fault or []:
+        kind, _, rate = text.partition("=")
+        try:
+            rates[kind] = float(rate)
+        except ValueError as error:
+            raise UsageError(f"--fault takes KIND=RATE, for example error_500=0.1, not {text}.") from error
+    try:
+        plan = FaultPlan.parse({"rates": rates, "seed": seed})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    with House() as house:
+        settings = house.settings
+        file = database or settings.sandbox_path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        serve(
+            host,
+            port,
+            file,
+            username=settings.datacite_repository,
+            password=settings.datacite_password.get_secret_value(),
+            prefix=settings.doi_prefix,
+            faults=plan,
+            announce=lambda facts: print(json.dumps(facts), flush=True),
+        )
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Open Dagster's web UI and daemon over this instance; runs started there use the sandbox if no DataCite is set."""
+    with House() as house, contextlib.ExitStack() as stack:
+        settings = house.settings
+        _ = house.instance  # makes the instance folder
+        environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(settings.dagster_path),
+            "DISSCO_HOME": str(settings.home.absolute()),
+        }
+        if settings.uses_sandbox:
+            running = stack.enter_context(
+                running_sandbox(
+                    settings.sandbox_path,
+                    username=settings.datacite_repository,
+                    password=settings.datacite_password.get_secret_value(),
+                    prefix=settings.doi_prefix,
+                )
+            )
+            environment["DISSCO_DATACITE_URL"] = running.url
+            environment["DISSCO_DATACITE_PASSWORD"] = settings.datacite_password.get_secret_value()
+        console.print(f"Dagster: http://{host}:{port} (stop with Ctrl-C)")
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
+        process = subprocess.Popen([*command, "-h", host, "-p", str(port)], env=environment, cwd=CHECKOUT)
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            messages.print("Stopping …")
+            try:
+                code = process.wait(_INTERRUPT_SECONDS)  # it got the same interrupt from the terminal
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
+    raise typer.Exit(code if code > 0 else 0)

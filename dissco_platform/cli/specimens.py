@@ -1,0 +1,179 @@
+"""`dissco specimen …` and `dissco export`: what is published."""
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import polars as pl
+import typer
+from sqlalchemy import RowMapping
+
+from dissco_platform.cli.datasets import AsJson
+from dissco_platform.cli.house import House
+from dissco_platform.cli.output import messages, print_json, print_table
+from dissco_platform.errors import UsageError
+from dissco_platform.identity.parts import iterate_current, read_version
+from dissco_platform.registry.datasets import get_dataset
+from dissco_platform.registry.objects import current_batches, find_object, versions_of
+
+app = typer.Typer(help="Published specimens: documents and their history.", no_args_is_help=True)
+
+Doi = Annotated[str, typer.Argument(help="DOI (10.x/ABC-DEF-GHJ, with or without https://doi.org/) or its suffix.")]
+_SUFFIX = re.compile(r"(?:^|/)([A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3})$", re.IGNORECASE)
+
+
+class Format(StrEnum):
+    """What can be exported."""
+
+    NDJSON = "ndjson"
+    DOI_LIST = "doi-list"
+
+
+@app.command("show")
+def show(
+    doi: Doi,
+    version: Annotated[int | None, typer.Option(min=1, help="Version (default: the current one).")] = None,
+) -> None:
+    """Print the document of a specimen or medium, in any version it ever had."""
+    with House() as house:
+        found, versions = _find(house, doi)
+        number = version or found["version"]
+        chosen = next((row for row in versions if row["version"] == number), None)
+        if chosen is None:
+            listed = ", ".join(str(row["version"]) for row in versions) or "none yet"
+            raise UsageError(f"{doi} has no version {number}; its versions: {listed}.")
+        document, payload = read_version(house.published / found["dataset"], chosen["path"], found["suffix"])
+    if document is None:
+        messages.print("DOI only: no document is published; this is what the DOI's metadata says.")
+        print_json(json.loads(payload))
+    else:
+        print_json(json.loads(document))
+
+
+@app.command("history")
+def history(doi: Doi, as_json: AsJson = False) -> None:
+    """List the versions of a specimen or medium: when, why, and from what each was made."""
+    with House() as house:
+        _, versions = _find(house, doi)
+    rows = [
+        {
+            "version": row["version"],
+            "created": row["created"],
+            "cause": row["cause"],
+            "content_hash": row["content_hash"],
+            "made_from": json.loads(row["made_from"]),
+        }
+        for row in versions
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            ["version", "created", "cause", "archive", "checklist", "mapping"],
+            [
+                [
+                    row["version"],
+                    row["created"],
+                    row["cause"],
+                    row["made_from"].get("archive", "")[:12],
+                    row["made_from"].get("release_name") or row["made_from"].get("release", "")[:12],
+                    row["made_from"].get("mapping", "")[:12],
+                ]
+                for row in rows
+            ],
+        )
+
+
+def export(
+    slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    form: Annotated[Format, typer.Option("--format", help="ndjson: documents; doi-list: CSV for the institution.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write (default: standard output).")
+    ] = None,
+) -> None:
+    """Export what is published of a dataset.
+
+    ndjson: the current specimen and media documents, one a line. doi-list: catalogNumber, occurrenceID, DOI of each
+    specimen, to be written back into the collection system.
+    """
+    with House() as house:
+        with house.registry.read() as connection:
+            get_dataset(connection, slug)
+        lines = _doi_list(house, slug) if form is Format.DOI_LIST else _documents(house, slug)
+        with _writing(output) as (file, written):
+            count = -1 if form is Format.DOI_LIST else 0
+            for line in lines:
+                file.write(line)
+                count += 1
+            written(count)
+
+
+def _documents(house: House, slug: str) -> Iterator[str]:
+    folder = house.published / slug
+    for kind in ("specimen", "media"):
+        with house.registry.read() as connection:
+            current = current_batches(connection, slug, kind)
+        for document in iterate_current(folder, current):
+            yield document + "\n"
+
+
+def _doi_list(house: House, slug: str) -> Iterator[str]:
+    from dissco_platform.assets.recording import latest
+
+    line = _Line()
+    writer = csv.writer(line, lineterminator="\n")
+    writer.writerow(["catalogNumber", "occurrenceID", "DOI"])
+    yield line.text
+    built = latest(house.instance, "digital_specimens", slug)
+    with house.registry.read() as connection:
+        current = current_batches(connection, slug, "specimen")
+    if built is None or current.is_empty():
+        return
+    table = house.store.path("digital_specimens", slug, built.data_version) / "specimens.parquet"
+    names = pl.read_parquet(table, columns=["normalisedPhysicalSpecimenID", "catalogNumber", "occurrenceID"])
+    joined = current.join(names, left_on="identity_key", right_on="normalisedPhysicalSpecimenID", how="left")
+    for row in joined.sort("catalogNumber", "identity_key").iter_rows(named=True):
+        doi = f"https://doi.org/{house.settings.doi_prefix}/{row['suffix']}"
+        writer.writerow([row["catalogNumber"] or "", row["occurrenceID"] or "", doi])
+        yield line.text
+
+
+class _Line:
+    """The little of a file that csv.writer needs: keeps the last line."""
+
+    text = ""
+
+    def write(self, text: str) -> None:
+        self.text = text
+
+
+@contextmanager
+def _writing(output: Path | None) -> Iterator[tuple[IO[str], Any]]:
+    """Yield where to write: a file appears under its name only when it is complete."""
+    if output is None:
+        yield sys.stdout, lambda _: None
+        return
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            yield file, lambda count: messages.print(f"Wrote {count:,} to {output}.", soft_wrap=True)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({error.strerror}).") from error
+    partial.replace(output)
+
+
+def _find(house: House, doi: str) -> tuple[RowMapping, list[RowMapping]]:
+    matched = _SUFFIX.search(doi.strip())
+    if not matched:
+        raise UsageError(f"'{doi}' is not a DOI of this platform: {house.settings.doi_prefix}/ABC-DEF-GHJ is its form.")
+    with house.registry.read() as connection:
+        found = find_object(connection, matched[1])
+        if found is None:
+            raise UsageError(f"{doi} is not known here; `dissco export SLUG --format doi-list` lists a dataset's DOIs.")
+        return found, versions_of(connection, found["id"])

@@ -1,0 +1,39 @@
+"""Dagster's entry: the house, furnished from settings. Tests build the same house with other furniture."""
+
+import dagster as dg
+
+from dissco_platform.assets.catalogue_of_life import catalogue_of_life
+from dissco_platform.assets.digital_specimens import digital_specimens
+from dissco_platform.assets.mapping import mapping
+from dissco_platform.assets.parsed_records import parsed_records
+from dissco_platform.assets.raw_archive import raw_archive
+from dissco_platform.assets.registered_dois import registered_dois
+from dissco_platform.assets.taxon_harmonised import taxon_harmonised
+from dissco_platform.resources import build_resources
+from dissco_platform.settings import Settings, load_settings
+
+CHAIN = [
+    raw_archive,
+    parsed_records,
+    catalogue_of_life,
+    taxon_harmonised,
+    mapping,
+    digital_specimens,
+    registered_dois,
+]
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Return assets, resources and jobs for the given settings."""
+    return dg.Definitions(
+        assets=CHAIN,
+        resources=build_resources(settings),
+        # One process a run: a process for each step costs about three seconds a step.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Load the definitions that Dagster's processes use."""
+    return build_definitions(load_settings())

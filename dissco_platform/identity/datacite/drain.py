@@ -1,0 +1,194 @@
+"""Drains the outbox: queued DataCite records are sent, answers are settled in the registry.
+
+Leases rows in chunks (tombstones, new DOIs, updates), reads their payloads from the published parts, sends them with a
+few writes in flight, and settles each chunk in one transaction. A process that dies leaves leases that run out; the
+writes are idempotent (PUT), so repeating one is harmless. How an answer is understood is `client`.
+"""
+
+import asyncio
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from dissco_platform.errors import DoiServiceError
+from dissco_platform.identity.datacite.client import DataCiteClient
+from dissco_platform.identity.datacite.outcomes import REPEATABLE, Kind, Outcome
+from dissco_platform.registry import Registry, outbox
+from dissco_platform.registry.outbox import Leased
+
+CHUNK = 500
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 300.0
+PAUSE_SECONDS = 60.0
+# Attempts that the client makes at once; further ones wait in the outbox.
+ATTEMPTS = 3
+# So many transport failures in a row mean that the service is away: what is left stays queued.
+BREAK_AFTER = 20
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass
+class DrainReport:
+    """What one drain did: acknowledged writes, refusals, postponed rows, rows still queued."""
+
+    written: int = 0
+    failed: int = 0
+    postponed: int = 0
+    remaining: int = 0
+    stopped: str | None = None
+    messages: list[str] = field(default_factory=list)
+
+
+def drain(
+    registry: Registry,
+    published: Path,
+    client: DataCiteClient,
+    *,
+    dataset: str | None = None,
+    seconds: float,
+    progress: Progress | None = None,
+) -> DrainReport:
+    """Send what is queued, of one dataset or of all, for at most so many seconds.
+
+    Raises:
+        DoiServiceError: the account is refused; everything stays queued.
+    """
+    return asyncio.run(_Drain(registry, published, client, dataset, seconds, progress).run())
+
+
+class _Drain:
+    def __init__(
+        self,
+        registry: Registry,
+        published: Path,
+        client: DataCiteClient,
+        dataset: str | None,
+        seconds: float,
+        progress: Progress | None,
+    ) -> None:
+        self.registry, self.client, self.dataset = registry, client, dataset
+        self.prefix, self.concurrency = client.account.prefix, client.concurrency
+        self.deadline = time.monotonic() + seconds
+        self.progress = progress
+        self.payloads = _Payloads(published)
+        self.owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self.report = DrainReport()
+        self.failures = 0
+
+    async def run(self) -> DrainReport:
+        try:
+            async with self.client:
+                while self.report.stopped is None and time.monotonic() < self.deadline:
+                    with self.registry.write() as connection:
+                        rows = outbox.lease(connection, self.owner, CHUNK, self.dataset)
+                    if rows:
+                        await self._send(rows)
+                    elif not await self._wait():
+                        break
+        finally:
+            with self.registry.write() as connection:
+                outbox.release(connection, self.owner)
+        with self.registry.read() as connection:
+            self.report.remaining, _ = outbox.waiting(connection, self.dataset)
+        return self.report
+
+    async def _wait(self) -> bool:
+        """Sleep until the next row is due, if that is before the deadline; say whether to go on."""
+        with self.registry.read() as connection:
+            count, due = outbox.waiting(connection, self.dataset)
+        if not count or due is None:
+            return False
+        pause = max(0.05, due - time.time())
+        if time.monotonic() + pause > self.deadline:
+            return False
+        await asyncio.sleep(pause)
+        return True
+
+    async def _send(self, rows: list[Leased]) -> None:
+        queue = iter(rows)
+        done: list[tuple[Leased, Outcome]] = []
+
+        async def worker() -> None:
+            for row in queue:
+                if self.report.stopped is not None:
+                    return
+                outcome = await self.client.put(
+                    f"{self.prefix}/{row.suffix}", self.payloads.get(row), attempts=ATTEMPTS
+                )
+                done.append((row, outcome))
+                self._watch(outcome)
+
+        await asyncio.gather(*(worker() for _ in range(self.concurrency)))
+        self._settle(done)
+        refused = next((outcome for _, outcome in done if outcome.kind is Kind.UNAUTHORIZED), None)
+        if refused is not None:
+            raise DoiServiceError(refused.message or "The DOI service refused the credentials.")
+
+    def _watch(self, outcome: Outcome) -> None:
+        if outcome.kind in REPEATABLE:
+            self.failures += 1
+            if self.failures >= BREAK_AFTER:
+                self.report.stopped = outcome.message
+        else:
+            self.failures = 0
+        if outcome.kind is Kind.UNAUTHORIZED:
+            self.report.stopped = outcome.message
+
+    def _settle(self, done: list[tuple[Leased, Outcome]]) -> None:
+        registered = [row for row, outcome in done if outcome.ok]
+        dead = [
+            (row, outcome.message or outcome.kind)
+            for row, outcome in done
+            if outcome.kind in {Kind.REJECTED, Kind.FORBIDDEN}
+        ]
+        later = [
+            (row, outcome.message or outcome.kind, _pause(row, outcome))
+            for row, outcome in done
+            if outcome.kind in REPEATABLE
+        ]
+        with self.registry.write() as connection:
+            if registered:
+                outbox.settle_registered(connection, registered)
+            if dead:
+                outbox.settle_dead(connection, dead)
+            if later:
+                outbox.postpone(connection, later)
+        self.report.written += len(registered)
+        self.report.failed += len(dead)
+        self.report.postponed += len(later)
+        self.report.messages.extend(message for _, message in dead[: 10 - len(self.report.messages)])
+        if self.progress:
+            self.progress("DOIs registered", self.report.written)
+
+
+def _pause(row: Leased, outcome: Outcome) -> float:
+    """Return the seconds until the next attempt: full jitter over a doubling bound; a rate limit pauses for a minute."""
+    if outcome.kind is Kind.RATE_LIMITED:
+        return PAUSE_SECONDS + random.uniform(0, 5)
+    bound = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(row.attempts, 16))
+    return random.uniform(0, bound)
+
+
+class _Payloads:
+    """Payloads of the parts in use; a part is read once and dropped when another kind's takes its place."""
+
+    KEPT = 2
+
+    def __init__(self, published: Path) -> None:
+        self.published = published
+        self.parts: dict[tuple[str, str], dict[str, str]] = {}
+
+    def get(self, row: Leased) -> str:
+        key = (row.dataset, row.path)
+        if key not in self.parts:
+            while len(self.parts) >= self.KEPT:
+                del self.parts[next(iter(self.parts))]
+            frame = pl.read_parquet(self.published / row.dataset / row.path, columns=["suffix", "payload"])
+            self.parts[key] = dict(zip(frame["suffix"].to_list(), frame["payload"].to_list(), strict=True))
+        return self.parts[key][row.suffix]

@@ -1,0 +1,137 @@
+"""Part files of published versions: documents and DataCite payloads, sorted so that one of them is one small read.
+
+A part is a Parquet file of at most `ROWS_PER_PART` rows, sorted by DOI suffix in row groups of `ROWS_PER_GROUP`:
+`suffix, version, document (null for DOI-only objects), payload (DataCite attributes as JSON text)`. Parts are written
+once and named by the registry when a publication is committed; one that no registry row names is debris of a kill.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from dissco_platform.identity.datacite.metadata import DataCiteContext, payloads, visible_hashes
+from dissco_platform.identity.stamping import stamp
+from dissco_platform.registry.datasets import Dataset
+
+ROWS_PER_PART = 25_000
+ROWS_PER_GROUP = 256
+_DOCUMENTS = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a publication needs from the settings: DOI prefix, yearly quota (None: none), DataCite context."""
+
+    prefix: str
+    yearly_quota: int | None
+    datacite: DataCiteContext
+
+
+class PartWriter:
+    """Writes the part files of one publication and remembers what it wrote."""
+
+    def __init__(
+        self, folder: Path, rules: Rules, dataset: Dataset, moment: str, progress: Callable[[str, int], None] | None
+    ) -> None:
+        self.folder, self.rules, self.moment, self.progress = folder, rules, moment, progress
+        self.datacite = replace(
+            rules.datacite,
+            host_id=dataset.organisation_id,
+            host_name=dataset.organisation_name,
+            prefix=rules.prefix,
+        )
+        self.paths: list[str] = []
+        self._written: list[pl.DataFrame] = []
+        self._count = 0
+
+    def write(self, kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> None:
+        """Stamp and write the next version of each row.
+
+        Args:
+            kind: `specimen` or `media`.
+            rows: of a `resolve.Resolution`, with `suffix` and `links`.
+            documents: gives the folder of a build by the name in the `batch` column.
+        """
+        rows = rows.with_columns((pl.col("version") + 1).alias("version"))
+        open_rows = rows.filter(~pl.col("doi_only"))
+        for chunk in _with_documents(kind, open_rows, documents):
+            self._write_part(
+                kind, chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document"))
+            )
+        closed = rows.filter("doi_only").with_columns(document=pl.lit(None, pl.String))
+        for chunk in closed.iter_slices(ROWS_PER_PART):
+            self._write_part(kind, chunk)
+
+    def frame(self) -> pl.DataFrame:
+        """Return `id, version, content_hash, visible_hash, old_visible, doi_only, path` of all that was written."""
+        columns = ["id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "path"]
+        if not self._written:
+            schema = dict.fromkeys(columns, pl.String) | {"id": pl.Int64, "version": pl.Int64, "doi_only": pl.Boolean}
+            return pl.DataFrame(schema=schema)
+        return pl.concat([frame.select(columns) for frame in self._written])
+
+    def _write_part(self, kind: str, chunk: pl.DataFrame) -> None:
+        if not chunk.height:
+            return
+        chunk = chunk.sort("suffix")
+        payload = payloads(kind, chunk, self.datacite)
+        chunk = chunk.with_columns(payload.alias("payload"), visible_hashes(payload).alias("visible_hash"))
+        name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{name}"
+        chunk.select("suffix", "version", "document", "payload").write_parquet(
+            temporary, compression="zstd", compression_level=3, row_group_size=ROWS_PER_GROUP, statistics=True
+        )
+        temporary.rename(self.folder / name)
+        self.paths.append(name)
+        self._written.append(chunk.drop("document", "payload").with_columns(path=pl.lit(name)))
+        self._count += chunk.height
+        if self.progress:
+            self.progress("documents published", self._count)
+
+
+def _with_documents(kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> Iterator[pl.DataFrame]:
+    """Yield the rows with `content` and `relationships`, in parts; documents stream from the builds that hold them."""
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for (batch,), members in rows.group_by("batch"):
+        wanted = members.rename({"content_hash": "version_hash"}).rename({"document_hash": "content_hash"})
+        left = members.height
+        for group in pq.ParquetFile(documents(str(batch)) / _DOCUMENTS[kind]).iter_batches(batch_size=10_000):
+            frame = pl.from_arrow(group)
+            assert isinstance(frame, pl.DataFrame)
+            found = wanted.join(frame, on="content_hash", how="inner").drop("content_hash")
+            if found.height:
+                waiting.append(found.rename({"version_hash": "content_hash"}))
+                height += found.height
+                left -= found.height
+            if height >= ROWS_PER_PART:
+                yield pl.concat(waiting)
+                waiting, height = [], 0
+            if not left:
+                break
+    if waiting:
+        yield pl.concat(waiting)
+
+
+def read_version(folder: Path, path: str, suffix: str) -> tuple[str | None, str]:
+    """Return (document or None, payload) of one object's version from its part: one row group is read."""
+    row = (
+        pl.scan_parquet(folder / path).filter(pl.col("suffix") == suffix).select("document", "payload").collect().row(0)
+    )
+    return row[0], row[1]
+
+
+def iterate_current(folder: Path, current: pl.DataFrame) -> Iterator[str]:
+    """Yield the documents of the given versions (`suffix, version, path`), part by part; DOI-only objects have none."""
+    for (path,), members in current.group_by("path", maintain_order=True):
+        file = pq.ParquetFile(folder / str(path))
+        for group in file.iter_batches(batch_size=5_000, columns=["suffix", "version", "document"]):
+            frame = pl.from_arrow(group)
+            assert isinstance(frame, pl.DataFrame)
+            found = frame.join(members, on=["suffix", "version"], how="semi")
+            yield from found["document"].drop_nulls()

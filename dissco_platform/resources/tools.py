@@ -1,0 +1,99 @@
+"""The tools that assets use, built from settings: store, registry, HTTP client, mapping files."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from dissco_platform.http import HttpClient
+from dissco_platform.registry import Registry, open_registry
+from dissco_platform.resources.doi_service import DoiService
+from dissco_platform.settings import Settings
+from dissco_platform.store import DatasetStore
+
+
+class DatasetStoreResource(dg.ConfigurableResource[DatasetStore]):
+    """Versioned Parquet tables and downloads."""
+
+    root: str = Field(description="Folder of the store")
+
+    def store(self) -> DatasetStore:
+        """Return the store."""
+        return DatasetStore(Path(self.root))
+
+
+class RegistryResource(dg.ConfigurableResource[Registry]):
+    """Identities, versions and the outbox."""
+
+    url: str = Field(description="SQLAlchemy URL")
+
+    @contextmanager
+    def opened(self) -> Iterator[Registry]:
+        """Yield the registry, its connections given back afterwards."""
+        registry = open_registry(self.url)
+        try:
+            yield registry
+        finally:
+            registry.close()
+
+
+class HttpClientResource(dg.ConfigurableResource[HttpClient]):
+    """Bounded, conditional, SSRF-safe downloads."""
+
+    max_bytes: int
+    timeout_seconds: float
+    trusted_hosts: list[str]
+
+    def client(self) -> HttpClient:
+        """Return the client."""
+        return HttpClient(
+            max_bytes=self.max_bytes, timeout=self.timeout_seconds, trusted_hosts=frozenset(self.trusted_hosts)
+        )
+
+
+class MappingFiles(dg.ConfigurableResource[Path]):
+    """The folder of mapping files, vocabularies and name overrides, edited by people."""
+
+    folder: str
+
+    def path(self) -> Path:
+        """Return the folder."""
+        return Path(self.folder)
+
+
+def _secret(variable: str, value: str) -> dg.EnvVar:
+    """Hand a secret to Dagster as an environment variable, which its UI shows by name and never by value."""
+    os.environ[variable] = value
+    return dg.EnvVar(variable)
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Return the resources for the given settings, by the names that assets use."""
+    return {
+        "store": DatasetStoreResource(root=str(settings.store_path)),
+        "registry": RegistryResource(url=settings.registry_url),
+        "http_client": HttpClientResource(
+            max_bytes=settings.download_max_bytes,
+            timeout_seconds=settings.download_timeout_seconds,
+            trusted_hosts=sorted(settings.trusted_hosts),
+        ),
+        "doi_service": DoiService(
+            url=settings.datacite_url or "",
+            repository=settings.datacite_repository,
+            password=_secret("DISSCO_DATACITE_PASSWORD", settings.datacite_password.get_secret_value()),
+            prefix=settings.doi_prefix,
+            sandbox_database=str(settings.sandbox_path),
+            rate_limit=settings.rate_limit,
+            concurrency=settings.datacite_concurrency,
+            drain_seconds=settings.datacite_drain_seconds,
+            yearly_quota=settings.quota,
+            landing_page=settings.landing_page,
+            issued_for_agent=settings.issued_for_agent,
+            issued_for_agent_name=settings.issued_for_agent_name,
+        ),
+        "mapping_files": MappingFiles(folder=str(settings.mappings.absolute())),
+    }

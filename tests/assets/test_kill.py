@@ -1,0 +1,102 @@
+"""SIGKILL in the middle of each asset, then the same command again: the same result, and no DOI minted twice."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house import EXAMPLES, ORGANISATION, CommandLine
+
+# Kills the process inside the n-th call of a function: before it does its work, or after.
+_KILLER = """
+import importlib, os, signal, sys
+owner = importlib.import_module({module!r})
+for part in {path!r}.split(".")[:-1]:
+    owner = getattr(owner, part)
+name = {path!r}.split(".")[-1]
+original, calls = getattr(owner, name), 0
+
+def killed(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls == {nth} and not {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = original(*args, **kwargs)
+    if calls == {nth}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(owner, name, killed)
+from dissco_platform.cli import main
+sys.argv = ["dissco", "run", "fossils"]
+main()
+"""
+
+POINTS = {
+    "raw_archive: while copying": ("shutil", "copyfile", 1, True),
+    "parsed_records: before it has its name": ("dissco_platform.store", "Build.publish", 1, False),
+    "mapping or names: before it has its name": ("dissco_platform.store", "Build.publish", 2, False),
+    "names or mapping: with its name, not recorded": ("dissco_platform.store", "Build.publish", 3, True),
+    "digital_specimens: documents only": ("dissco_platform.store", "Build.publish", 4, True),
+    "digital_specimens: with its name, not recorded": ("dissco_platform.store", "Build.publish", 5, True),
+    "minting: inside the transaction": ("dissco_platform.registry.objects", "insert_rows", 1, True),
+    "publishing: after minting, before any part": ("dissco_platform.identity.parts", "PartWriter.write", 1, False),
+    "publishing: between two parts": ("dissco_platform.identity.parts", "PartWriter.write", 1, True),
+    "publishing: inside the commit": ("dissco_platform.registry.objects", "replace_outbox", 1, True),
+    "draining: leased, nothing sent": ("dissco_platform.registry.outbox", "lease", 1, True),
+    "draining: sent, not settled": ("dissco_platform.registry.outbox", "settle_registered", 1, False),
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("prepared") / "home"
+    dissco = CommandLine(home)
+    dissco("checklist", "use", str(EXAMPLES / "checklist.zip"))
+    dissco(
+        "dataset", "add", "fossils", "--source", str(EXAMPLES / "week1" / "fossils.zip"), "--organisation", ORGANISATION
+    )
+    return home
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    shutil.copytree(prepared, home)
+    dissco = CommandLine(home)
+    return {"run": dissco.json("run", "fossils"), "content": content(dissco)}
+
+
+def content(dissco: CommandLine) -> list[str]:
+    """Return the published documents without what differs between any two runs: DOIs and times."""
+    volatile = {"@id", "dcterms:identifier", "dcterms:created", "dcterms:modified", "ods:hasEntityRelationships"}
+    documents = [json.loads(line) for line in dissco("export", "fossils", "--format", "ndjson").splitlines()]
+    return sorted(
+        json.dumps({key: value for key, value in document.items() if key not in volatile}, sort_keys=True)
+        for document in documents
+    )
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_run_is_made_good_by_the_next(
+    point: str, prepared: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(prepared, home)
+    dissco = CommandLine(home)
+    module, path, nth, after = POINTS[point]
+    killed = dissco.script(_KILLER.format(module=module, path=path, nth=nth, after=after))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run = dissco.json("run", "fossils")
+    for name in ("records", "rejects", "specimens", "doi_only", "held", "media", "matches", "mids"):
+        assert run[name] == undisturbed["run"][name], name
+    assert run["dois"]["pending"] == run["dois"]["failed"] == 0
+    assert run["dois"]["registered"] == undisturbed["run"]["dois"]["registered"]
+    assert content(dissco) == undisturbed["content"]
+    findings = dissco.json("registry", "verify", "--datacite")["findings"]
+    assert {finding["code"] for finding in findings} <= {"orphan_part"}
+    again = dissco.json("run", "fossils")
+    assert (again["ran"], again["dois"]["written"]) == ([], 0)
