@@ -15,7 +15,9 @@ _HARD = re.compile(r"\s*(?:\||;|¦)\s*")
 _SOFT = re.compile(r"\s+(?:&|and|und|et(?!\s+al)|en|och|og|y|with|mit|avec)\s+|\s*(?:&|\+)\s*", re.IGNORECASE)
 _ET_AL = re.compile(r"[,\s]*(?:\bet\.?\s*al(?:ii|\.)?|\bu\.\s?a\.|\band others|\by otros)\s*\.?\s*$", re.IGNORECASE)
 _INITIALS = re.compile(r"^(?:[^\W\d_]\.?[\s-]?){1,4}(?:\s?(?:van|von|de|der|den|jr|sr|ii|iii)\.?)*$", re.IGNORECASE)
-_PREFIX = re.compile(r"^(?:coll(?:ector|\.)?|leg\.?|det\.?|legit|collected by|determined by|identified by)\s*[:.]?\s+", re.I)
+_PREFIX = re.compile(
+    r"^(?:coll(?:ector|\.)?|leg\.?|det\.?|legit|collected by|determined by|identified by)\s*[:.]?\s+", re.I
+)
 _NOBODY = re.compile(
     r"^(?:unknown|anon(?:ymous|\.)?|n/?a|none|null|s\.?\s?n\.?|s\.?\s?c\.?|not recorded|no data|-+|\?+|\.+|unbekannt"
     r"|inconnu|desconocido|unspecified|not stated)$",
@@ -99,14 +101,15 @@ def agents_json(names: str | None, ids: str | None, role: str) -> str | None:
         else:
             pairs.append((name, None))
     if identifiers and len(identifiers) == len(pairs):
-        pairs = [
-            (name, own or given) for (name, own), given in zip(pairs, identifiers, strict=True)
-        ]
+        pairs = [(name, own or given) for (name, own), given in zip(pairs, identifiers, strict=True)]
     else:
         pairs.extend((None, identifier) for identifier in identifiers)
     if not pairs:
         return None
-    listed = [_agent(name, identifier, role, at + 1 if len(pairs) > 1 else None) for at, (name, identifier) in enumerate(pairs)]
+    listed = [
+        _agent(name, identifier, role, at + 1 if len(pairs) > 1 else None)
+        for at, (name, identifier) in enumerate(pairs)
+    ]
     return orjson.dumps(listed).decode()[1:-1]
 
 

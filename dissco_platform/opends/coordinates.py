@@ -115,6 +115,4 @@ def _position(one: Angle | None, two: Angle | None) -> Position | None:
         latitude, longitude, swapped = longitude, latitude, True
     if abs(latitude) > 90 or abs(longitude) > 180:
         return None
-    return Position(
-        round(latitude, DIGITS), round(longitude, DIGITS), swapped, zero=latitude == 0 and longitude == 0
-    )
+    return Position(round(latitude, DIGITS), round(longitude, DIGITS), swapped, zero=latitude == 0 and longitude == 0)

@@ -117,7 +117,9 @@ def identifier_objects(identifier: pl.Expr, title: str, status: str | None = Non
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _ROR = re.compile(r"^https?://ror\.org/(0[a-hj-km-np-tv-z0-9]{6})(\d\d)$")
 _WIKIDATA = re.compile(r"^https?://(?:www\.|m\.)?wikidata\.org/(?:wiki|entity)/(Q[1-9]\d*)$")
-_ORCID = re.compile(r"(?:https?://)?(?:www\.)?(?:orcid\.org/|orcid:?\s*)?(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])$", re.I)
+_ORCID = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:orcid\.org/|orcid:?\s*)?(\d{4})-?(\d{4})-?(\d{4})-?(\d{3}[\dXx])$", re.I
+)
 
 
 def normalised_organisation_id(text: str) -> str | None:
@@ -130,7 +132,9 @@ def normalised_organisation_id(text: str) -> str | None:
         number = 0
         for character in match[1]:
             number = number * 32 + _CROCKFORD.index(character)
-        return f"https://ror.org/{match[1]}{match[2]}" if (98 - (number * 100) % 97) % 97 == int(match[2]) % 97 else None
+        return (
+            f"https://ror.org/{match[1]}{match[2]}" if (98 - (number * 100) % 97) % 97 == int(match[2]) % 97 else None
+        )
     if match := _WIKIDATA.match(text):
         return f"https://www.wikidata.org/wiki/{match[1]}"
     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 import yaml
 
 from dissco_platform.errors import MappingError
@@ -121,7 +122,9 @@ class Mapping:
 def rule_columns(rule: Rule | ListRule) -> list[str]:
     """Return the columns that a rule reads, in order of precedence."""
     if isinstance(rule, ListRule):
-        return [column for entry in rule.entries for key in ("names", "ids", "from") for column in _listed(entry.get(key))]
+        return [
+            column for entry in rule.entries for key in ("names", "ids", "from") for column in _listed(entry.get(key))
+        ]
     columns = [column for source in rule.sources for column in source.columns]
     tests = [column for source in rule.sources if source.when for column, _ in source.when.tests]
     return list(dict.fromkeys(columns + tests))
@@ -287,7 +290,12 @@ def _rule(term: Term, rule: Any, at: str) -> Rule:
 def _check_value(term: Term, value: Any, key: str, at: str) -> None:
     if value is None:
         return
-    types: dict[str, tuple[type, ...]] = {"integer": (int,), "number": (int, float), "boolean": (bool,), "string": (str,)}
+    types: dict[str, tuple[type, ...]] = {
+        "integer": (int,),
+        "number": (int, float),
+        "boolean": (bool,),
+        "string": (str,),
+    }
     expected = (list,) if term.many else types[term.range]
     if not isinstance(value, expected) or (isinstance(value, bool) and term.range != "boolean"):
         kind = f"list of {term.range}" if term.many else term.range
@@ -317,7 +325,9 @@ def _source(item: Any, steps: tuple[Step, ...], when: Condition | None, at: str)
 
 def _check_column(column: Any, at: str) -> None:
     if not isinstance(column, str) or not _COLUMN.match(column):
-        raise MappingError(f"{at}: {column!r} is no column; write a term such as dwc:catalogNumber or verbatim:<header>")
+        raise MappingError(
+            f"{at}: {column!r} is no column; write a term such as dwc:catalogNumber or verbatim:<header>"
+        )
 
 
 def _steps(value: Any, at: str) -> tuple[Step, ...]:
@@ -330,11 +340,13 @@ def _steps(value: Any, at: str) -> tuple[Step, ...]:
         unknown = set(params or {}) - set(known)
         if unknown:
             allowed = ", ".join(sorted(known)) or "none"
-            raise MappingError(f"{at}: transform {name!r} has no parameter {', '.join(sorted(unknown))}; it has {allowed}")
+            raise MappingError(
+                f"{at}: transform {name!r} has no parameter {', '.join(sorted(unknown))}; it has {allowed}"
+            )
         if "pattern" in known:
-            try:
-                re.compile(str((params or {}).get("pattern", "")))
-            except re.error as error:
+            try:  # Polars runs the pattern, so Polars (Rust's regex syntax) judges it
+                pl.Series([""]).str.contains(str((params or {}).get("pattern", "")))
+            except pl.exceptions.ComputeError as error:
                 raise MappingError(f"{at}: pattern of {name!r} is no regular expression: {error}") from None
         steps.append(Step(name, tuple(sorted((params or {}).items()))))
     return tuple(steps)
@@ -348,5 +360,13 @@ def _condition(value: Any, at: str) -> Condition | None:
     tests = []
     for column, wanted in value.items():
         _check_column(column, at)
-        tests.append((column, tuple(None if one is None else str(one).casefold() for one in (wanted if isinstance(wanted, list) else [wanted]))))
+        tests.append(
+            (
+                column,
+                tuple(
+                    None if one is None else str(one).casefold()
+                    for one in (wanted if isinstance(wanted, list) else [wanted])
+                ),
+            )
+        )
     return Condition(tuple(tests))

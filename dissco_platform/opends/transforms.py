@@ -40,11 +40,15 @@ def distinct(parse: Callable[[str], Any], dtype: pl.DataType | type[pl.DataType]
     return run
 
 
-def distinct_rows(parse: Callable[..., Any], dtype: pl.DataType | type[pl.DataType]) -> Callable[[Sequence[pl.Series]], pl.Series]:
+def distinct_rows(
+    parse: Callable[..., Any], dtype: pl.DataType | type[pl.DataType]
+) -> Callable[[Sequence[pl.Series]], pl.Series]:
     """Return a function of several columns that calls `parse` once per distinct combination of their values."""
 
     def run(series: Sequence[pl.Series]) -> pl.Series:
-        frame = pl.DataFrame([one.alias(str(at)) for at, one in enumerate(series)])
+        height = max(len(one) for one in series)  # a column that the table lacks comes as one null
+        whole = [one if len(one) == height else one.new_from_index(0, height) for one in series]
+        frame = pl.DataFrame([one.alias(str(at)) for at, one in enumerate(whole)])
         keys = frame.unique(maintain_order=True)
         parsed = pl.Series("parsed", [parse(*row) for row in keys.iter_rows()], dtype=dtype)
         joined = frame.join(
@@ -77,7 +81,24 @@ def _integer(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
     return pl.when(value == value.round(0)).then(value.cast(pl.Int64, strict=False))
 
 
-TRUE = ("true", "t", "yes", "y", "1", "ja", "j", "oui", "si", "sí", "sim", "verdadero", "verdadeiro", "wahr", "vrai", "x")
+TRUE = (
+    "true",
+    "t",
+    "yes",
+    "y",
+    "1",
+    "ja",
+    "j",
+    "oui",
+    "si",
+    "sí",
+    "sim",
+    "verdadero",
+    "verdadeiro",
+    "wahr",
+    "vrai",
+    "x",
+)
 FALSE = ("false", "f", "no", "n", "0", "-1", "nein", "non", "não", "nao", "falso", "falsch", "faux", "nee")
 
 
@@ -197,6 +218,22 @@ def _not_iri(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
     return pl.when(_iri(columns, params).is_null()).then(columns[0])
 
 
+def _link(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+    """The first http(s) address in a cell; blanks inside it are encoded, as browsers do."""
+    text = columns[0].str.extract(r"(?i)(https?://\S.*)$", 1).str.strip_chars().str.replace_all(" ", "%20", literal=True)
+    return pl.when(text.str.contains(r"^(?i)https?://[^/\s<>\"{}|\\^`]+")).then(text)
+
+
+def _unlike_iso(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+    """What was written where it is more or less than a plain ISO date, so that nothing written is lost."""
+    plain = columns[0].str.contains(r"^\d{4}(?:-\d\d(?:-\d\d)?)?(?:/\d{4}(?:-\d\d(?:-\d\d)?)?)?$")
+    return pl.when(~plain).then(columns[0])
+
+
+def _unlike_decimal(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+    return pl.when(~columns[0].str.contains(_PLAIN_DECIMAL)).then(columns[0])
+
+
 def _country_part(code: bool) -> Build:
     def parse(text: str) -> str | None:
         from dissco_platform.opends import vocabularies  # noqa: PLC0415  tables are read when first needed
@@ -231,6 +268,9 @@ _TRANSFORMS = (
     Transform("depth_low", "least depth in metres", _span(measures.depth, "low"), None),
     Transform("depth_high", "greatest depth in metres", _span(measures.depth, "high"), None),
     Transform("licence", "canonical URL of a licence", _values(_licence_url, pl.String)),
+    Transform("link", "the http(s) address in a cell", _link),
+    Transform("unlike_iso", "the text where it is no plain ISO date", _unlike_iso),
+    Transform("unlike_decimal", "the text where it is no plain decimal number", _unlike_decimal),
     Transform("iri", "the value where it is an IRI, else nothing", _iri),
     Transform("not_iri", "the value where it is no IRI", _not_iri),
     Transform("country_code", "ISO 3166-1 alpha-2 of a country name", _country_part(code=True)),

@@ -17,12 +17,16 @@ from dissco_platform.errors import MappingError
 
 FOLDER = Path(__file__).parent
 _FIELDS = ["concept", "parent", "language", "labels"]
-_BLANK = frozenset({"", "na", "n a", "n k", "null", "none", "unknown", "not recorded", "not applicable", "no data", "nd"})
+_BLANK = frozenset(
+    {"", "na", "n a", "n k", "null", "none", "unknown", "not recorded", "not applicable", "no data", "nd"}
+)
 
 
 def normalise(text: str) -> str:
     """Return the form in which labels are compared: accents, case, punctuation and repeated blanks gone; ♀ ♂ ⚥ † kept."""
-    text = unicodedata.normalize("NFKD", text.replace("ı", "i").replace("œ", "oe").replace("Œ", "oe").replace("ß", "ss"))
+    text = unicodedata.normalize(
+        "NFKD", text.replace("ı", "i").replace("œ", "oe").replace("Œ", "oe").replace("ß", "ss")
+    )
     text = "".join(mark for mark in text if not unicodedata.combining(mark)).casefold()
     text = text.replace("ø", "o").replace("æ", "ae").replace("ł", "l").replace("đ", "d")
     return re.sub(r"\s+", " ", re.sub(r"[^\w♀♂⚥†+%]+|_", " ", text)).strip()
@@ -78,7 +82,9 @@ class Vocabulary:
         for line, row in rows:
             concept = (row.get("concept") or "").strip()
             if not concept or None in row or row.get("labels") is None:
-                raise MappingError(f"{path}, line {line}: a row needs concept, parent, language and labels, tab-separated")
+                raise MappingError(
+                    f"{path}, line {line}: a row needs concept, parent, language and labels, tab-separated"
+                )
             if concept not in self.concepts:
                 self.concepts[concept] = Concept(concept, (row["parent"] or "").strip() or None)
                 self.labels.setdefault(normalise(concept), concept)

@@ -1,0 +1,202 @@
+"""All identifications of a specimen, one of them accepted, names as written beside what the matching found.
+
+Accepted is, in this order: what a status or flag says; the core record's own identification (Darwin Core's core states
+the current one); the latest date; the first in the file. How it was decided is kept in `accepted_by`. Names are matched
+in `names/`, laid out in `taxa`.
+"""
+
+import polars as pl
+
+from dissco_platform.names.keys import name_key
+from dissco_platform.opends.columns import Findings, evaluate
+from dissco_platform.opends.mapping import Mapping
+from dissco_platform.opends.render import objects
+
+_NAME_PARTS = (
+    "dwc:genus", "dwc:family", "dwc:order", "dwc:class", "dwc:phylum", "dwc:kingdom"
+)  # fmt: skip
+RESULT = {
+    "row": pl.Int64, "items": pl.String, "accepted_by": pl.String, "name": pl.String, "col_name": pl.String,
+    "col_link": pl.String, "vernacularName": pl.String, "verbatimIdentification": pl.String,
+    "scientificNameID": pl.String, "matchType": pl.String, "kingdom": pl.String, "phylum": pl.String,
+    "class": pl.String, "order": pl.String, "code": pl.String, "identifierID": pl.Boolean,
+    "is_marked_as_type": pl.Boolean, "verbatim_type": pl.String,
+}  # fmt: skip
+
+
+def identify(
+    records: pl.DataFrame, extension: pl.DataFrame | None, taxa: pl.DataFrame, mapping: Mapping, findings: Findings
+) -> pl.DataFrame:
+    """Return one row a record that has an identification, with the columns of RESULT.
+
+    Args:
+        records: the batch's records (`row` and columns as parsed).
+        extension: rows of the identifications table for the same records, or None.
+        taxa: result of `taxa.read_names`.
+        mapping: for the blocks of ods:Identification and ods:TaxonIdentification.
+        findings: where unknown vocabulary values are counted.
+    """
+    parts = [_evaluated(records, "records", mapping, findings)]
+    if extension is not None and extension.height:
+        parts.append(_evaluated(extension, "identifications", mapping, findings))
+    both = pl.concat([part for part in parts if part.height] or parts, how="diagonal_relaxed")
+    both = _with_columns(both)
+    both = both.filter(pl.any_horizontal(pl.col(_content(both)).is_not_null()))
+    if both.is_empty():
+        return pl.DataFrame(schema=RESULT)
+    if len(parts) > 1:
+        both = _merged(both)
+    both = both.join(taxa, on="name_key", how="left", maintain_order="left")
+    both = _accepted(both)
+    return _rendered(both)
+
+
+def _evaluated(frame: pl.DataFrame, table: str, mapping: Mapping, findings: Findings) -> pl.DataFrame:
+    identification = evaluate(frame, mapping, "ods:Identification", table, findings)
+    taxon = evaluate(frame, mapping, "ods:TaxonIdentification", table, findings)
+    taxon = taxon.rename({column: f"taxon {column}" for column in taxon.columns})
+    if "taxon dwc:scientificName" in taxon.columns and "dwc:scientificName" in frame.columns:
+        # a verbatim identification is a name only where nothing else is
+        pass
+    return pl.concat(
+        [
+            frame.select(
+                "row",
+                pl.lit(table == "records").alias("core"),
+                pl.col("source_line").alias("line"),
+                name_key(frame.columns),
+            ),
+            identification,
+            taxon,
+        ],
+        how="horizontal",
+    )
+
+
+def _with_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add what later steps read and the mapping did not give, as nulls; make a name from its parts where there is none."""
+    texts = [
+        "dwc:dateIdentified", "dwc:typeStatus", "verbatim dwc:typeStatus", "dwc:verbatimIdentification", "ods:hasAgents",
+        "taxon dwc:scientificName", "taxon dwc:scientificNameID", "taxon dwc:vernacularName", "taxon dwc:nomenclaturalCode",
+        "taxon dwc:genericName", "taxon dwc:specificEpithet", "taxon dwc:infraspecificEpithet",
+        *(f"taxon {part}" for part in _NAME_PARTS),
+    ]  # fmt: skip
+    missing = [pl.lit(None, dtype=pl.String).alias(name) for name in texts if name not in frame.columns]
+    if "ods:isVerifiedIdentification" not in frame.columns:
+        missing.append(pl.lit(None, dtype=pl.Boolean).alias("ods:isVerifiedIdentification"))
+    frame = frame.with_columns(missing)
+    genus = pl.coalesce("taxon dwc:genericName", "taxon dwc:genus")
+    binomial = pl.concat_str(
+        [genus, pl.col("taxon dwc:specificEpithet"), pl.col("taxon dwc:infraspecificEpithet")],
+        separator=" ",
+        ignore_nulls=True,
+    )
+    name = pl.coalesce(
+        "taxon dwc:scientificName",
+        pl.when(genus.is_not_null()).then(binomial),
+        *(f"taxon {part}" for part in _NAME_PARTS),
+    )
+    return frame.with_columns(name.alias("taxon dwc:scientificName"))
+
+
+def _content(frame: pl.DataFrame) -> list[str]:
+    bookkeeping = {"row", "core", "line", "name_key", "ods:isVerifiedIdentification"}
+    return [column for column in frame.columns if column not in bookkeeping and not column.startswith("verbatim ")]
+
+
+def _merged(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lay the core's identification over the extension row that says the same, so that it is not told twice."""
+    key = ["row", "name_key"]
+    core = frame.filter(pl.col("core") & pl.col("name_key").is_not_null())
+    rows = frame.filter(~pl.col("core"))
+    same = rows.select("row", "name_key", "line").join(core.select(key), on=key, how="semi")
+    first = same.group_by(key, maintain_order=True).agg(pl.col("line").min())
+    told = first.select(key)
+    fill = [column for column in _content(frame)]
+    merged = rows.join(first.with_columns(pl.lit(value=True).alias("same")), on=[*key, "line"], how="left").join(
+        core.select(*key, *(pl.col(column).alias(f"core {column}") for column in fill)), on=key, how="left"
+    )
+    merged = merged.with_columns(
+        pl.when("same").then(pl.coalesce(column, f"core {column}")).otherwise(column).alias(column) for column in fill
+    ).with_columns(pl.col("same").fill_null(value=False).alias("core"))
+    merged = merged.select(frame.columns)
+    left = frame.filter(pl.col("core")).join(told, on=key, how="anti")
+    return pl.concat([left, merged], how="vertical").sort("row", maintain_order=True)
+
+
+def _accepted(frame: pl.DataFrame) -> pl.DataFrame:
+    flag = pl.col("ods:isVerifiedIdentification")
+    rank = (
+        pl.when(flag).then(0)
+        .when(flag == False).then(9)  # noqa: E712  an expression, not a bool
+        .when(pl.col("core")).then(1)
+        .when(pl.col("dwc:dateIdentified").is_not_null()).then(2)
+        .otherwise(3)
+    )  # fmt: skip
+    frame = frame.with_columns(rank.alias("rank")).sort(
+        "row", "rank", "dwc:dateIdentified", "line", descending=[False, False, True, False],
+        nulls_last=True, maintain_order=True,
+    )  # fmt: skip
+    frame = frame.with_columns(
+        (pl.int_range(pl.len()).over("row") == 0).alias("accepted"), pl.len().over("row").alias("of")
+    )
+    how = (
+        pl.when(pl.col("rank") == 0).then(pl.lit("status"))
+        .when(pl.col("of") == 1).then(pl.lit("only one"))
+        .when(pl.col("rank") == 1).then(pl.lit("core record"))
+        .when(pl.col("rank") == 2).then(pl.lit("latest date"))
+        .otherwise(pl.lit("first in file"))
+    )  # fmt: skip
+    return frame.with_columns(how.alias("accepted_by"), pl.col("accepted").alias("ods:isVerifiedIdentification"))
+
+
+def _rendered(frame: pl.DataFrame) -> pl.DataFrame:
+    taxon = frame.select(
+        pl.col(column).alias(column.removeprefix("taxon ")) for column in frame.columns if column.startswith("taxon ")
+    )
+    # openDS: a TaxonIdentification must have a scientific name; a vernacular name alone stays in verbatimIdentification
+    written = objects(taxon, "ods:TaxonIdentification")
+    named = frame["taxon dwc:scientificName"].is_not_null()
+    items = pl.DataFrame({"written": written, "named": named, "found": frame["col_item"]}).select(
+        pl.concat_str([pl.when("named").then(pl.col("written")), pl.col("found")], separator=",", ignore_nulls=True)
+        .replace("", None).alias("i")
+    )["i"]  # fmt: skip
+    identification = frame.select(
+        column for column in frame.columns
+        if column in {"@id", "ods:isVerifiedIdentification", "ods:hasAgents", "ods:hasCitations"}
+        or (column.startswith("dwc:"))
+    ).with_columns(
+        items.alias("ods:hasTaxonIdentifications"),
+        pl.when(items.is_not_null()).then(pl.lit("TaxonIdentification")).alias("ods:identificationType"),
+        pl.coalesce("dwc:verbatimIdentification", frame["taxon dwc:vernacularName"]).alias("dwc:verbatimIdentification"),
+    )  # fmt: skip
+    item = objects(identification, "ods:Identification")
+    frame = frame.with_columns(
+        item.alias("item"),
+        pl.col("ods:hasAgents").str.contains('"@id"', literal=True).alias("has_id"),
+        pl.when(pl.col("dwc:typeStatus").is_not_null()).then(pl.col("dwc:typeStatus") != "notAType").alias("type"),
+    )
+    accepted = pl.col("accepted")
+    first = {
+        "name": "taxon dwc:scientificName", "col_name": "col_name", "col_link": "col_link",
+        "vernacularName": "taxon dwc:vernacularName", "verbatimIdentification": "dwc:verbatimIdentification",
+        "scientificNameID": "taxon dwc:scientificNameID", "matchType": "matchType", "accepted_by": "accepted_by",
+    }  # fmt: skip
+    rows = frame.sort("row", pl.col("accepted"), "item", descending=[False, True, False], maintain_order=True)
+    ranks = {
+        rank: pl.coalesce(f"col_{rank}", f"taxon dwc:{rank}").filter(accepted).first()
+        for rank in ("kingdom", "phylum", "class", "order")
+    }
+    return rows.group_by("row", maintain_order=True).agg(
+        pl.col("item").unique(maintain_order=True).str.join(",").alias("items"),
+        *(pl.col(column).filter(accepted).first().alias(name) for name, column in first.items()),
+        *(expr.alias(rank) for rank, expr in ranks.items()),
+        pl.coalesce("col_code", "taxon dwc:nomenclaturalCode").filter(accepted).first().alias("code"),
+        pl.col("has_id").any().fill_null(value=False).alias("identifierID"),
+        pl.col("type").any().alias("any_type"),
+        pl.col("type").is_not_null().any().alias("said_type"),
+        pl.col("verbatim dwc:typeStatus").drop_nulls().first().alias("verbatim_type"),
+    ).with_columns(
+        pl.when("said_type").then(pl.col("any_type").fill_null(value=False)).alias("is_marked_as_type"),
+        pl.coalesce("scientificNameID", "col_link").alias("scientificNameID"),
+    ).select(list(RESULT))  # fmt: skip

@@ -1,0 +1,157 @@
+"""Media of specimens: rows of media extensions and links in associatedMedia, one Digital Media document a medium.
+
+A medium is what its access URI names (`identity/keys.normalised_media_url`); two specimens on one photograph share it.
+It is judged by its own licence, else the dataset's: not open means a DOI without a document. Its licence never decides
+the specimen's.
+"""
+
+from collections import Counter
+
+import polars as pl
+
+from dissco_platform.identity.keys import normalised_media_url
+from dissco_platform.opends.columns import Findings, evaluate, relationship_item, rule_expr
+from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.licences import parse_licence
+from dissco_platform.opends.mapping import Mapping, Rule
+from dissco_platform.opends.render import objects
+from dissco_platform.opends.terms import MEDIA_FDO_TYPE, model
+from dissco_platform.opends.transforms import distinct
+from dissco_platform.provenance import fingerprint
+
+# File endings → media type (IANA), for access URIs whose format nobody stated.
+FORMATS = {
+    "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "tif": "image/tiff", "tiff": "image/tiff",
+    "gif": "image/gif", "webp": "image/webp", "jp2": "image/jp2", "mp3": "audio/mpeg", "wav": "audio/wav",
+    "ogg": "audio/ogg", "mp4": "video/mp4", "mov": "video/quicktime", "avi": "video/x-msvideo", "pdf": "application/pdf",
+    "glb": "model/gltf-binary", "stl": "model/stl",
+}  # fmt: skip
+LINKS = {"row": pl.Int64, "at": pl.Int64, "source": pl.String, "accessURI": pl.String, "media_key": pl.String}
+
+
+def media_links(records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping) -> tuple[pl.DataFrame, Counter[str]]:
+    """Return the media of a batch's records with the columns of LINKS, and the rows set aside by reason.
+
+    `at` is the row's position in the frame it came from (`source`: media or records). A link named twice by a record
+    (in the extension and in associatedMedia, say) is one medium.
+    """
+    parts = []
+    aside: Counter[str] = Counter()
+    term = model().term("ods:DigitalMedia", "ac:accessURI")
+    if extension is not None and extension.height:
+        rule = mapping.block("ods:DigitalMedia", "media").get(term.name)
+        expr = rule_expr(rule, term, extension.columns) if isinstance(rule, Rule) else None
+        uri = expr if expr is not None else pl.lit(None, dtype=pl.String)
+        links = extension.select("row", pl.int_range(pl.len()).alias("at"), pl.lit("media").alias("source"), uri.alias("accessURI"))
+        aside["media_without_access_uri"] += links["accessURI"].null_count()
+        parts.append(links)
+    rule = mapping.block("ods:DigitalMedia", "records").get(term.name)
+    expr = rule_expr(rule, term, records.columns) if isinstance(rule, Rule) else None
+    if expr is not None:
+        cells = records.select(
+            "row", pl.int_range(pl.len()).alias("at"), pl.lit("records").alias("source"), expr.alias("accessURI")
+        ).filter(pl.col("accessURI").is_not_null())
+        cells = cells.with_columns(
+            pl.col("accessURI").str.replace_all(r"(?i)\s*[|;,\s]\s*(https?://)", "\x1f$1").str.split("\x1f")
+        ).explode("accessURI", empty_as_null=True)
+        cells = cells.with_columns(pl.col("accessURI").str.strip_chars(" |;,"))
+        web = pl.col("accessURI").str.contains(r"^(?i)https?://\S+$")
+        aside["media_without_access_uri"] += cells.filter(~web & (pl.col("accessURI") != "")).height
+        parts.append(cells.filter(web))
+    if not parts:
+        return pl.DataFrame(schema=LINKS), aside
+    links = pl.concat(parts).filter(pl.col("accessURI").is_not_null())
+    links = links.with_columns(normalised_media_url(pl.col("accessURI")).alias("media_key"))
+    return links.unique(["row", "media_key"], keep="first", maintain_order=True), +aside
+
+
+def render_media(
+    links: pl.DataFrame,
+    extension: pl.DataFrame | None,
+    mapping: Mapping,
+    context: DatasetContext,
+    findings: Findings,
+) -> pl.DataFrame:
+    """Return one row a link: `media_key`, `row`, facts of the media table, `content` and `relationships`."""
+    frames = []
+    if extension is not None:
+        own = links.filter(pl.col("source") == "media")
+        if own.height:
+            evaluated = evaluate(extension[own["at"].to_list()], mapping, "ods:DigitalMedia", "media", findings)
+            frames.append(pl.concat([own, evaluated.drop("ac:accessURI", strict=False)], how="horizontal"))
+    listed = links.filter(pl.col("source") == "records")
+    if listed.height:
+        frames.append(listed)
+    if not frames:
+        return pl.DataFrame()
+    frame = pl.concat(frames, how="diagonal_relaxed").sort("row", "source", "at")
+    return _rendered(_derived(frame, context), context)
+
+
+def _derived(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
+    for name in ("dcterms:format", "dcterms:type", "dcterms:rights", "ods:hasAgents", "ods:hasEntityRelationships"):
+        if name not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(name))
+    ending = pl.col("accessURI").str.extract(r"(?i)\.([a-z0-9]{2,4})(?:[?#].*)?$", 1).str.to_lowercase()
+    guessed = ending.replace_strict(list(FORMATS), list(FORMATS.values()), default=None, return_dtype=pl.String)
+    media_format = pl.coalesce(pl.col("dcterms:format"), guessed)
+    lowered = media_format.str.to_lowercase()
+    by_format = (
+        pl.when(lowered.str.contains(r"^image|^(?:jpe?g|png|tiff?|gif)$")).then(pl.lit("StillImage"))
+        .when(lowered.str.starts_with("audio")).then(pl.lit("Sound"))
+        .when(lowered.str.starts_with("video")).then(pl.lit("MovingImage"))
+        .when(lowered.str.contains(r"^application/(?:ld\+)?json")).then(pl.lit("InteractiveResource"))  # IIIF manifest
+        .when(lowered.str.starts_with("model/")).then(pl.lit("InteractiveResource"))
+        .when(lowered.str.contains(r"^text/|pdf$")).then(pl.lit("Text"))
+    )  # fmt: skip
+    frame = frame.with_columns(
+        media_format.alias("dcterms:format"),
+        pl.coalesce(pl.col("dcterms:type"), by_format).alias("dcterms:type"),
+        pl.coalesce(pl.col("dcterms:rights"), pl.lit(context.licence, dtype=pl.String)).alias("dcterms:rights"),
+    )
+    rights = frame["dcterms:rights"]
+    frame = frame.with_columns(
+        distinct(lambda text: (found := parse_licence(text)) and found.spdx, pl.String)(rights).alias("spdx"),
+        distinct(lambda text: (found := parse_licence(text)) and found.url, pl.String)(rights).alias("url"),
+        distinct(lambda text: bool((found := parse_licence(text)) and found.open), pl.Boolean)(rights).alias("open"),
+    )
+    return frame.with_columns(
+        pl.coalesce("spdx", "dcterms:rights").alias("licence"),
+        (~pl.col("open").fill_null(value=False) | context.doi_only).alias("doi_only"),
+        pl.coalesce("url", "dcterms:rights").alias("dcterms:rights"),
+        pl.col("ods:hasAgents").str.extract(r'"schema:name":"((?:[^"\\]|\\.)*)","ods:hasRoles":\[\{"@type":"schema:Role","schema:roleName":"rights-owner"', 1).alias("rights_holder"),
+    )  # fmt: skip
+
+
+def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
+    terms = model().classes["ods:DigitalMedia"]
+    whole = frame.with_columns(
+        pl.lit(MEDIA_FDO_TYPE).alias("ods:fdoType"),
+        pl.col("accessURI").alias("ac:accessURI"),
+        pl.lit(context.source_system_id).alias("ods:sourceSystemID"),
+        pl.lit(context.source_system_name, dtype=pl.String).alias("ods:sourceSystemName"),
+        pl.lit(context.organisation_id).alias("ods:organisationID"),
+        pl.lit(context.organisation_name, dtype=pl.String).alias("ods:organisationName"),
+    )
+    content = objects(
+        whole.select(name for name in whole.columns if name in terms and name != "ods:hasEntityRelationships"), "ods:DigitalMedia"
+    )
+    uri = pl.col("accessURI").str.replace_all('"', "%22", literal=True).str.replace_all("\\", "%5C", literal=True)
+    link = pl.col("dcterms:rights").str.starts_with("http")
+    relationships = pl.concat_str(
+        [
+            relationship_item("hasURL", uri),
+            relationship_item("hasOrganisationID", pl.lit(context.organisation_id)),
+            relationship_item("hasFDOType", pl.lit(MEDIA_FDO_TYPE)),
+            relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
+            pl.when(link & pl.col("open")).then(relationship_item("hasLicense", pl.col("dcterms:rights"))),
+            pl.col("ods:hasEntityRelationships"),
+        ],
+        separator=",",
+        ignore_nulls=True,
+    )
+    return whole.with_columns(content.alias("content"), pl.concat_str(pl.lit("["), relationships, pl.lit("]")).alias("relationships")).select(
+        "row", "media_key", "accessURI", pl.col("dcterms:type").alias("media_type"), pl.col("dcterms:format").alias("format"),
+        "licence", "rights_holder", "doi_only", "content", "relationships",
+        fingerprint(["content", "relationships"]).alias("content_hash"),
+    )  # fmt: skip

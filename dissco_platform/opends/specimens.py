@@ -1,0 +1,410 @@
+"""A batch of records to Digital Specimens: columns of every class, derived fields, MIDS, documents.
+
+Which records and in what batches is `build`; identifications, media, topics and MIDS have modules of their own.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from dissco_platform.identity.keys import normalised_physical_specimen_id
+from dissco_platform.opends.columns import Findings, evaluate, list_items, relationship_item
+from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.identifications import identify
+from dissco_platform.opends.identifiers import physical_id_type
+from dissco_platform.opends.licences import parse_licence
+from dissco_platform.opends.mapping import ListRule, Mapping, Rule
+from dissco_platform.opends.mids import mids
+from dissco_platform.opends.render import gathered, objects
+from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
+from dissco_platform.opends.topics import NOT_SPECIMENS, topics
+from dissco_platform.opends.transforms import distinct
+from dissco_platform.provenance import fingerprint
+
+SPECIMEN, EVENT, LOCATION = "ods:DigitalSpecimen", "ods:Event", "ods:Location"
+GEOREFERENCE, GEOLOGY = "ods:Georeference", "ods:GeologicalContext"
+
+# Extension tables whose rows become lists of a class on the specimen: (table, class, term of the specimen)
+EXTENSIONS = (
+    ("measurements", "ods:Assertion", "ods:hasAssertions"),
+    ("references", "ods:Citation", "ods:hasCitations"),
+    ("ages", "ods:ChronometricAge", "ods:hasChronometricAges"),
+    ("identifiers", "ods:Identifier", "ods:hasIdentifiers"),
+    ("relationships", "ods:EntityRelationship", "ods:hasEntityRelationships"),
+    ("genomics", "ods:SpecimenPart", "ods:hasSpecimenParts"),
+)
+# Classes that records may also feed with one object each
+RECORD_LISTS = (
+    ("ods:Assertion", "ods:hasAssertions"),
+    ("ods:Citation", "ods:hasCitations"),
+    ("ods:ChronometricAge", "ods:hasChronometricAges"),
+    ("ods:SpecimenPart", "ods:hasSpecimenParts"),
+)
+IDENTITY = {
+    "row": pl.Int64, "source_file": pl.String, "source_line": pl.Int64, "core_id": pl.String, "fingerprint": pl.String,
+    "physicalSpecimenID": pl.String, "physicalSpecimenIDType": pl.String, "normalisedPhysicalSpecimenID": pl.String,
+    "basis": pl.String, "reason": pl.String, "message": pl.String,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Parsed rows of one range of records."""
+
+    records: pl.DataFrame
+    extensions: dict[str, pl.DataFrame]
+
+
+def identity(records: pl.DataFrame, mapping: Mapping, context: DatasetContext) -> pl.DataFrame:
+    """Return one row a record with the columns of IDENTITY; `reason` is null where the record is accepted so far."""
+    rules = {
+        name: rule
+        for name, rule in mapping.block(SPECIMEN, "records").items()
+        if name in {"ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"}
+    }
+    small = Mapping(mapping.name, {}, {(SPECIMEN, "records"): rules}, mapping.vocabulary_folder)
+    findings = Findings()
+    values = evaluate(records, small, SPECIMEN, "records", findings)
+    for name in ("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"):
+        if name not in values.columns:
+            values = values.with_columns(pl.Series(name, [None] * records.height, dtype=pl.String))
+    institution = (
+        records["dwc:institutionCode"]
+        if "dwc:institutionCode" in records.columns
+        else pl.Series([None] * records.height, dtype=pl.String)
+    )
+    frame = pl.concat(
+        [
+            records.select("row", "source_file", "source_line", "core_id", "fingerprint"),
+            values.select("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"),
+            institution.alias("institution").to_frame(),
+        ],
+        how="horizontal",
+    )
+    identifier = pl.col("ods:physicalSpecimenID")
+    kind = pl.coalesce("ods:physicalSpecimenIDType", physical_id_type(identifier, pl.col("institution")))
+    frame = frame.with_columns(kind.alias("kind"))
+    key = normalised_physical_specimen_id(identifier, pl.col("kind"), context.source_system_id)
+    frame = frame.with_columns(key.alias("key"))
+    basis = pl.col("dwc:basisOfRecord")
+    reason = (
+        pl.when(pl.col("key").is_null()).then(pl.lit("missing_identifier"))
+        .when(basis.is_in(NOT_SPECIMENS)).then(pl.lit("not_a_specimen"))
+    )  # fmt: skip
+    message = (
+        pl.when(pl.col("key").is_null())
+        .then(pl.lit("none of the columns mapped to ods:physicalSpecimenID has a value"))
+        .when(basis.is_in(NOT_SPECIMENS))
+        .then(pl.concat_str(pl.lit("basisOfRecord says "), basis))
+    )
+    return frame.select(
+        "row", "source_file", "source_line", "core_id", "fingerprint",
+        identifier.alias("physicalSpecimenID"),
+        pl.col("kind").alias("physicalSpecimenIDType"),
+        pl.col("key").alias("normalisedPhysicalSpecimenID"),
+        basis.alias("basis"), reason.alias("reason"), message.alias("message"),
+    )  # fmt: skip
+
+
+def build_batch(
+    batch: Batch,
+    keys: pl.DataFrame,
+    links: pl.DataFrame,
+    taxa: pl.DataFrame,
+    mapping: Mapping,
+    context: DatasetContext,
+    findings: Findings,
+) -> pl.DataFrame:
+    """Return one row a record of the batch: the specimen's facts, its `content` and `relationships`.
+
+    Args:
+        batch: records to build and the rows of their extensions.
+        keys: `row` and identity columns of the same records, in the same order.
+        links: media of these records (`media.media_links`).
+        taxa: result of `taxa.read_names`.
+        mapping: the resolved mapping.
+        context: the dataset's settings.
+        findings: counts of unmatched and invalid values, added to.
+    """
+    records = batch.records
+    columns = {
+        owner: evaluate(records, mapping, owner, "records", findings)
+        for owner in (SPECIMEN, EVENT, LOCATION, GEOREFERENCE, GEOLOGY)
+    }
+    who = identify(records, batch.extensions.get("identifications"), taxa, mapping, findings)
+    who = records.select("row").join(who, on="row", how="left", maintain_order="left")
+    facts = _facts(records, columns, who, links, context, keys)
+    columns[EVENT] = _event(columns, facts)
+    specimen = _specimen(batch, columns, who, facts, keys, mapping, context, findings)
+    content = objects(specimen, SPECIMEN)
+    relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
+    media_keys = facts.select(pl.col("media_keys").list.sort().list.join("\x1f").alias("m"))["m"]
+    result = facts.with_columns(content.alias("content"), relationships.alias("relationships"), media_keys.alias("__media"))
+    return result.with_columns(
+        fingerprint(["content", "relationships", "__media", "doi_only", "doi_only_reason"]).alias("content_hash")
+    ).drop("__media")
+
+
+def _column(frame: pl.DataFrame, name: str, dtype: type[pl.DataType] = pl.String) -> pl.Series:
+    return frame[name] if name in frame.columns else pl.Series(name, [None] * frame.height, dtype=dtype)
+
+
+def _facts(
+    records: pl.DataFrame,
+    columns: dict[str, pl.DataFrame],
+    who: pl.DataFrame,
+    links: pl.DataFrame,
+    context: DatasetContext,
+    keys: pl.DataFrame,
+) -> pl.DataFrame:
+    """Return what is derived for the specimen as a whole, and its row of the specimens table."""
+    height = records.height
+    specimen, event = columns[SPECIMEN], columns[EVENT]
+
+    def col(owner: str, name: str, dtype: type[pl.DataType] = pl.String) -> pl.Series:
+        series = _column(columns[owner], name, dtype)
+        return series if len(series) == height else pl.Series(name, [None] * height, dtype=dtype)
+
+    media = links.group_by("row", maintain_order=True).agg(pl.col("media_key").alias("media_keys"))
+    media = records.select("row").join(media, on="row", how="left", maintain_order="left")
+    written = col(SPECIMEN, "dcterms:license")
+    licence = written.fill_null(context.licence) if context.licence else written
+    understood = distinct(lambda text: (found := parse_licence(text)) and found.spdx, pl.String)(licence)
+    is_open = distinct(lambda text: bool((found := parse_licence(text)) and found.open), pl.Boolean)(licence)
+    url = distinct(lambda text: (found := parse_licence(text)) and found.url, pl.String)(licence)
+    frame = keys.select(
+        "row", "source_file", "source_line", "physicalSpecimenID", "physicalSpecimenIDType",
+        "normalisedPhysicalSpecimenID", "basis",
+    ).with_columns(
+        _column(records, "dwc:catalogNumber").alias("catalogNumber"),
+        _column(records, "dwc:occurrenceID").alias("occurrenceID"),
+        _column(records, "dwc:otherCatalogNumbers").alias("other_numbers"),
+        licence.alias("licence_text"), understood.alias("spdx"), is_open.alias("open"), url.alias("licence_url"),
+        col(SPECIMEN, "dcterms:modified").alias("modified"),
+        media["media_keys"].fill_null([]).alias("media_keys"),
+        *(who[name] for name in (
+            "name", "col_name", "col_link", "vernacularName", "verbatimIdentification", "scientificNameID", "kingdom",
+            "phylum", "class", "order", "code", "is_marked_as_type", "accepted_by", "verbatim_type",
+        )),
+        who["matchType"].alias("match_type"), who["identifierID"].fill_null(value=False), who["items"].alias("identifications"),
+        pl.concat_str(
+            [col(SPECIMEN, "dwc:collectionCode"), _column(records, "dwc:collectionCode"), col(SPECIMEN, "dwc:datasetName"), _column(records, "dwc:basisOfRecord")],
+            separator=" ", ignore_nulls=True,
+        ).alias("collection"),
+        col(EVENT, "ods:hasAgents").str.contains('"@id"', literal=True).fill_null(value=False).alias("collectorID"),
+        col(GEOREFERENCE, "dwc:decimalLatitude", pl.Float64).alias("latitude"),
+        col(GEOREFERENCE, "dwc:decimalLongitude", pl.Float64).alias("longitude"),
+    )  # fmt: skip
+    frame = frame.with_columns(
+        topics()
+    ).with_columns(
+        pl.coalesce("col_name", "name", "vernacularName").alias("specimen_name"),
+        (pl.col("media_keys").list.len() > 0).alias("media"),
+        pl.lit(value=False).alias("mediaID"),
+        pl.coalesce("spdx", "licence_text").alias("licence"),
+    )  # fmt: skip
+    frame = frame.with_columns(pl.col("media").alias("mediaID"))
+    reason = (
+        pl.when(pl.lit(context.doi_only)).then(pl.lit("dataset"))
+        .when(pl.col("licence_text").is_null()).then(pl.lit("no_licence"))
+        .when(pl.col("spdx").is_null()).then(pl.lit("licence_not_understood"))
+        .when(~pl.col("open")).then(pl.lit("licence_not_open"))
+    )  # fmt: skip
+    frame = frame.with_columns(reason.alias("doi_only_reason")).with_columns(
+        pl.col("doi_only_reason").is_not_null().alias("doi_only")
+    )
+    return frame.with_columns(_mids(frame, columns, context))
+
+
+def _mids(frame: pl.DataFrame, columns: dict[str, pl.DataFrame], context: DatasetContext) -> list[pl.Series]:
+    parts = [
+        evaluated.select(pl.all().name.prefix(f"{short}|"))
+        for short, owner in (
+            ("Specimen", SPECIMEN), ("Event", EVENT), ("Location", LOCATION), ("Georeference", GEOREFERENCE),
+            ("GeologicalContext", GEOLOGY),
+        )
+        if (evaluated := columns[owner]).height == frame.height
+    ]  # fmt: skip
+    whole = pl.concat([frame, *parts], how="horizontal").with_columns(
+        pl.lit(context.organisation_id).alias("Specimen|ods:organisationID"),
+        pl.col("ods:topicDiscipline").alias("discipline"),
+    )
+    result = mids(whole)
+    return [result["level"].alias("mids_level"), result["missing"].alias("mids_missing")]
+
+
+def _verbatim_assertions(evaluated: pl.DataFrame) -> pl.Series | None:
+    """Return assertions that keep what was written where a vocabulary's concept stands in the term itself."""
+    parts = []
+    for name in evaluated.columns:
+        if name.startswith("verbatim ") and evaluated[name].null_count() < evaluated.height:
+            frame = pl.DataFrame(
+                {"dwc:measurementValue": evaluated[name]}
+            ).with_columns(pl.when(pl.col("dwc:measurementValue").is_not_null()).then(pl.lit(name)).alias("dwc:measurementType"))
+            parts.append(objects(frame, "ods:Assertion").alias(name))
+    return _joined(parts)
+
+
+def _joined(parts: list[pl.Series]) -> pl.Series | None:
+    parts = [part for part in parts if len(part) and part.null_count() < len(part)]
+    if not parts:
+        return None
+    frame = pl.DataFrame([part.alias(str(at)) for at, part in enumerate(parts)])
+    return frame.select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True).replace("", None).alias("j"))["j"]
+
+
+def _event(columns: dict[str, pl.DataFrame], facts: pl.DataFrame) -> pl.DataFrame:
+    """Return the event's columns with its location (and that one's georeference and geology) inside."""
+    geo = columns[GEOREFERENCE]
+    location = columns[LOCATION]
+    parts = []
+    if geo.width:
+        parts.append(objects(geo, GEOREFERENCE).alias("ods:hasGeoreference"))
+    if columns[GEOLOGY].width:
+        parts.append(objects(columns[GEOLOGY], GEOLOGY).alias("ods:hasGeologicalContext"))
+    location = location.with_columns(parts) if location.width else pl.DataFrame(parts)
+    event = columns[EVENT]
+    more = [objects(location, LOCATION).alias("ods:hasLocation")] if location.width else []
+    said = [column for frame in (event, columns[LOCATION], geo) if frame.width and (column := _verbatim_assertions(frame)) is not None]
+    if (assertions := _joined(said)) is not None:
+        more.append(assertions.alias("ods:hasAssertions"))
+    return event.with_columns(more) if event.width else pl.DataFrame(more)
+
+
+def _specimen(
+    batch: Batch,
+    columns: dict[str, pl.DataFrame],
+    who: pl.DataFrame,
+    facts: pl.DataFrame,
+    keys: pl.DataFrame,
+    mapping: Mapping,
+    context: DatasetContext,
+    findings: Findings,
+) -> pl.DataFrame:
+    records = batch.records
+    lists: dict[str, list[pl.Series]] = {"ods:hasIdentifications": [facts["identifications"]]}
+    evaluated = columns[SPECIMEN]
+    specimen_terms = model().classes[SPECIMEN]
+    own = evaluated.select(name for name in evaluated.columns if name in specimen_terms and not specimen_terms[name].nested)
+    for name in evaluated.columns:
+        if name in specimen_terms and specimen_terms[name].nested and name != "ods:hasEntityRelationships":
+            lists.setdefault(name, []).append(evaluated[name])
+    said = [_verbatim_assertions(evaluated)] if evaluated.width else []
+    if facts["verbatim_type"].null_count() < facts.height:
+        said.append(_verbatim_assertions(facts.select(pl.col("verbatim_type").alias("verbatim dwc:typeStatus"))))
+    lists.setdefault("ods:hasAssertions", []).extend(part for part in said if part is not None)
+    for owner, term in RECORD_LISTS:
+        frame = evaluate(records, mapping, owner, "records", findings)
+        if frame.width and frame.height == records.height:
+            lists.setdefault(term, []).append(objects(frame, owner))
+    for table, owner, term in EXTENSIONS:
+        if term != "ods:hasEntityRelationships" and (items := _extension_items(batch, table, owner, mapping, findings)) is not None:
+            lists.setdefault(term, []).append(items)
+    event = objects(columns[EVENT], EVENT) if columns[EVENT].width else None
+    if event is not None:
+        lists.setdefault("ods:hasEvents", []).append(event)
+    derived = [
+        pl.lit(SPECIMEN_FDO_TYPE).alias("ods:fdoType"),
+        pl.col("mids_level").cast(pl.Int64).alias("ods:midsLevel"),
+        pl.col("normalisedPhysicalSpecimenID").alias("ods:normalisedPhysicalSpecimenID"),
+        pl.col("physicalSpecimenID").alias("ods:physicalSpecimenID"),
+        pl.col("physicalSpecimenIDType").alias("ods:physicalSpecimenIDType"),
+        pl.col("media").alias("ods:isKnownToContainMedia"),
+        pl.lit(context.source_system_id).alias("ods:sourceSystemID"),
+        pl.lit(context.source_system_name, dtype=pl.String).alias("ods:sourceSystemName"),
+        pl.lit(context.organisation_id).alias("ods:organisationID"),
+        pl.coalesce("licence_url", "licence_text").alias("dcterms:license"),
+        pl.col("specimen_name").alias("ods:specimenName"),
+        pl.col("is_marked_as_type").alias("ods:isMarkedAsType"),
+        pl.col("basis").alias("dwc:basisOfRecord"),
+    ]
+    frame = facts.select(
+        *derived,
+        *(name for name in ("ods:topicOrigin", "ods:topicDomain", "ods:topicDiscipline", "ods:topicCategory", "ods:livingOrPreserved")),
+    )
+    fixed = {term for term, rule in mapping.block(SPECIMEN, "records").items() if isinstance(rule, Rule) and rule.constant is not None}
+    kept = own.select(
+        name for name in own.columns if name != "dcterms:modified" and (name not in frame.columns or name in fixed)
+    )
+    frame = frame.drop(name for name in kept.columns if name in frame.columns)
+    frame = pl.concat([frame, kept], how="horizontal") if kept.width else frame
+    code = _column(own, "ods:organisationCode") if own.width else pl.Series([None] * facts.height, dtype=pl.String)
+    name_given = context.organisation_name or context.publisher
+    frame = frame.with_columns(
+        (pl.lit(name_given) if name_given else code).alias("ods:organisationName")
+        if "ods:organisationName" not in frame.columns
+        else pl.col("ods:organisationName")
+    )
+    if not name_given and len(code) == facts.height:
+        frame = frame.with_columns(code.alias("ods:organisationName"))
+    joined = {term: column for term, parts in lists.items() if (column := _joined(parts)) is not None}
+    return frame.with_columns(**joined)
+
+
+def _extension_items(batch: Batch, table: str, owner: str, mapping: Mapping, findings: Findings) -> pl.Series | None:
+    frame = batch.extensions.get(table)
+    if frame is None or frame.is_empty() or not mapping.block(owner, table):
+        return None
+    evaluated = evaluate(frame, mapping, owner, table, findings)
+    if not evaluated.width:
+        return None
+    evaluated = _complete(evaluated, frame, owner)
+    item = objects(evaluated.drop([name for name in evaluated.columns if name.startswith("__")]), owner)
+    required = [term.name for term in model().classes[owner].values() if term.required and term.name != "@type"]
+    if required:
+        whole = pl.all_horizontal(pl.col(name).is_not_null() for name in required if name in evaluated.columns)
+        lacking = [name for name in required if name not in evaluated.columns]
+        keep = evaluated.select((whole if not lacking else pl.lit(value=False)).alias("k"))["k"]
+        if len(keep) == 1 and frame.height != 1:
+            keep = keep.new_from_index(0, frame.height)
+        dropped = int((~keep).sum())
+        if dropped:
+            findings.invalid[owner, ", ".join(required), "lacks a required term"] += dropped
+        item = pl.DataFrame({"i": item, "k": keep}).select(pl.when("k").then(pl.col("i")))["i"]
+    collected = gathered(frame["row"], item)
+    return batch.records.select("row").join(collected, on="row", how="left", maintain_order="left")["items"]
+
+
+def _complete(evaluated: pl.DataFrame, frame: pl.DataFrame, owner: str) -> pl.DataFrame:
+    """Add what follows from a value: the scheme of an identifier."""
+    from dissco_platform.opends.identifiers import gupri_level, identifier_type  # noqa: PLC0415
+
+    if owner == "ods:Identifier" and "dcterms:identifier" in evaluated.columns:
+        value = pl.col("dcterms:identifier")
+        return evaluated.with_columns(
+            value.alias("@id"), identifier_type(value).alias("dcterms:type"), gupri_level(value).alias("ods:gupriLevel")
+        )
+    return evaluated
+
+
+def _relationships(
+    specimen: pl.DataFrame,
+    facts: pl.DataFrame,
+    keys: pl.DataFrame,
+    context: DatasetContext,
+    batch: Batch,
+    mapping: Mapping,
+    findings: Findings,
+) -> pl.Series:
+    """Return the entity relationships of each record as JSON array text."""
+    parts = [
+        relationship_item("hasOrganisationID", pl.lit(context.organisation_id)),
+        relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
+        relationship_item("hasFDOType", pl.lit(SPECIMEN_FDO_TYPE)),
+        pl.when(pl.col("physicalSpecimenIDType") == "Resolvable").then(
+            relationship_item("hasPhysicalIdentifier", pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True))
+        ),
+        pl.when(pl.col("spdx").is_not_null()).then(relationship_item("hasLicense", pl.col("licence_url"))),
+        pl.when(pl.col("col_link").is_not_null()).then(relationship_item("hasCOLID", pl.col("col_link"))),
+    ]
+    frame = facts.select(pl.concat_str(parts, separator=",", ignore_nulls=True).alias("fixed"))
+    columns = [frame["fixed"]]
+    rule = mapping.block(SPECIMEN, "records").get("ods:hasEntityRelationships")
+    if isinstance(rule, ListRule) and (own := list_items(batch.records, rule)) is not None:
+        columns.append(own)
+    if (items := _extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
+        columns.append(items)
+    joined = _joined(columns)
+    assert joined is not None
+    return joined.to_frame("j").select(pl.concat_str(pl.lit("["), pl.col("j"), pl.lit("]")).alias("relationships"))["relationships"]
+

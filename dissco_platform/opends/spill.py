@@ -1,0 +1,77 @@
+"""Sorting more rows than memory holds: rows go to bucket files by range or hash, and come back one sorted bucket at a time.
+
+Arrow files in a folder that the build removes. What the rows are is `build`'s affair.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class Spill:
+    """Rows of one kind in numbered buckets."""
+
+    def __init__(self, folder: Path, buckets: int) -> None:
+        self.folder = folder
+        self.buckets = buckets
+        self._pieces = 0
+        self._files: dict[int, list[Path]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, frame: pl.DataFrame, bucket: pl.Expr | None = None) -> None:
+        """Add rows; `bucket` gives each row's number (0 … buckets − 1), needed where there is more than one."""
+        if frame.is_empty():
+            return
+        if self.buckets == 1 or bucket is None:
+            self._write(frame, 0)
+            return
+        numbered = frame.with_columns(bucket.cast(pl.Int32).alias("__bucket"))
+        for (number,), part in numbered.partition_by("__bucket", as_dict=True, include_key=False).items():
+            self._write(part, int(number))
+
+    def _write(self, frame: pl.DataFrame, bucket: int) -> None:
+        path = self.folder / f"{bucket:05d}-{self._pieces:06d}.arrow"
+        self._pieces += 1
+        frame.write_ipc(path, compression="lz4")
+        self._files.setdefault(bucket, []).append(path)
+
+    def drain(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows bucket by bucket, in the order they were added, and free their files."""
+        for bucket in range(self.buckets):
+            files = self._files.pop(bucket, [])
+            if not files:
+                continue
+            frame = pl.concat([pl.read_ipc(path) for path in files], how="vertical_relaxed")
+            for path in files:
+                path.unlink()
+            yield frame
+
+
+class ParquetOut:
+    """A Parquet file written frame by frame with one schema (zstd)."""
+
+    def __init__(self, path: Path, schema: dict[str, pl.DataType], row_group: int) -> None:
+        self._schema = schema
+        self._row_group = row_group
+        self._arrow = _arrow(pl.DataFrame(schema=schema)).schema
+        self._writer = pq.ParquetWriter(path, self._arrow, compression="zstd", compression_level=3)
+        self.rows = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append rows; columns are put in order and cast to the schema."""
+        if frame.is_empty():
+            return
+        ordered = frame.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
+        self._writer.write_table(_arrow(ordered).cast(self._arrow), row_group_size=self._row_group)
+        self.rows += frame.height
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

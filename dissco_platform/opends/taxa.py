@@ -1,0 +1,102 @@
+"""What the name matching found, ready to be laid beside the name as written.
+
+Reads `names.parquet` of `names/harmonise`; makes one TaxonIdentification object a distinct name. Matching itself and its
+confidence are `names/`; which identification is accepted is `identifications`.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from dissco_platform.opends.render import objects
+from dissco_platform.provenance import fingerprint
+
+MATCHED = ("exact", "variant", "fuzzy")
+CLASSIFICATION = (
+    "kingdom",
+    "phylum",
+    "class",
+    "order",
+    "superfamily",
+    "family",
+    "subfamily",
+    "tribe",
+    "genus",
+    "subgenus",
+)
+_RESULT = (
+    "matchType", "usageID", "matchedName", "matchedAuthorship", "matchedRank", "matchedStatus", "acceptedUsageID",
+    "acceptedName", "acceptedAuthorship", "acceptedRank", *CLASSIFICATION, "species", "nomenclaturalCode",
+)  # fmt: skip
+COL_TAXON = "https://www.catalogueoflife.org/data/taxon/"
+SCHEMA = {
+    "name_key": pl.String, "name_hash": pl.String, "matchType": pl.String, "col_item": pl.String, "col_name": pl.String,
+    "col_link": pl.String, "col_kingdom": pl.String, "col_phylum": pl.String, "col_class": pl.String,
+    "col_order": pl.String, "col_code": pl.String,
+}  # fmt: skip
+
+
+def read_names(names: Path) -> pl.DataFrame:
+    """Return one row a distinct name with the columns of SCHEMA; an empty frame where there are no names.
+
+    `name_hash` covers what reaches the document (not the confidence, nor the release: a new release with the same
+    result changes nothing). `names` is the folder of `names.parquet`, or that file.
+    """
+    path = names / "names.parquet" if names.is_dir() else names
+    if not path.is_file():
+        return pl.DataFrame(schema=SCHEMA)
+    scan = pl.scan_parquet(path)
+    present = scan.collect_schema().names()
+    frame = scan.select("name_key", "release", *(column for column in _RESULT if column in present)).collect()
+    frame = frame.with_columns(
+        pl.lit(None, dtype=pl.String).alias(column) for column in _RESULT if column not in present
+    )
+    return _taxa(frame)
+
+
+def _taxa(frame: pl.DataFrame) -> pl.DataFrame:
+    matched = pl.col("matchType").is_in(MATCHED)
+    shown = matched | (pl.col("matchType") == "higherRank")
+    col = pl.col("release").str.contains(r"(?i)catalogue of life|^(?:3LR|3LXR|COL)").fill_null(value=False)
+    identifier = pl.when(col).then(pl.lit(COL_TAXON) + pl.col("acceptedUsageID")).otherwise(pl.col("acceptedUsageID"))
+    label = pl.concat_str([pl.col("acceptedName"), pl.col("acceptedAuthorship")], separator=" ", ignore_nulls=True)
+    label = pl.when(label != "").then(label)
+    written = pl.concat_str([pl.col("matchedName"), pl.col("matchedAuthorship")], separator=" ", ignore_nulls=True)
+    synonym = pl.col("usageID") != pl.col("acceptedUsageID")
+    remark = (
+        pl.when(pl.col("matchType") == "higherRank").then(pl.lit("the name itself was not found: its nearest known higher taxon"))
+        .when(synonym).then(pl.concat_str(pl.lit("accepted name of the synonym "), written))
+        .when(pl.col("matchType") == "fuzzy").then(pl.concat_str(pl.lit("matched in spite of its spelling to "), written))
+    )  # fmt: skip
+    epithets = pl.col("acceptedName").str.split(" ")
+    species = pl.col("acceptedRank").is_in(["species", "subspecies", "variety", "form"])
+    below = species & (pl.col("acceptedRank") != "species")
+    taxon = frame.select(
+        pl.when(col).then(identifier).alias("@id"),
+        identifier.alias("dwc:taxonID"),
+        label.alias("dwc:scientificName"),
+        pl.col("acceptedAuthorship").alias("dwc:scientificNameAuthorship"),
+        pl.col("acceptedRank").alias("dwc:taxonRank"),
+        remark.alias("dwc:taxonRemarks"),
+        *(pl.col(rank).alias(f"dwc:{rank}") for rank in CLASSIFICATION),
+        pl.when(species).then(epithets.list.get(0, null_on_oob=True)).alias("dwc:genericName"),
+        pl.when(species).then(epithets.list.get(1, null_on_oob=True)).alias("dwc:specificEpithet"),
+        pl.when(below & (epithets.list.len() > 2)).then(epithets.list.last()).alias("dwc:infraspecificEpithet"),
+        pl.lit("accepted").alias("dwc:taxonomicStatus"),
+        pl.col("nomenclaturalCode").alias("dwc:nomenclaturalCode"),
+    )
+    items = objects(taxon, "ods:TaxonIdentification")
+    named = shown & label.is_not_null()
+    return frame.with_columns(items.alias("item")).select(
+        "name_key",
+        fingerprint([pl.col(column) for column in _RESULT]).alias("name_hash"),
+        "matchType",
+        pl.when(named).then(pl.col("item")).alias("col_item"),
+        pl.when(matched).then(label).alias("col_name"),
+        pl.when(matched).then(identifier).alias("col_link"),
+        pl.when(shown).then(pl.col("kingdom")).alias("col_kingdom"),
+        pl.when(shown).then(pl.col("phylum")).alias("col_phylum"),
+        pl.when(shown).then(pl.col("class")).alias("col_class"),
+        pl.when(shown).then(pl.col("order")).alias("col_order"),
+        pl.when(shown).then(pl.col("nomenclaturalCode")).alias("col_code"),
+    )
