@@ -56,7 +56,7 @@ def specimen_payloads(frame: pl.DataFrame, context: DataCiteContext) -> pl.Serie
             ones count as null.
         context: publisher, host and landing page.
     """
-    frame = _prepared(frame, context, "media_dois")
+    frame = prepared(frame, context, "media_dois")
     return _rendered(frame, _specimen(set(frame.columns), context))
 
 
@@ -67,7 +67,7 @@ def media_payloads(frame: pl.DataFrame, context: DataCiteContext) -> pl.Series:
         frame: as for specimens, with `specimen_dois` List[String] (or `links`) and the columns of media.parquet.
         context: publisher, host and landing page.
     """
-    frame = _prepared(frame, context, "specimen_dois")
+    frame = prepared(frame, context, "specimen_dois")
     return _rendered(frame, _medium(set(frame.columns), context))
 
 
@@ -268,7 +268,7 @@ def _list(key: str, items: pl.Expr) -> pl.Expr:
     return member(key, items.fill_null("[]"))
 
 
-def _prepared(frame: pl.DataFrame, context: DataCiteContext, links: str) -> pl.DataFrame:
+def prepared(frame: pl.DataFrame, context: DataCiteContext, links: str) -> pl.DataFrame:
     """Give a frame `doi`, `issued`, the list of linked DOIs and `_rights`, from the columns it has."""
     columns = set(frame.columns)
     start = pl.lit(f"{context.prefix}/")

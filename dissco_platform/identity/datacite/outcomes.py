@@ -17,9 +17,8 @@ class Kind(StrEnum):
 
     REGISTERED = "registered"  # in the wished state, and the Handle System resolves it
     ACCEPTED = "accepted_not_resolvable"  # in the wished state, not resolvable yet: put again later
-    REJECTED = (
-        "rejected"  # wrong data, or (403) another's prefix or DOI: never again without a change, show the message
-    )
+    REJECTED = "rejected"  # the data is wrong: never again without a change, show the message
+    FORBIDDEN = "forbidden"  # prefix or DOI is another's, or the account is inactive: alert
     UNAUTHORIZED = "unauthorized"  # credentials are wrong: stop everything
     RATE_LIMITED = "rate_limited"  # pause everything, then slower
     RETRYABLE = "retryable"  # nothing was done: again with back-off
