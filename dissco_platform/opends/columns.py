@@ -145,7 +145,9 @@ def evaluate(frame: pl.DataFrame, mapping: Mapping, owner: str, table: str, find
         for name, rule in rules.items()
         if isinstance(rule, ListRule) and (items := list_items(frame, rule)) is not None
     }
-    return result.with_columns(**nested) if nested else result
+    if not nested:
+        return result
+    return result.with_columns(**nested) if result.width else pl.DataFrame(nested)
 
 
 def _with_vocabularies(
