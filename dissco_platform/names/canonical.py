@@ -40,6 +40,8 @@ _NO_NAME: Final = re.compile(
     r"|\b(?:prions?|plasmids?|phytoplasma)\b",
     re.IGNORECASE,
 )
+_NO_NAME_STARTS: Final = ("no", "un", "indet", "environ", "misc")
+_NO_NAME_PARTS: Final = ("symbiont", "bacterium", "rna", "prion", "plasmid", "phytoplasma")
 _NO_GENUS: Final = re.compile(
     r"^(?:[A-Z][a-z]*'|[A-Z][a-z]+[A-Z]|[A-Z][a-z]+:$|[A-Z][a-z]*(?:-[A-Za-z]+){2,}\b)|^[A-Z][a-z]*\d"
 )
@@ -58,7 +60,9 @@ _ABBREVIATED: Final = re.compile(r"^([A-Z])[a-z]{0,2}\.\s*(?=[a-z])")
 
 def no_name(text: str) -> bool:
     """Return whether gnparser leaves a string unparsed that reads like a name: organisms nobody named, phrases."""
-    found = _NO_NAME.search(text)
+    lower = text.lower()
+    telling = lower.startswith(_NO_NAME_STARTS) or any(part in lower for part in _NO_NAME_PARTS)
+    found = _NO_NAME.search(text) if telling else None
     if found is None:
         return bool(_NO_GENUS.match(text.lstrip("†‡ ")))
     word = found.group(0)

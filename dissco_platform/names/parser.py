@@ -68,6 +68,7 @@ _CODES: Final = {
 }
 _OUTCOMES: Final = {"FORMULA": "formula", "PLACEHOLDER": "placeholder", "IDENTIFIER": "identifier"}
 _TAGS: Final = re.compile(r"</?[A-Za-z][^<>]{0,40}>")
+_CLEAN: Final = re.compile(r"^[A-Za-z][A-Za-z .,()\d'×-]*(?:& ?[A-Za-z .,()\d'×-]+)*$")
 _MOJIBAKE: Final = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€")
 _JUNK_LETTERS: Final = re.compile(r"(?<=[a-z.]\s)(?!f\.\s?sp)[a-z]\.[a-z]\b\.?\s+[a-z].*$")
 """Letters that stand for nothing between the words of a name ("a.b pulverulenta"): what follows is no part of it."""
@@ -104,6 +105,8 @@ def clean(raw: str) -> tuple[str, int]:
 
     The second value is a quality: 0 nothing was mended, else 2 to 4.
     """
+    if len(raw) <= MAX_NAME and _CLEAN.match(raw) and "  " not in raw and raw[0].isupper() and not raw.isupper():
+        return raw.rstrip(), 0
     text, quality = raw[:MAX_NAME], 4 if len(raw) > MAX_NAME else 0
     if _MOJIBAKE.search(text):
         mended = _mend(text)
