@@ -1,13 +1,19 @@
 """`catalogue_of_life`: the checklist that names are harmonised with, as an index."""
 
-from typing import Any
-
 import dagster as dg
 from pydantic import Field
 
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS
-from dissco_platform.assets.recording import Progress, Recording, latest, result_again, reusable, told_plainly
+from dissco_platform.assets.recording import (
+    Materialized,
+    Progress,
+    Recording,
+    latest,
+    result_again,
+    reusable,
+    told_plainly,
+)
 from dissco_platform.errors import UsageError
 from dissco_platform.names.backbone import build_backbone
 from dissco_platform.registry.datasets import get_setting, set_setting
@@ -39,7 +45,7 @@ def catalogue_of_life(
     store: DatasetStoreResource,
     registry: RegistryResource,
     http_client: HttpClientResource,
-) -> dg.MaterializeResult[Any]:
+) -> Materialized:
     """Build the name index of a checklist and put it into use."""
     with told_plainly(context), registry.opened() as known:
         with known.read() as connection:

@@ -10,6 +10,7 @@ import dagster as dg
 from dissco_platform.assets.inputs import facts, made_from, resolve_mappings
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
+    Materialized,
     Progress,
     Recording,
     check_specs,
@@ -68,7 +69,7 @@ def digital_specimens(
     store: DatasetStoreResource,
     registry: RegistryResource,
     mapping_files: MappingFiles,
-) -> dg.MaterializeResult[Any]:
+) -> Materialized:
     """Map records to openDS."""
     slug = context.partition_key
     with told_plainly(context):
@@ -121,23 +122,31 @@ def digital_specimens(
 
 
 def _record(recording: Recording, report: BuildReport, records: int) -> None:
-    rejected = sum(report.rejects.values())
+    rejected, full = sum(report.rejects.values()), report.specimens - report.doi_only
     recording.count(
         records=records,
-        specimens=report.full,
+        specimens=full,
         doi_only=report.doi_only,
         media=report.media,
         rendered=report.rendered,
         carried_over=report.carried_over,
-        **{f"mids_{level}": count for level, count in sorted(report.mids.items())},
+        **{f"mids_{level}": count for level, count in sorted(report.mids_levels.items())},
     )
     recording.rejects("rejects", report.rejects)
-    for name in ("mids", "disciplines", "doi_only_reasons"):
-        recording.metadata[name] = dg.MetadataValue.json({str(key): n for key, n in getattr(report, name).items()})
+    recording.rejects("media_rejects", report.media_rejects)
+    for name, numbers in (
+        ("mids", report.mids_levels),
+        ("disciplines", report.disciplines),
+        ("doi_only_reasons", report.doi_only_reasons),
+        ("accepted_identification_by", report.accepted_by),
+        ("unmatched_vocabulary_values", report.unmatched),
+        ("invalid_terms", report.invalid),
+    ):
+        recording.metadata[name] = dg.MetadataValue.json(dict(numbers))
     recording.check(
         "records_accounted_for",
         records == report.specimens + rejected,
-        f"{records} records = {report.full} full + {report.doi_only} DOI only + {rejected} rejected",
+        f"{records} records = {full} full + {report.doi_only} DOI only + {rejected} rejected",
         records=records,
         specimens=report.specimens,
         rejected=rejected,

@@ -1,12 +1,10 @@
 """`mapping`: the base mapping and the dataset's own overrides, resolved."""
 
-from typing import Any
-
 import dagster as dg
 
 from dissco_platform.assets.inputs import Facts, made_from, mapping_version, resolve_mappings
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
-from dissco_platform.assets.recording import Recording, result_again, reusable, told_plainly
+from dissco_platform.assets.recording import Materialized, Recording, result_again, reusable, told_plainly
 from dissco_platform.resources import DatasetStoreResource, MappingFiles
 
 
@@ -20,7 +18,7 @@ from dissco_platform.resources import DatasetStoreResource, MappingFiles
 )
 def mapping(
     context: dg.AssetExecutionContext, store: DatasetStoreResource, mapping_files: MappingFiles
-) -> dg.MaterializeResult[Any]:
+) -> Materialized:
     """Resolve and check the dataset's mapping."""
     slug = context.partition_key
     with told_plainly(context):

@@ -8,6 +8,7 @@ from dissco_platform.archives import read_archive
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
+    Materialized,
     Progress,
     Recording,
     check_specs,
@@ -36,7 +37,7 @@ from dissco_platform.resources import DatasetStoreResource
     description="Records, identifications, media, measurements … and rejects, one Parquet table each, terms as columns. "
     "The content version is independent of row order.",
 )
-def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> dg.MaterializeResult[Any]:
+def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> Materialized:
     """Read the raw archive into tables."""
     slug = context.partition_key
     with told_plainly(context):

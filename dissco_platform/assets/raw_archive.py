@@ -1,13 +1,12 @@
 """`raw_archive`: the published archive's bytes, content-addressed."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 
 from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
-from dissco_platform.assets.recording import Progress, Recording, latest, result_again, told_plainly
+from dissco_platform.assets.recording import Materialized, Progress, Recording, latest, result_again, told_plainly
 from dissco_platform.http import Validators
 from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
@@ -28,7 +27,7 @@ def raw_archive(
     store: DatasetStoreResource,
     registry: RegistryResource,
     http_client: HttpClientResource,
-) -> dg.MaterializeResult[Any]:
+) -> Materialized:
     """Fetch the dataset's archive unless the source says that it is what was fetched before."""
     slug = context.partition_key
     with told_plainly(context), registry.opened() as known:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -23,6 +23,9 @@ from dissco_platform.errors import DisscoError, UsageError
 
 PROGRESS = logging.getLogger("dissco.progress")
 _EVERY_SECONDS = 2.0
+
+# Dagster tells several outputs from one by this very annotation, without its type parameter.
+Materialized: TypeAlias = dg.MaterializeResult  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def reusable(context: dg.AssetExecutionContext, asset: str, made_from: Mapping[s
     return found if found is not None and found.made_from == dict(made_from) else None
 
 
-def result_again(context: dg.AssetExecutionContext, found: Recorded) -> dg.MaterializeResult[Any]:
+def result_again(context: dg.AssetExecutionContext, found: Recorded) -> Materialized:
     """Re-yield a version without work: same data version and metadata, marked `reused`; checks are repeated as recorded."""
     context.log.info(f"Inputs are what version {found.data_version} was made from: nothing to do.")
     metadata = {key: value for key, value in found.metadata.items() if key != "seconds"}
@@ -170,7 +173,7 @@ class Recording:
             }
         )
 
-    def result(self, data_version: str) -> dg.MaterializeResult[Any]:
+    def result(self, data_version: str) -> Materialized:
         """Return the materialisation."""
         metadata = {
             **self.metadata,

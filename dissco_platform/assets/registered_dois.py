@@ -1,7 +1,6 @@
 """`registered_dois`: identities resolved, DOIs minted, versions committed, DataCite told."""
 
 from dataclasses import replace
-from typing import Any
 
 import dagster as dg
 
@@ -9,6 +8,7 @@ from dissco_platform.assets.digital_specimens import dataset_context, parsed_met
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
+    Materialized,
     Progress,
     Recording,
     check_specs,
@@ -45,7 +45,7 @@ PUBLISHED = "published"
 )
 def registered_dois(
     context: dg.AssetExecutionContext, store: DatasetStoreResource, registry: RegistryResource, doi_service: DoiService
-) -> dg.MaterializeResult[Any]:
+) -> Materialized:
     """Publish the built specimens and register their DOIs."""
     slug = context.partition_key
     progress = Progress(context, "registered_dois")

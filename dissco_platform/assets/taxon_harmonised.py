@@ -1,13 +1,12 @@
 """`taxon_harmonised`: the dataset's distinct names with their place in the Catalogue of Life."""
 
-from typing import Any
-
 import dagster as dg
 
 from dissco_platform.assets.catalogue_of_life import CHECKLIST
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
+    Materialized,
     Progress,
     Recording,
     check_specs,
@@ -31,7 +30,7 @@ from dissco_platform.resources import DatasetStoreResource
     description="One row per distinct name: match type, confidence, matched and accepted usage, classification, "
     "alternatives. The verbatim name stays beside it.",
 )
-def taxon_harmonised(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> dg.MaterializeResult[Any]:
+def taxon_harmonised(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> Materialized:
     """Match the dataset's names with the checklist in use."""
     slug = context.partition_key
     with told_plainly(context):

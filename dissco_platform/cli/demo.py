@@ -19,6 +19,7 @@ from dissco_platform.cli.output import console, counts, messages, print_json, pr
 from dissco_platform.cli.progress import running
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.minting import handle_suffix
+from dissco_platform.identity.organisations import organisation_id
 from dissco_platform.registry.datasets import add_dataset, list_datasets, update_dataset
 from dissco_platform.sandbox import running_sandbox
 from dissco_platform.settings import CHECKOUT, Settings, load_settings
@@ -151,7 +152,7 @@ def _enrol(house: House, museums: list[dict[str, str]], address: str) -> None:
                 connection,
                 slug=museum["slug"],
                 source=source,
-                organisation_id=museum["organisation"],
+                organisation_id=organisation_id(museum["organisation"]),
                 organisation_name=None,
                 source_system_id=f"https://hdl.handle.net/{house.settings.handle_prefix}/{handle_suffix()}",
                 doi_only=False,

@@ -39,11 +39,11 @@ def verify_registry(
 
 
 def _records(house: House) -> list[dict[str, Any]]:
-    from dissco_platform.resources import build_resources
+    from dissco_platform.resources import doi_service
 
     async def walk(client: Any) -> list[dict[str, Any]]:
         async with client:
             return [record async for record in client.walk()]
 
-    with build_resources(house.settings)["doi_service"].running() as service:
+    with doi_service(house.settings, house.settings.datacite_password.get_secret_value()).running() as service:
         return asyncio.run(walk(service.client()))

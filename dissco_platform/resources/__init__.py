@@ -7,6 +7,7 @@ from dissco_platform.resources.tools import (
     MappingFiles,
     RegistryResource,
     build_resources,
+    doi_service,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "MappingFiles",
     "RegistryResource",
     "build_resources",
+    "doi_service",
 ]

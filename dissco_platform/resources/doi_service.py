@@ -45,7 +45,8 @@ class Service:
         """Send what is queued (of one dataset, or of all)."""
         return drain(registry, published, self.client(), dataset=dataset, seconds=self.seconds, progress=progress)
 
-    def _client(self) -> DataCiteClient:
+    def client(self) -> DataCiteClient:
+        """Return a client, to be used on one event loop."""
         return DataCiteClient(self.account, limit=self.limit, concurrency=self.concurrency)
 
 

@@ -71,6 +71,24 @@ def _secret(variable: str, value: str) -> dg.EnvVar:
     return dg.EnvVar(variable)
 
 
+def doi_service(settings: Settings, password: str | dg.EnvVar) -> DoiService:
+    """Return the DOI service for the settings; outside Dagster the password is given as it is."""
+    return DoiService(
+        url=settings.datacite_url or "",
+        repository=settings.datacite_repository,
+        password=password,
+        prefix=settings.doi_prefix,
+        sandbox_database=str(settings.sandbox_path),
+        rate_limit=settings.rate_limit,
+        concurrency=settings.datacite_concurrency,
+        drain_seconds=settings.datacite_drain_seconds,
+        yearly_quota=settings.quota,
+        landing_page=settings.landing_page,
+        issued_for_agent=settings.issued_for_agent,
+        issued_for_agent_name=settings.issued_for_agent_name,
+    )
+
+
 def build_resources(settings: Settings) -> dict[str, Any]:
     """Return the resources for the given settings, by the names that assets use."""
     return {
@@ -81,19 +99,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             timeout_seconds=settings.download_timeout_seconds,
             trusted_hosts=sorted(settings.trusted_hosts),
         ),
-        "doi_service": DoiService(
-            url=settings.datacite_url or "",
-            repository=settings.datacite_repository,
-            password=_secret("DISSCO_DATACITE_PASSWORD", settings.datacite_password.get_secret_value()),
-            prefix=settings.doi_prefix,
-            sandbox_database=str(settings.sandbox_path),
-            rate_limit=settings.rate_limit,
-            concurrency=settings.datacite_concurrency,
-            drain_seconds=settings.datacite_drain_seconds,
-            yearly_quota=settings.quota,
-            landing_page=settings.landing_page,
-            issued_for_agent=settings.issued_for_agent,
-            issued_for_agent_name=settings.issued_for_agent_name,
+        "doi_service": doi_service(
+            settings, _secret("DISSCO_DATACITE_PASSWORD", settings.datacite_password.get_secret_value())
         ),
         "mapping_files": MappingFiles(folder=str(settings.mappings.absolute())),
     }
