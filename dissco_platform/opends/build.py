@@ -204,7 +204,7 @@ class _Build:
     def _name_hashes(self, records: pl.DataFrame, start: int, end: int) -> pl.Series:
         """Return what the name matching found for each record and its identifications, as text."""
         lookup = self.taxa.select("name_key", "name_hash")
-        own = records.select(name_key(records.columns)).join(lookup, on="name_key", how="left", maintain_order="left")["name_hash"]
+        own = records.select("row", name_key(records.columns)).join(lookup, on="name_key", how="left", maintain_order="left")["name_hash"]
         if "identifications" not in self.tables:
             return own.alias("names")
         rows = self._rows("identifications", start, end)
@@ -270,7 +270,7 @@ class _Build:
             if old is None or kept.is_empty():
                 continue
             low, high = kept["normalisedPhysicalSpecimenID"][0], kept["normalisedPhysicalSpecimenID"][-1]
-            known = old.filter(pl.col("normalisedPhysicalSpecimenID").is_between(low, high)).collect()
+            known = old.filter(pl.col("normalisedPhysicalSpecimenID").is_between(pl.lit(low), pl.lit(high))).collect()
             same = kept.select("row", "source_file", "source_line", "normalisedPhysicalSpecimenID", "input_hash").join(
                 known.drop("row", "source_file", "source_line"), on=["normalisedPhysicalSpecimenID", "input_hash"], how="inner"
             )

@@ -44,10 +44,14 @@ def identify(
     both = both.filter(pl.any_horizontal(pl.col(_content(both)).is_not_null()))
     if both.is_empty():
         return pl.DataFrame(schema=RESULT)
+    bare = pl.DataFrame()
     if len(parts) > 1:
+        both, bare = _without_bare_types(both)
         both = _merged(both)
     both = both.join(taxa, on="name_key", how="left", maintain_order="left")
     both = _accepted(both)
+    if bare.height:
+        both = _with_bare_types(both, bare)
     return _rendered(both)
 
 
@@ -102,6 +106,30 @@ def _with_columns(frame: pl.DataFrame) -> pl.DataFrame:
 def _content(frame: pl.DataFrame) -> list[str]:
     bookkeeping = {"row", "core", "line", "name_key", "ods:isVerifiedIdentification"}
     return [column for column in frame.columns if column not in bookkeeping and not column.startswith("verbatim ")]
+
+
+_TYPE = ["dwc:typeStatus", "verbatim dwc:typeStatus"]
+
+
+def _without_bare_types(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part a core record that says a type status and no name from records whose names are all in the extension."""
+    other = [column for column in _content(frame) if column not in _TYPE]
+    bare = (
+        pl.col("core")
+        & pl.col("name_key").is_null()
+        & pl.all_horizontal(pl.col(other).is_null())
+        & (pl.len().over("row") > 1)
+    )
+    return frame.filter(~bare), frame.filter(bare).select("row", *(pl.col(name).alias(f"bare {name}") for name in _TYPE))
+
+
+def _with_bare_types(frame: pl.DataFrame, bare: pl.DataFrame) -> pl.DataFrame:
+    """Give the accepted identification the record's type status, where none of its identifications states one."""
+    frame = frame.join(bare, on="row", how="left", maintain_order="left")
+    fits = pl.col("accepted") & pl.col("dwc:typeStatus").is_null().all().over("row")
+    return frame.with_columns(
+        pl.when(fits).then(pl.col(f"bare {name}")).otherwise(pl.col(name)).alias(name) for name in _TYPE
+    ).drop(f"bare {name}" for name in _TYPE)
 
 
 def _merged(frame: pl.DataFrame) -> pl.DataFrame:

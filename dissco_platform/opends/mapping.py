@@ -139,20 +139,11 @@ def load_mapping(base: Path, overrides: Path | None = None) -> Mapping:
     Raises:
         MappingError: with file, line and what is allowed.
     """
-    resolved, lines = _read(base)
+    resolved, lines = _with_bases(base, ())
     name = base.stem
     if overrides is not None:
-        own, own_lines = _read(overrides)
-        for owner, tables in own.items():
-            for table, rules in tables.items():
-                target = resolved.setdefault(owner, {}).setdefault(table, {})
-                for term, rule in rules.items():
-                    merged = rule
-                    if isinstance(rule, dict) and term in target and not isinstance(target[term], list | str):
-                        merged = {**target[term], **rule}
-                    elif isinstance(rule, dict) and term in target and not _is_list_rule(owner, term):
-                        merged = {"from": target[term], **rule}
-                    target[term] = merged
+        own, own_lines = _with_bases(overrides, ())
+        _lay_over(resolved, own)
         lines = {**lines, **own_lines}
         name = f"{base.stem}+{overrides.stem}"
     folder = base.parent / "vocabularies"
@@ -165,6 +156,35 @@ def load_mapping(base: Path, overrides: Path | None = None) -> Mapping:
             vocabularies.load(Path(path).stem, extension)
     version = json_version({"mapping": resolved, "vocabularies": additions})
     return Mapping(name, resolved, blocks, extension, version, lines)
+
+
+def _with_bases(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[Place, str]]:
+    """Return a file laid over the file that it `extends`, if it names one (beside it)."""
+    own, lines = _read(path)
+    extended = own.pop("extends", None)
+    if extended is None:
+        return own, lines
+    base = path.parent / str(extended)
+    if base in (path, *seen):
+        raise MappingError(f"{lines[('extends',)]}: {path.name} extends itself")
+    resolved, base_lines = _with_bases(base, (*seen, path))
+    _lay_over(resolved, own)
+    return resolved, {**base_lines, **lines}
+
+
+def _lay_over(resolved: dict[str, dict[str, dict[str, Any]]], own: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Lay rules over others, key by key; an empty rule (`dwc:sex:`) takes the term out of the mapping."""
+    for owner, tables in own.items():
+        for table, rules in tables.items():
+            target = resolved.setdefault(owner, {}).setdefault(table, {})
+            for term, rule in rules.items():
+                if rule is None:
+                    target.pop(term, None)
+                elif isinstance(rule, dict) and term in target and not _is_list_rule(owner, term):
+                    standing = target[term]
+                    target[term] = {**(standing if isinstance(standing, dict) else {"from": standing}), **rule}
+                else:
+                    target[term] = rule
 
 
 def _is_list_rule(owner: str, term: str) -> bool:
@@ -188,6 +208,8 @@ def _read(path: Path) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[Place,
     if not isinstance(data, dict):
         raise MappingError(f"{path}: a mapping is a table of classes, e.g. 'ods:DigitalSpecimen:'")
     for owner, tables in data.items():
+        if owner == "extends":
+            continue
         for table, rules in (tables or {}).items() if isinstance(tables, dict) else [("", None)]:
             if not isinstance(rules, dict):
                 at = lines.get((owner, table)) or lines[(owner,)]
@@ -208,7 +230,9 @@ def _plain(node: yaml.Node, place: Place, path: Path, lines: dict[Place, str]) -
         return table
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*place, at), path, lines) for at, item in enumerate(node.value)]
-    return yaml.safe_load(yaml.serialize(node))
+    if node.tag == "tag:yaml.org,2002:timestamp":
+        return node.value  # dates in mappings are text
+    return yaml.constructor.SafeConstructor().construct_object(node)  # type: ignore[no-untyped-call]
 
 
 def _listed(value: Any) -> list[Any]:
