@@ -20,7 +20,6 @@ from dissco_platform.assets.recording import (
     reusable,
     told_plainly,
 )
-from dissco_platform.errors import MappingError
 from dissco_platform.opends.build import BuildReport, build_specimens
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.registry.datasets import Dataset, get_dataset
@@ -80,18 +79,16 @@ def digital_specimens(
         files = store.store()
         parsed_path = files.path("parsed_records", slug, parsed.data_version)
         about = dataset_context(dataset, parsed_metadata(context, files))
+        kind = parsed.text("kind") or "dwca"
         versions = {
             "parsed_records": parsed.data_version,
             "taxon_harmonised": names.data_version,
-            "mapping": mapped.data_version,
+            "mapping": mapped.json("versions").get(kind, mapped.data_version),
         }
-        inputs = made_from("digital_specimens", versions, facts(dataset, mapping_files.path()))
+        mappings = resolve_mappings(mapping_files.path(), slug, kind)
+        inputs = made_from("digital_specimens", versions, facts(dataset, mapping_files.path(), kind))
         if found := reusable(context, "digital_specimens", inputs):
             return result_again(context, found)
-        kind = parsed.text("kind") or "dwca"
-        mappings = resolve_mappings(mapping_files.path(), slug)
-        if kind not in mappings:
-            raise MappingError(f"There is no base mapping for {kind} archives in {mapping_files.path()}.")
         before = latest(context.instance, "digital_specimens", slug)
         previous = (
             files.path("digital_specimens", slug, before.data_version)
@@ -137,6 +134,7 @@ def _record(recording: Recording, report: BuildReport, records: int) -> None:
     for name, numbers in (
         ("mids", report.mids_levels),
         ("disciplines", report.disciplines),
+        ("match_types", report.match_types),
         ("doi_only_reasons", report.doi_only_reasons),
         ("accepted_identification_by", report.accepted_by),
         ("unmatched_vocabulary_values", report.unmatched),

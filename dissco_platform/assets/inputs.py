@@ -5,10 +5,11 @@ outside the graph (the dataset's enrolment, the mapping files).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dissco_platform.assets.partitions import CODE_VERSIONS, DEPENDENCIES
+from dissco_platform.errors import MappingError
 from dissco_platform.opends.mapping import Mapping as TermMapping
 from dissco_platform.opends.mapping import load_mapping
 from dissco_platform.provenance import json_version
@@ -20,15 +21,15 @@ BASES = {"dwca": "dwc.yaml", "abcd": "abcd.yaml", "dwc-dp": "dwc-dp.yaml"}
 
 @dataclass(frozen=True)
 class Facts:
-    """What a dataset's assets depend on besides each other."""
+    """What a dataset's assets depend on besides each other; `mapping` has a version for each kind of archive."""
 
-    source: str
-    enrolment: str
-    mapping: str
+    source: str = ""
+    enrolment: str = ""
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
 
-def facts(dataset: Dataset, mappings: Path) -> Facts:
-    """Return the present facts of a dataset.
+def facts(dataset: Dataset, mappings: Path, kind: str | None) -> Facts:
+    """Return the present facts of a dataset whose archive is of a kind (None: not known before it was parsed).
 
     Raises:
         MappingError: a mapping file of the dataset is wrong.
@@ -39,7 +40,8 @@ def facts(dataset: Dataset, mappings: Path) -> Facts:
         "source_system_id": dataset.source_system_id,
         "doi_only": dataset.doi_only,
     }
-    return Facts(dataset.source, json_version(enrolment), mapping_version(resolve_mappings(mappings, dataset.slug)))
+    resolved = resolve_mappings(mappings, dataset.slug, kind)
+    return Facts(dataset.source, json_version(enrolment), {name: found.version for name, found in resolved.items()})
 
 
 def made_from(asset: str, versions: Mapping[str, str], known: Facts | None = None) -> dict[str, str]:
@@ -55,22 +57,25 @@ def made_from(asset: str, versions: Mapping[str, str], known: Facts | None = Non
         if asset == "raw_archive":
             inputs["source"] = known.source
         elif asset == "mapping":
-            inputs["files"] = known.mapping
+            inputs.update(known.mapping)
         elif asset == "digital_specimens":
             inputs["enrolment"] = known.enrolment
     return {**inputs, "code": CODE_VERSIONS[asset]}
 
 
-def resolve_mappings(folder: Path, slug: str) -> dict[str, TermMapping]:
-    """Return the dataset's mapping for each kind of archive whose base is there."""
+def resolve_mappings(folder: Path, slug: str, kind: str | None = None) -> dict[str, TermMapping]:
+    """Return the dataset's mapping for its kind of archive, or for each kind whose base is there.
+
+    Raises:
+        MappingError: a file is wrong, or there is no base for the kind.
+    """
     overrides = folder / "datasets" / f"{slug}.yaml"
-    return {
-        kind: load_mapping(folder / base, overrides if overrides.is_file() else None)
-        for kind, base in BASES.items()
+    kinds = BASES if kind is None else {kind: BASES.get(kind, f"{kind}.yaml")}
+    found = {
+        name: load_mapping(folder / base, overrides if overrides.is_file() else None)
+        for name, base in kinds.items()
         if (folder / base).is_file()
     }
-
-
-def mapping_version(mappings: Mapping[str, TermMapping]) -> str:
-    """Return the content version of a dataset's mappings."""
-    return json_version({kind: mapping.version for kind, mapping in mappings.items()})
+    if not found:
+        raise MappingError(f"There is no base mapping for {kind or 'any'} archives in {folder}; see DISSCO_MAPPINGS.")
+    return found

@@ -33,7 +33,7 @@ def raw_archive(
     with told_plainly(context), registry.opened() as known:
         with known.read() as connection:
             dataset = get_dataset(connection, slug)
-        inputs = made_from("raw_archive", {}, Facts(dataset.source, "", ""))
+        inputs = made_from("raw_archive", {}, Facts(dataset.source))
         before = latest(context.instance, "raw_archive", slug)
         client, files = http_client.client(), store.store()
         if before is not None and before.made_from == inputs:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -24,8 +24,11 @@ from dissco_platform.errors import DisscoError, UsageError
 PROGRESS = logging.getLogger("dissco.progress")
 _EVERY_SECONDS = 2.0
 
-# Dagster tells several outputs from one by this very annotation, without its type parameter.
-Materialized: TypeAlias = dg.MaterializeResult  # type: ignore[type-arg]
+# Dagster tells an asset with checks from one with several outputs by this very annotation, without a type parameter.
+if TYPE_CHECKING:
+    Materialized: TypeAlias = dg.MaterializeResult[Any]
+else:
+    Materialized = dg.MaterializeResult
 
 
 @dataclass(frozen=True)

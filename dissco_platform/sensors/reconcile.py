@@ -80,7 +80,9 @@ def plan(
     found = {asset: latest(instance, asset, dataset.slug) for asset in DEPENDENCIES}
     if found["catalogue_of_life"] is None:
         raise UsageError("No checklist is in use yet: name one with `dissco checklist use PATH|URL`.")
-    causes = stale(found, facts(dataset, mappings))
+    parsed = found["parsed_records"]
+    kind = parsed.text("kind") if parsed else None
+    causes = stale(found, facts(dataset, mappings, kind), kind)
     if upstream.changed and "raw_archive" not in causes:
         causes = {"raw_archive": f"upstream changed ({upstream.evidence})", **causes}
     for asset in _STORED:
@@ -95,14 +97,18 @@ def plan(
     return Plan(dataset.slug, causes)
 
 
-def stale(found: Mapping[str, Recorded | None], known: Facts) -> dict[str, str]:
+def stale(found: Mapping[str, Recorded | None], known: Facts, kind: str | None) -> dict[str, str]:
     """Return the assets whose recorded inputs are not the present ones, with the first difference.
 
     Args:
         found: the latest materialisation of every asset of the chain.
         known: present facts of the dataset.
+        kind: of its archive, if it was parsed before: only that kind's mapping matters.
     """
     versions = {asset: recorded.data_version for asset, recorded in found.items() if recorded is not None}
+    mapped = found["mapping"]
+    if mapped is not None and kind is not None:
+        versions["mapping"] = mapped.json("versions").get(kind, mapped.data_version)
     causes = {}
     for asset, dependencies in DEPENDENCIES.items():
         recorded = found[asset]
