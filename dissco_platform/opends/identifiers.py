@@ -46,7 +46,7 @@ SCHEMES: tuple[Scheme, ...] = (
     Scheme(r"^(?i)urn:lsid:\S+$", "LSID", GLOBAL, False),
     Scheme(rf"^(?i)(?:urn:uuid:)?\{{?{_UUID}\}}?$", "UUID", GLOBAL, False),
     Scheme(r"^(?i)https?://(?:www\.|m\.)?(?:wikidata\.org|orcid\.org|ror\.org)/", "URL", PERSISTENT, True),
-    Scheme(r"^(?i)https?://[^\s/]+\.[^\s/]+/\S+$", "URL", RESOLVABLE, True),
+    Scheme(r"^(?i)https?://[^\s/]+\.[^\s/]+/.+$", "URL", RESOLVABLE, True),
     Scheme(r"^(?i)urn:[a-z0-9-]+:\S+$", "URN", GLOBAL, False),
 )
 

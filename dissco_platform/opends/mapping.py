@@ -173,16 +173,20 @@ def _with_bases(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, dict[str,
 
 
 def _lay_over(resolved: dict[str, dict[str, dict[str, Any]]], own: dict[str, dict[str, dict[str, Any]]]) -> None:
-    """Lay rules over others, key by key; an empty rule (`dwc:sex:`) takes the term out of the mapping."""
+    """Lay rules over others, key by key; an empty rule (`dwc:sex:`) takes the term out of the mapping.
+
+    A column or list of columns is short for `from`: transform and vocabulary of the rule below stay.
+    """
     for owner, tables in own.items():
         for table, rules in tables.items():
             target = resolved.setdefault(owner, {}).setdefault(table, {})
             for term, rule in rules.items():
                 if rule is None:
                     target.pop(term, None)
-                elif isinstance(rule, dict) and term in target and not _is_list_rule(owner, term):
+                elif term in target and not _is_list_rule(owner, term):
                     standing = target[term]
-                    target[term] = {**(standing if isinstance(standing, dict) else {"from": standing}), **rule}
+                    keyed = rule if isinstance(rule, dict) else {"from": rule}
+                    target[term] = {**(standing if isinstance(standing, dict) else {"from": standing}), **keyed}
                 else:
                     target[term] = rule
 

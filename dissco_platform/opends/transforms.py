@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from dissco_platform.opends import coordinates, dates, licences, measures
+from dissco_platform.opends import coordinates, dates, licences, measures, vocabularies
 
 Params = Mapping[str, Any]
 Build = Callable[[Sequence[pl.Expr], Params], pl.Expr]
@@ -234,16 +234,14 @@ def _unlike_decimal(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
     return pl.when(~columns[0].str.contains(_PLAIN_DECIMAL)).then(columns[0])
 
 
-def _country_part(code: bool) -> Build:
-    def parse(text: str) -> str | None:
-        from dissco_platform.opends import vocabularies  # noqa: PLC0415  tables are read when first needed
+def _country(text: str) -> str | None:
+    return vocabularies.load("country").match(text)
 
-        return vocabularies.load("country").match(text)
 
-    def build(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
-        return columns[0].map_batches(distinct(parse, pl.String), return_dtype=pl.String)
-
-    return build
+def _country_name(text: str) -> str | None:
+    country = vocabularies.load("country")
+    code = country.match(text)
+    return country.title(code) if code else None
 
 
 _TRANSFORMS = (
@@ -273,7 +271,8 @@ _TRANSFORMS = (
     Transform("unlike_decimal", "the text where it is no plain decimal number", _unlike_decimal),
     Transform("iri", "the value where it is an IRI, else nothing", _iri),
     Transform("not_iri", "the value where it is no IRI", _not_iri),
-    Transform("country_code", "ISO 3166-1 alpha-2 of a country name", _country_part(code=True)),
+    Transform("country_code", "ISO 3166-1 alpha-2 of a country name", _values(_country, pl.String)),
+    Transform("country_name", "English name of a country, from its ISO 3166-1 code or name", _values(_country_name, pl.String)),
     Transform("concat", "texts joined", _concat, None, {"separator": "default ' | '"}),
     Transform("distinct", "different texts joined, equal ones once", _distinct_concat, None, {"separator": "default ' | '"}),
     Transform("regex", "the group that a pattern finds", _regex, 1, {"pattern": "regular expression", "group": "default 1"}),

@@ -2,7 +2,7 @@
 
 Each vocabulary is one TSV beside this file (`concept`, `parent`, `language`, `labels` separated by `|`); its first lines
 begin with `#` and name the source. The language `~` marks regular expressions over the normalised text, tried last and in
-file order. Curators add labels and concepts by a file of the same form in `mappings/vocabularies/`.
+file order; the language `?` names the concept of whatever carries a question mark. Curators add labels and concepts by a file of the same form in `mappings/vocabularies/`.
 """
 
 import csv
@@ -16,6 +16,12 @@ from pathlib import Path
 from dissco_platform.errors import MappingError
 
 FOLDER = Path(__file__).parent
+# What stands beside the name of a country or place without changing which it is.
+_BESIDE = frozenset(
+    "n s e w ne nw se sw north south east west northern southern eastern western central centr center of the off near nr"
+    " close to in is isl isls isle isles island islands i ile iles isla islas ins insel inseln arch archipelago coast prov"
+    " province possibly probable probably prob republic rep kingdom state states dept district region border cf so".split()
+) - {"north", "south", "east", "west", "of", "the", "republic", "states", "island", "islands", "central"}
 _FIELDS = ["concept", "parent", "language", "labels"]
 _BLANK = frozenset(
     {"", "na", "n a", "n k", "null", "none", "unknown", "not recorded", "not applicable", "no data", "nd"}
@@ -49,16 +55,23 @@ class Vocabulary:
     concepts: dict[str, Concept] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+    contained: bool = False
+    doubt: str | None = None
 
     def match(self, text: str | None) -> str | None:
         """Return the concept that a written value names, None where it names none."""
         if text is None:
             return None
         key = normalise(text)
-        if found := self.labels.get(key) or self.labels.get(key.replace(" ", "")):
+        if self.doubt and "?" in text:
+            return self.doubt
+        if found := self.labels.get(key):
             return found
-        if not key or (key in _BLANK):
+        if not key or key in _BLANK:
             return None
+        if found := self.labels.get(key.replace(" ", "")):
+            return found
         # a count or a mark of doubt around the value: "1 female", "Female?", "holotype (2)"
         trimmed = re.sub(r"^\d+\s+|\s+\d+$|\s*\b(?:s|es)$", "", key).strip()
         if trimmed != key and (found := self.labels.get(trimmed)):
@@ -66,7 +79,27 @@ class Vocabulary:
         for pattern, concept in self.patterns:
             if pattern.search(key):
                 return concept
-        return None
+        return self._contained(key) if self.contained else None
+
+    def _contained(self, key: str) -> str | None:
+        """Return the one concept whose label stands inside the text as whole words; none where there are two."""
+        words = [word for word in key.split() if word not in _BESIDE]
+        found: set[str] = set()
+        at = 0
+        while at < len(words):
+            for size in range(min(6, len(words) - at), 0, -1):
+                label = " ".join(words[at : at + size])
+                concept = self.labels.get(label)
+                if concept and (len(label) > 3 or label in {"usa", "uk", "png", "uae"}):
+                    found.add(concept)
+                    at += size - 1
+                    break
+            at += 1
+        return found.pop() if len(found) == 1 else None
+
+    def title(self, concept: str) -> str:
+        """Return the concept's first English label, else its name."""
+        return self.titles.get(concept, concept)
 
     def ancestors(self, concept: str) -> list[str]:
         """Return the wider concepts of a concept, nearest first."""
@@ -89,6 +122,9 @@ class Vocabulary:
                 self.concepts[concept] = Concept(concept, (row["parent"] or "").strip() or None)
                 self.labels.setdefault(normalise(concept), concept)
                 self.labels.setdefault(normalise(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", concept)), concept)
+            if row["language"] == "?":
+                self.doubt = concept
+                continue
             if row["language"] == "~":
                 try:
                     self.patterns.append((re.compile(row["labels"]), concept))
@@ -97,6 +133,8 @@ class Vocabulary:
                         f"{path}, line {line}: {row['labels']!r} is no regular expression ({error})"
                     ) from None
                 continue
+            if row["language"] == "en":
+                self.titles.setdefault(concept, row["labels"].split("|")[0].strip())
             for label in row["labels"].split("|"):
                 key = normalise(label)
                 other = self.labels.get(key)
@@ -105,6 +143,9 @@ class Vocabulary:
                         f"{path}, line {line}: label {label.strip()!r} belongs to {other!r} already; remove it from one of the two"
                     )
                 self.labels[key] = concept
+        for key, concept in list(self.labels.items()):
+            if len(key) > 5 and " " in key:  # SOUNDRECORDING, PreservedSpecimen
+                self.labels.setdefault(key.replace(" ", ""), concept)
 
 
 def _rows(path: Path) -> tuple[str, list[tuple[int, dict[str, str]]]]:
@@ -136,7 +177,7 @@ def load(name: str, extension: Path | None = None) -> Vocabulary:
     if not path.is_file():
         raise MappingError(f"there is no vocabulary {name!r}; there are {', '.join(names())}")
     source, rows = _rows(path)
-    vocabulary = Vocabulary(name, source)
+    vocabulary = Vocabulary(name, source, contained="labels may stand inside a longer text" in source)
     vocabulary.add(rows, path)
     further = extension / f"{name}.tsv" if extension else None
     if further is not None and further.is_file():
