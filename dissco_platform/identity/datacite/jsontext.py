@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 
 _KEPT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_NOT_XML: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
 _ESCAPES: Final = {
     **{chr(code): "" for code in range(32)},
     **_KEPT,
@@ -27,8 +28,8 @@ def constant(value: Any) -> str:
 
 
 def filled(value: pl.Expr) -> pl.Expr:
-    """Return text without outer blanks, null where it is empty."""
-    text = value.cast(pl.String).str.strip_chars()
+    """Return text without outer blanks and characters that XML cannot hold, null where nothing is left."""
+    text = value.cast(pl.String).str.replace_all(_NOT_XML, "").str.strip_chars()
     return pl.when(text != "").then(text)
 
 
