@@ -17,8 +17,7 @@ class Kind(StrEnum):
 
     REGISTERED = "registered"  # in the wished state, and the Handle System resolves it
     ACCEPTED = "accepted_not_resolvable"  # in the wished state, not resolvable yet: put again later
-    REJECTED = "rejected"  # the data is wrong: never again without a change, show the message
-    FORBIDDEN = "forbidden"  # prefix or DOI is another's, or the account is inactive: alert
+    REJECTED = "rejected"  # never again without a change, show the message (403: another's prefix or DOI)
     UNAUTHORIZED = "unauthorized"  # credentials are wrong: stop everything
     RATE_LIMITED = "rate_limited"  # pause everything, then slower
     RETRYABLE = "retryable"  # nothing was done: again with back-off
@@ -36,7 +35,6 @@ _TAKEN: Final = re.compile(r"already been taken", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]+>|\s+")
 _BY_STATUS: Final = {
     401: Kind.UNAUTHORIZED,
-    403: Kind.FORBIDDEN,
     408: Kind.RETRYABLE,
     409: Kind.RETRYABLE,
     425: Kind.RETRYABLE,

@@ -93,8 +93,9 @@ def test_wrong_data_is_rejected_with_the_services_words(account: DataCiteAccount
     assert result.message.startswith("creators: DOI ")
 
 
-def test_another_prefix_is_forbidden(account: DataCiteAccount) -> None:
-    assert _put(account, "10.9999/ABC").kind is Kind.FORBIDDEN
+def test_another_prefix_is_rejected(account: DataCiteAccount) -> None:
+    result = _put(account, "10.9999/ABC")
+    assert (result.kind, result.status) == (Kind.REJECTED, 403)
 
 
 def test_a_wrong_password_stops_everything_that_follows(account: DataCiteAccount, admin: Admin, doi: str) -> None:
