@@ -8,7 +8,7 @@ Tables written into the index folder (Parquet; a row number is the place of a us
 - `words`: the numbers of the words of each usage, packed
 - `keys`: (key, row) sorted by key: genus or uninomial word, stems of the epithets
 - `genera`, `epithets`: distinct words with their number and stem number
-- `genus_deletions`, `stem_deletions`: (hash, number) sorted by hash: words with one letter left out
+- `genus_deletions`, `stem_deletions`, `epithet_deletions`: (hash, number) sorted by hash: words with one letter left out
 - `identifiers`: (hash of the id, row), sorted
 - `info.json`: release, licence, counts, versions
 
@@ -36,7 +36,7 @@ from dissco_platform.provenance import ContentVersion, fingerprint
 
 Progress = Callable[[str, int], None]
 
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2
 """Raised whenever the tables or the keys change: an index of another version is built again, never guessed at."""
 
 CODE_WORDS: Final = tuple(sorted(set(CODES.values())))
@@ -279,7 +279,10 @@ def _write_keys(raw: Path, out: Path) -> None:
     g = keys.select("g").join(words, left_on="g", right_on="word", how="left", maintain_order="left")["id"]
     one = keys.select("e1").join(by_word, left_on="e1", right_on="word", how="left", maintain_order="left")["stem_id"]
     two = keys.select("e2").join(by_word, left_on="e2", right_on="word", how="left", maintain_order="left")["stem_id"]
-    word_number = epithets.select("word", number=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    # an error in an ending changes the stem by more than a letter: whole words are near one another as well
+    numbered = epithets.select("word", "stem_id", id=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    deletions(numbered.select("word", "id")).write_parquet(out / "epithet_deletions.parquet", compression="zstd")
+    word_number = numbered.select("word", number="id")
     w1 = keys.select("e1").join(word_number, left_on="e1", right_on="word", how="left", maintain_order="left")["number"]
     w2 = keys.select("e2").join(word_number, left_on="e2", right_on="word", how="left", maintain_order="left")["number"]
     pack(g, w1, w2).alias("words").to_frame().write_parquet(out / "words.parquet", compression="zstd")
@@ -468,6 +471,11 @@ class Backbone:
     def genus_deletions(self) -> "SortedTable":
         """Return hash of a genus word with a letter left out → word numbers."""
         return SortedTable.of(self._table("genus_deletions"), "hash", "id")
+
+    @cached_property
+    def epithet_deletions(self) -> "SortedTable":
+        """Return hash of an epithet with a letter left out → word numbers."""
+        return SortedTable.of(self._table("epithet_deletions"), "hash", "id")
 
     @cached_property
     def stem_deletions(self) -> "SortedTable":

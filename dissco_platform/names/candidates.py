@@ -83,26 +83,37 @@ def by_typo(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     genus = _near(queries["g"], backbone.genus_deletions, backbone.genus_words, limit_long=LONG_WORD).rename(
         {"word": "g", "number": "gc", "d": "dg", "head": "hg"}
     )
-    stems = pl.concat([queries["t1"].rename("t"), queries["t2"].rename("t")])
-    near = _near(stems, backbone.stem_deletions, backbone.stems, limit_long=LONG_WORD - 2)
-    pairs = queries.select("q", "g", "t1", "t2").join(genus, on="g")
+    near = _near_epithets(queries, backbone)
+    pairs = queries.select("q", "g", "e1", "e2").join(genus, on="g")
     none = pl.DataFrame(
-        {"t": [None], "number": [0], "d": [0], "head": [True]},
-        schema={"t": pl.String, "number": pl.UInt32, "d": pl.Int8, "head": pl.Boolean},
+        {"word": [None], "number": [0], "d": [0], "head": [True]},
+        schema={"word": pl.String, "number": pl.UInt32, "d": pl.Int8, "head": pl.Boolean},
     )
-    near = pl.concat([near.rename({"word": "t"}), none])
-    one = near.rename({"t": "t1", "number": "c1", "d": "d1", "head": "h1"})
-    two = near.rename({"t": "t2", "number": "c2", "d": "d2", "head": "h2"})
-    pairs = pairs.join(one, on="t1", nulls_equal=True).filter(pl.col("dg") + pl.col("d1") <= MAX_EDITS)
-    pairs = pairs.join(two, on="t2", nulls_equal=True).with_columns(d=pl.col("dg") + pl.col("d1") + pl.col("d2"))
+    near = pl.concat([near, none])
+    one = near.rename({"word": "e1", "number": "c1", "d": "d1", "head": "h1"})
+    two = near.rename({"word": "e2", "number": "c2", "d": "d2", "head": "h2"})
+    pairs = pairs.join(one, on="e1", nulls_equal=True).filter(pl.col("dg") + pl.col("d1") <= MAX_EDITS)
+    pairs = pairs.join(two, on="e2", nulls_equal=True).with_columns(d=pl.col("dg") + pl.col("d1") + pl.col("d2"))
     heads = pl.all_horizontal("hg", "h1", "h2")
-    uninomial = pl.col("t1").is_null()
+    uninomial = pl.col("e1").is_null()
     pairs = pairs.filter((pl.col("d") <= MAX_EDITS) & (heads | ((pl.col("d") == 1) & ~uninomial)))
     if pairs.is_empty():
         return pl.DataFrame(schema={**CANDIDATE_SCHEMA, "d": pl.Int8})
     hits = backbone.keys.find(pack(pairs["gc"], pairs["c1"], pairs["c2"]))
     rows = pairs.select("q", "d").with_row_index("place").join(hits, on="place", how="inner")
     return rows.select("q", pl.col("value").alias("row"), "d").sort("q", "row", "d").unique(["q", "row"], keep="first")
+
+
+def _near_epithets(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
+    """Return (word, number, d, head): the stems an epithet is near to, as a stem or as a whole word."""
+    words = pl.concat([queries["e1"].rename("word"), queries["e2"].rename("word")]).drop_nulls().unique()
+    stems = words.to_frame().with_columns(stem=stem_key(pl.col("word")))
+    by_stem = _near(stems["stem"], backbone.stem_deletions, backbone.stems, limit_long=LONG_WORD - 2)
+    by_stem = stems.join(by_stem.rename({"word": "stem"}), on="stem").select("word", "number", "d", "head")
+    by_word = _near(words, backbone.epithet_deletions, backbone.epithet_words, limit_long=LONG_WORD)
+    stem_ids = pl.concat([pl.Series("s", [0], dtype=pl.UInt32), backbone.epithets["stem_id"].rename("s")])
+    by_word = by_word.with_columns(number=stem_ids.gather(by_word["number"]))
+    return pl.concat([by_stem, by_word]).group_by("word", "number").agg(pl.col("d").min(), pl.col("head").any())
 
 
 def _candidates(asked: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:

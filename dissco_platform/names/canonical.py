@@ -111,9 +111,12 @@ _LETTER_RANK: Final = re.compile(
 )
 
 
+_LETTERS_BELOW: Final = re.compile(r"\s[α-ωß]\.?\s[a-z]+\s[A-H]\.\s([a-z]{4,})\b(?=\s[A-Z]|$)")
+
+
 def lettered_epithet(text: str) -> str | None:
     """Return the epithet after a rank written as a mere letter: `Cortinarius angulatus B gracilescens`."""
-    found = _LETTER_RANK.match(text)
+    found = _LETTER_RANK.match(text) or _LETTERS_BELOW.search(text)
     return found[1] if found else None
 
 

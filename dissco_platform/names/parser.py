@@ -156,7 +156,7 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
         return replace(_parse(text[named.end() :], authorship, rank, code), quality=3)
     if re.search(r"\S\s[x×]$", text):
         return _formula(text + " ?", code)
-    text = _SAINT.sub(lambda found: found[0].lower(), _JUNK_LETTERS.sub("", text))
+    text = _SAINT.sub(lambda found: found[0].lower(), text)
     if not cultivar:
         text = re.sub(r"\scv\.?\s+['‘\"]?[A-Z].*$", "", text)
     above = re.match(r"^([A-Z][a-z]+)\s(?:n\.?\s?)?gen\.(?:\s|$)", text)
@@ -251,8 +251,12 @@ def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
     else:
         head, epithets = generic, canonical.all_epithets(text, species, infra)
     lettered = canonical.lettered_epithet(text)
-    if lettered and species and infra is None:
+    if lettered and species and lettered not in (species, infra):
         infra, epithets = lettered, [species, lettered]
+    junk = _JUNK_LETTERS.search(text)
+    if junk:
+        # what follows letters without a meaning is read, and yet no part of the canonical name
+        epithets = [word for word in epithets if word in text[: junk.start()]]
     if head and canonical.approximate(text):
         epithets = []
     words = [canonical.write_word(head, first=True)] if head else []

@@ -127,8 +127,9 @@ def rank_score() -> pl.Expr:
         .then(-1)
         .when(q_group.is_in(low) != c_group.is_in(low))
         .then(-30)
+        # candidates have as many words as the name: a binomial kept as a subspecies is still this binomial
         .when(q_group.is_in(low))
-        .then(-30)
+        .then(-4)
         .when(q_group.is_in(high) != c_group.is_in(high))
         .then(-35)
         .when(q_group == c_group)

@@ -16,10 +16,10 @@ MAX_FUZZY_WORD: Final = 48
 """Letters: a longer word is matched exactly or not at all; it also bounds the passes of `deletions`."""
 
 _REGULAR: Final = (
-    r"^(?P<g>(?:[×xX] ?)?[A-Z][A-Za-z.-]+)"
+    r"^(?P<g>(?:[xX] ?)?[A-Z][A-Za-z.-]+)"
     r"(?: (?:(?:subgen|subg|sect|ser|supersect|subsect)\. ?)?\(?(?P<s>[A-Z][A-Za-z-]+)\)?)?"
-    r"(?: (?:[×x] ?)?(?P<e1>(?:[0-9]+-)?[a-z][a-z'-]+))?"
-    rf"(?: (?:(?:{MARKERS})\.? ?)?(?:[×x] ?)?(?P<e2>[a-z][a-z'-]+))?$"
+    r"(?: (?:x )?(?P<e1>(?:[0-9]+-)?[a-z][a-z'-]+))?"
+    rf"(?: (?:(?:{MARKERS})\.? ?)?(?:x )?(?P<e2>[a-z][a-z'-]+))?$"
 )
 
 
