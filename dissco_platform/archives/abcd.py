@@ -118,8 +118,10 @@ class _Reading:
             if not self.row and self.errors and len(self.errors) == len(members):
                 raise self.errors[0]
             columns = self._write_tables()
-        finally:
-            self.rejects.close()
+        except BaseException:
+            self.rejects.abandon()
+            raise
+        self.rejects.close()
         for report in self.reports:
             report.rows_parsed = report.rows_read - report.rows_rejected
         (self.out / "dataset.json").write_bytes(orjson.dumps(self.metadata, option=orjson.OPT_INDENT_2))

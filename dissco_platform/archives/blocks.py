@@ -13,13 +13,18 @@ import polars as pl
 from dissco_platform.archives.container import Member
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import repair_lines, to_utf8
-from dissco_platform.archives.lines import Chunk, Row, SetAside, read_quoted, read_unquoted
+from dissco_platform.archives.flow import ahead
+from dissco_platform.archives.lines import Chunk, Outcome, Row, SetAside, read_quoted, read_unquoted
 from dissco_platform.archives.model import FileReport, Limits
 
 UNIT_SEPARATOR = "\x1f"
-NULLS = ["\\N", "NULL", "null"]
+NULL_MARK = "\\N"
+NULL_WORDS = ("", "NULL", "null")
+"""Read as null too. Left to a step of their own: three marks in the parser double its time."""
 CONTROLS = bytes(byte for byte in range(32) if byte not in (9, 10, 13)) + b"\x7f"
 SOURCE_LINE = "source_line"
+PIECE = 1 << 18
+"""Bytes of text with enclosures that are tried again where a whole block does not add up."""
 
 
 @dataclass
@@ -42,7 +47,7 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    for text, final in _text(member, dialect, limits):
+    for text, final in ahead(_text(member, dialect, limits)):
         for block in reader.feed(text, final):
             report.rows_read += block.frame.height + len(block.rejects)
             report.rows_rejected += len(block.rejects)
@@ -189,21 +194,49 @@ class _Reader:
         return position if parity == 0 and position else end
 
     def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator[Block]:
+        frame = self._whole(text)
+        if frame is not None:
+            yield self._finish(frame, [], text)
+            return
         try:
-            text.decode() if not text.isascii() else None
+            text.decode()
         except UnicodeDecodeError:
             text, repaired = repair_lines(text)
             self.repaired_lines += repaired
-        lines = text.count(b"\n")
-        quoted = self.dialect.quote is not None and self.dialect.quote.encode() in text
-        frame = None
-        if not text.startswith(b"\n") and b"\n\n" not in text:
-            frame = self._fast_quoted(text, lines) if quoted else self._fast(text, lines)
-        if frame is not None:
-            self.line += lines
-            yield self._finish(frame, [], text)
+        if self.dialect.quote is None or self.dialect.quote.encode() not in text:
+            yield self._careful_unquoted(text, final, unfinished)
             return
-        yield from self._careful(text, quoted, final, unfinished)
+        pieces = list(self._pieces(text))
+        for number, piece in enumerate(pieces):
+            last = number == len(pieces) - 1
+            frame = self._whole(piece)
+            if frame is None:
+                yield self._careful_quoted(piece, final and last, unfinished and last, last=last)
+            else:
+                yield self._finish(frame, [], piece)
+
+    def _whole(self, text: bytes) -> pl.DataFrame | None:
+        """Parse text in one call if its separators add up to whole rows; None (nothing consumed) otherwise."""
+        if self.dialect.quote is not None and self.dialect.quote.encode() in text:
+            return self._fast_quoted(text)
+        return self._fast(text)
+
+    def _pieces(self, text: bytes) -> Iterator[bytes]:
+        """Cut text with enclosures into pieces of some hundred lines, at line ends that no enclosure spans."""
+        mark = (self.dialect.quote or '"').encode()
+        start = end = 0
+        open_marks = 0
+        while end < len(text):
+            target = min(start + PIECE, len(text))
+            while end < target or open_marks % 2:
+                after = text.find(b"\n", max(end, target - 1) if open_marks % 2 == 0 else end) + 1
+                after = after or len(text)
+                open_marks += text.count(mark, end, after)
+                end = after
+                if end >= len(text) or end - start > 8 * PIECE:
+                    break
+            yield text[start:end]
+            start, open_marks = end, 0
 
     def _csv(self, text: bytes, quote: str | None) -> pl.DataFrame | None:
         try:
@@ -213,24 +246,31 @@ class _Reader:
                 schema=dict.fromkeys(column_names(self.dialect.width), pl.String()),
                 separator=self.separator,
                 quote_char=quote,
-                null_values=NULLS,
+                null_values=NULL_MARK,
                 infer_schema=False,
             )
-        except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.ShapeError):
+        except pl.exceptions.PolarsError:
             return None
 
-    def _fast(self, text: bytes, lines: int) -> pl.DataFrame | None:
-        """Parse a block without enclosures if its separators add up to whole rows."""
-        if text.count(self.separator.encode()) != (self.dialect.width - 1) * lines:
+    def _fast(self, text: bytes) -> pl.DataFrame | None:
+        """Parse a block without enclosures.
+
+        Polars fails on longer rows and fills shorter ones with nulls, so if the separators are as many as whole rows
+        have, every row is whole. (An empty line is a row without separators.)
+        """
+        width = self.dialect.width
+        separators = text.count(self.separator.encode())
+        if separators % max(width - 1, 1) or (width == 1 and (separators or text[:1] == b"\n" or b"\n\n" in text)):
             return None
         frame = self._csv(text, None)
-        if frame is None or frame.height != lines:
+        if frame is None or separators != (width - 1) * frame.height:
             return None
-        return frame.with_columns(pl.int_range(self.line, self.line + lines, dtype=pl.Int64).alias(SOURCE_LINE))
+        first, self.line = self.line, self.line + frame.height
+        return frame.with_columns(pl.int_range(first, first + frame.height, dtype=pl.Int64).alias(SOURCE_LINE))
 
-    def _fast_quoted(self, text: bytes, lines: int) -> pl.DataFrame | None:
+    def _fast_quoted(self, text: bytes) -> pl.DataFrame | None:
         """Parse a block with enclosures if separators and line ends, those inside values taken off, add up."""
-        if self.dialect.backslash:
+        if self.dialect.backslash or self.dialect.width == 1:
             return None
         frame = self._csv(text, self.dialect.quote)
         if frame is None:
@@ -240,29 +280,73 @@ class _Reader:
             pl.sum_horizontal(pl.col(names).str.count_matches(self.separator, literal=True).sum()).alias("separators"),
             pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True).sum()).alias("lines"),
         ).row(0)
-        if lines - (inside[1] or 0) != frame.height:
+        if text.count(b"\n") - (inside[1] or 0) != frame.height:
             return None
         if text.count(self.separator.encode()) - (inside[0] or 0) != (self.dialect.width - 1) * frame.height:
             return None
+        first, self.line = self.line, self.line + frame.height + (inside[1] or 0)
         if not inside[1]:
-            numbers = pl.int_range(self.line, self.line + frame.height, dtype=pl.Int64)
+            numbers = pl.int_range(first, first + frame.height, dtype=pl.Int64)
         else:
             breaks = pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True)).cast(pl.Int64) + 1
-            numbers = breaks.cum_sum().shift(1, fill_value=0) + self.line
+            numbers = breaks.fill_null(1).cum_sum().shift(1, fill_value=0) + first
         return frame.with_columns(numbers.alias(SOURCE_LINE))
 
-    def _careful(self, text: bytes, quoted: bool, final: bool, unfinished: bool) -> Iterator[Block]:
-        """Look at each line of a block that does not add up."""
-        read = read_quoted if quoted else read_unquoted
-        outcome = read(Chunk(text.decode(), self.line, self.separator, final, unfinished), self.dialect, self.limits)
-        self.blank_lines += outcome.blank
+    def _careful_unquoted(self, text: bytes, final: bool, unfinished: bool) -> Block:
+        """Parse the lines that are whole rows in one call, and look at each run of others."""
+        mark = self.separator.encode()
+        wanted = self.dialect.width - 1
+        lines = text.split(b"\n")
+        lines.pop()
+        good: list[int] = []
+        runs: list[list[int]] = []
+        for number, line in enumerate(lines):
+            if line and line.count(mark) == wanted:
+                good.append(number)
+            elif runs and runs[-1][-1] == number - 1:
+                runs[-1].append(number)
+            else:
+                runs.append([number])
+        whole = self._csv(b"\n".join(lines[number] for number in good) + b"\n", None) if good else self._empty()
+        if whole is None or whole.height != len(good):
+            runs, good, whole = [list(range(len(lines)))], [], self._empty()
+        frames = [whole.select(column_names(self.dialect.width)).with_columns(self._numbers(good))]
+        rejects: list[SetAside] = []
+        consumed = len(lines)
+        for run in runs:
+            at_end = run[-1] == len(lines) - 1
+            part = b"\n".join(lines[number] for number in run).decode() + "\n"
+            chunk = Chunk(part, self.line + run[0], self.separator, final or not at_end, unfinished and at_end)
+            outcome = read_unquoted(chunk, self.dialect, self.limits)
+            self._note(outcome)
+            rejects += outcome.rejects
+            if outcome.rows:
+                frames.append(self._frame(outcome.rows))
+            if outcome.consumed < len(run):
+                consumed = run[outcome.consumed]
+        if consumed < len(lines):
+            self.rest = b"\n".join(lines[consumed:]) + b"\n" + self.rest
+        self.line += consumed
+        frame = pl.concat(frames) if len(frames) > 1 else frames[0]
+        return self._finish(frame.sort(SOURCE_LINE, maintain_order=True), rejects, b"")
+
+    def _numbers(self, offsets: list[int]) -> pl.Series:
+        return pl.Series(SOURCE_LINE, offsets, dtype=pl.Int64) + self.line
+
+    def _careful_quoted(self, text: bytes, final: bool, unfinished: bool, *, last: bool) -> Block:
+        """Look at each line of text with enclosures that does not add up."""
+        chunk = Chunk(text.decode(), self.line, self.separator, final or not last, unfinished)
+        outcome = read_quoted(chunk, self.dialect, self.limits)
+        self._note(outcome)
         if outcome.consumed < len(outcome.lines):
-            left = "\n".join(outcome.lines[outcome.consumed :]) + "\n"
-            self.rest = left.encode() + self.rest
+            self.rest = ("\n".join(outcome.lines[outcome.consumed :]) + "\n").encode() + self.rest
         self.line += outcome.consumed
+        return self._finish(self._frame(outcome.rows), outcome.rejects, b"")
+
+    def _note(self, outcome: Outcome) -> None:
+        self.blank_lines += outcome.blank
         for flag in outcome.flags:
             self.report.flag(flag)
-        yield self._finish(self._frame(outcome.rows), outcome.rejects, b"")
 
     def _frame(self, rows: list[Row]) -> pl.DataFrame:
         names = column_names(self.dialect.width)
@@ -272,18 +356,22 @@ class _Reader:
             for position, name in enumerate(names[:width])
         }
         frame = pl.DataFrame(values).with_columns(pl.Series(SOURCE_LINE, [row.line for row in rows], dtype=pl.Int64))
-        return frame.with_columns(pl.when(pl.col(names).is_in(NULLS)).then(None).otherwise(pl.col(names)).name.keep())
+        return frame.with_columns(pl.when(pl.col(names) == NULL_MARK).then(None).otherwise(pl.col(names)).name.keep())
 
     def _finish(self, frame: pl.DataFrame, rejects: list[SetAside], text: bytes) -> Block:
         """Trim values, and set aside rows that are blank or hold an over-long value."""
         names = column_names(self.dialect.width)
         frame = frame.with_columns(pl.col(names).str.strip_chars())
-        empty = frame.select((pl.col(names) == "").any()).row(0) if frame.height else ()
-        hollow = [name for name, has in zip(names, empty, strict=False) if has]
-        if hollow:
-            frame = frame.with_columns(pl.when(pl.col(hollow) != "").then(pl.col(hollow)).otherwise(None).name.keep())
-        frame, blank = self._split(frame, pl.all_horizontal(pl.col(names).is_null()), "blank_row")
-        rejects += blank
+        if frame.height:
+            has = frame.select(
+                pl.any_horizontal((pl.col(name) == word).any() for word in NULL_WORDS).alias(name) for name in names
+            ).row(0)
+            hollow = [name for name, found in zip(names, has, strict=True) if found]
+            if hollow:
+                blank = pl.col(hollow).is_in(NULL_WORDS)
+                frame = frame.with_columns(pl.when(~blank).then(pl.col(hollow)).otherwise(None).name.keep())
+        frame, hollow_rows = self._split(frame, pl.all_horizontal(pl.col(names).is_null()), "blank_row")
+        rejects += hollow_rows
         if not text or _has_long_line(text, self.limits.max_cell):
             too_long = pl.any_horizontal(pl.col(names).str.len_bytes() > self.limits.max_cell).fill_null(value=False)
             frame, long = self._split(frame, too_long, "field_too_long")

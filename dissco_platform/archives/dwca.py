@@ -98,6 +98,15 @@ class _Reading:
                 core = TableSet(core.row_type, RECORDS, occurrences.parts)
                 for part in occurrences.parts:
                     part.report.table = RECORDS
+        try:
+            columns = self._read_tables(core, others, events)
+        except BaseException:
+            self.rejects.abandon()
+            raise
+        self.rejects.close()
+        return self._finish(metadata, columns)
+
+    def _read_tables(self, core: TableSet, others: list[TableSet], events: pl.DataFrame | None) -> dict[str, list[str]]:
         for extension in others:
             self._read_extension(extension)
         columns = {RECORDS: self._read_core(core, events)}
@@ -109,9 +118,7 @@ class _Reading:
             self.plan.flags.append("duplicate_core_ids")
         if keys.null_count() and filled:
             self.plan.flags.append("records_without_core_id")
-        columns |= self.extensions.write(self.out, index, self.rejects)
-        self.rejects.close()
-        return self._finish(metadata, columns)
+        return columns | self.extensions.write(self.out, index, self.rejects)
 
     def _finish(self, metadata: dict[str, Any], columns: dict[str, list[str]]) -> ParsedArchive:
         for report in self.reports:

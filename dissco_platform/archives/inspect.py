@@ -17,9 +17,29 @@ from dissco_platform.errors import ArchiveError
 
 SPECIMEN_BASES = frozenset(
     # Values of basisOfRecord (letters only, upper case) that are physical specimens.
-    "PRESERVEDSPECIMEN FOSSILSPECIMEN LIVINGSPECIMEN MATERIALSAMPLE MATERIALENTITY FOSSIL ROCK MINERAL METEORITE "
-    "ROCKSPECIMEN MINERALSPECIMEN METEORITESPECIMEN HERBARIUMSHEET DRIED OTHER OTHERSPECIMEN DRIEDSPECIMEN "
-    "DNASAMPLE TISSUE TYPESPECIMEN MUSEUMSPECIMEN".split()
+    [
+        "PRESERVEDSPECIMEN",
+        "FOSSILSPECIMEN",
+        "LIVINGSPECIMEN",
+        "MATERIALSAMPLE",
+        "MATERIALENTITY",
+        "FOSSIL",
+        "ROCK",
+        "MINERAL",
+        "METEORITE",
+        "ROCKSPECIMEN",
+        "MINERALSPECIMEN",
+        "METEORITESPECIMEN",
+        "HERBARIUMSHEET",
+        "DRIED",
+        "OTHER",
+        "OTHERSPECIMEN",
+        "DRIEDSPECIMEN",
+        "DNASAMPLE",
+        "TISSUE",
+        "TYPESPECIMEN",
+        "MUSEUMSPECIMEN",
+    ]
 )
 MATERIAL_CORES = ("dwc:MaterialSample", "dwc:MaterialEntity")
 BASIS_COLUMNS = ("dwc:basisOfRecord", "abcd:RecordBasis")

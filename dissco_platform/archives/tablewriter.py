@@ -6,27 +6,21 @@ a table.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import polars as pl
 import polars_hash  # noqa: F401  registers the .nchash namespace
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from dissco_platform.archives.flow import ParquetSink
 from dissco_platform.archives.model import Limits
 from dissco_platform.archives.tables import REJECT_COLUMNS, REJECTS, fixed_columns
 from dissco_platform.provenance import ContentVersion, fingerprint
 
-COMPRESSION_LEVEL = 1
-FLUSH_BYTES = 128 << 20
-
 
 class TableWriter:
-    """One Parquet file, written in row groups of `limits.row_group` rows by a thread of its own.
+    """One Parquet file, written in row groups of `limits.row_group` rows while the caller goes on.
 
     `terms` are the term columns, in order, after the table's fixed columns; a frame may lack some of them (null).
     """
@@ -36,54 +30,26 @@ class TableWriter:
         self.path = folder / f"{table}.parquet"
         self.schema: dict[str, pl.DataType] = dict(fixed_columns(table)) | dict.fromkeys(terms, pl.String())
         self.rows = 0
-        self._limits = limits
-        self._buffer: list[pl.DataFrame] = []
-        self._buffered = 0
-        self._writer = pq.ParquetWriter(
-            self.path, _arrow_schema(self.schema), compression="zstd", compression_level=COMPRESSION_LEVEL
-        )
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._pending: Future[None] | None = None
+        self._sink = ParquetSink(self.path, self.schema, limits.row_group)
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Append rows; columns that the frame lacks are null, columns that the table lacks are an error."""
+        """Append rows; columns that the frame lacks are null, columns that the table lacks are left out."""
         if not frame.height:
             return
         missing = [
             pl.lit(None, dtype=kind).alias(name) for name, kind in self.schema.items() if name not in frame.columns
         ]
         frame = frame.with_columns(missing) if missing else frame
-        self._buffer.append(frame.select(pl.col(name).cast(kind) for name, kind in self.schema.items()))
-        self._buffered += frame.height
+        self._sink.write(frame.select(pl.col(name).cast(kind) for name, kind in self.schema.items()))
         self.rows += frame.height
-        if self._buffered >= self._limits.row_group:
-            self._flush()
-
-    def _flush(self) -> None:
-        frames, self._buffer, self._buffered = self._buffer, [], 0
-        if frames:
-            self._wait()
-            self._pending = self._thread.submit(self._write, frames)
-
-    def _write(self, frames: list[pl.DataFrame]) -> None:
-        frame = pl.concat(frames)
-        self._writer.write_table(
-            frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self._writer.schema), row_group_size=frame.height
-        )
-
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        try:
-            self._flush()
-            self._wait()
-        finally:
-            self._thread.shutdown()
-            self._writer.close()
+        self._sink.close()
+
+    def abandon(self) -> None:
+        """Stop after an error elsewhere."""
+        self._sink.abandon()
 
     def __enter__(self) -> "TableWriter":
         return self
@@ -94,14 +60,7 @@ class TableWriter:
         if error is None:
             self.close()
         else:
-            self._buffer = []
-            self._thread.shutdown()
-            self._writer.close()
-
-
-def _arrow_schema(schema: dict[str, pl.DataType]) -> Any:
-    kinds = {pl.Int64(): pa.int64(), pl.String(): pa.large_string()}
-    return pa.schema([(name, kinds[kind]) for name, kind in schema.items()])
+            self.abandon()
 
 
 class RejectWriter:
@@ -134,27 +93,30 @@ class RejectWriter:
         """Close the file."""
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Stop after an error elsewhere."""
+        self._writer.abandon()
 
-def column_weight(name: str) -> int:
-    """Return a 64-bit number for a column's name: the sum over a row's filled columns tells which they are."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+
+def column_weights(name: str) -> tuple[int, int]:
+    """Return two odd 64-bit numbers for a column's name."""
+    digest = blake2b(name.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little") | 1, int.from_bytes(digest[8:], "little") | 1
 
 
 def content_parts(terms: Iterable[str]) -> list[pl.Expr]:
-    """Return two expressions over term columns that together say what a row holds.
+    """Return two UInt64 expressions over term columns that together say what a row holds.
 
-    The values of the filled columns, joined in the order of the columns' names, and a number that says which columns
-    are filled. Columns without a value do not enter, so a new empty column changes nothing.
+    Each filled cell counts as the XXH3 hash of its text times a number made from its column's name; a row is the sum
+    (modulo 2^64, once for each of two numbers). Empty cells add nothing and the order of columns is free, so a new
+    empty column or another column order changes no record. A third of the cost of joining the texts.
     """
-    ordered = sorted(terms)
-    if not ordered:
-        return [pl.lit(""), pl.lit(0, dtype=pl.UInt64)]
-    filled = [
-        pl.col(name).is_not_null().cast(pl.UInt64) * pl.lit(column_weight(name), dtype=pl.UInt64) for name in ordered
-    ]
+    hashes = [(pl.col(name).nchash.xxh3_64(), column_weights(name)) for name in sorted(terms)]  # type: ignore[attr-defined]
+    if not hashes:
+        return [pl.lit(0, dtype=pl.UInt64)] * 2
     return [
-        pl.concat_str([pl.col(name) for name in ordered], separator="\x1f", ignore_nulls=True),
-        pl.sum_horizontal(filled),
+        pl.sum_horizontal(value * pl.lit(weights[place], dtype=pl.UInt64) for value, weights in hashes)
+        for place in (0, 1)
     ]
 
 

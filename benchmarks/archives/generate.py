@@ -1,0 +1,317 @@
+"""Make a Darwin Core Archive of any size: realistic columns, skewed names, extensions, dirt at set rates, next editions.
+
+The same arguments give the same bytes on any machine: all choices come from SplitMix64 over (row, column, seed). A file
+`<name>.facts.json` says what was put in, so that a reader's counts can be checked.
+
+    python benchmarks/archives/generate.py /tmp/million.zip --rows 1000000
+    python benchmarks/archives/generate.py /tmp/million-next-week.zip --rows 1000000 --edition 2
+"""
+
+import argparse
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+BLOCK = 50_000
+SEED = 20_261_122
+GENERA = 4_000
+SPECIES = 50_000
+FIXED_DATE = (2026, 1, 1, 0, 0, 0)
+
+SYLLABLES = "ba co di fu ga he li mo na pe qui ro sa te vu xy za phor cer don mel gra stri pla tyr".split()
+FAMILIES = [f"{a.title()}{b}idae" for a in SYLLABLES[:10] for b in SYLLABLES[10:16]]
+COUNTRIES = [
+    ("France", "FR"), ("Germany", "DE"), ("Brazil", "BR"), ("Indonesia", "ID"), ("Kenya", "KE"), ("Perú", "PE"),
+    ("Österreich", "AT"), ("Portugal", "PT"), ("Türkiye", "TR"), ("Vanuatu", "VU"), ("Belgium", "BE"), ("Ghana", "GH"),
+]  # fmt: skip
+COLLECTORS = [f"{chr(65 + i % 26)}. {s.title()}{t}" for i, (s, t) in enumerate(
+    (s, t) for s in SYLLABLES for t in ("mann", "sson", "ez", "ova", "é", "ström", "ini"))]  # fmt: skip
+PLACES = [f"{a.title()}{b} {c}" for a in SYLLABLES[:15] for b in ("burg", "ville", "ø", "wald", "són")
+          for c in ("near the river mouth, left bank", "5 km N of the village", "forêt, 300 m", "Küste")]  # fmt: skip
+
+COLUMNS: list[tuple[str, str, float]] = [
+    # term, kind, share of filled cells
+    ("dwc:occurrenceID", "id", 1.0), ("dwc:catalogNumber", "catalog", 1.0), ("dwc:institutionCode", "const:XMPL", 1.0),
+    ("dwc:collectionCode", "pick:ENT|BOT|ICH|PAL", 1.0), ("dwc:basisOfRecord", "const:PreservedSpecimen", 1.0),
+    ("dcterms:license", "const:http://creativecommons.org/publicdomain/zero/1.0/legalcode", 1.0),
+    ("dcterms:modified", "date", 1.0), ("dcterms:rightsHolder", "const:Example Museum of Natural History", 1.0),
+    ("dwc:scientificName", "name", 0.99), ("dwc:scientificNameAuthorship", "author", 0.9), ("dwc:genus", "genus", 0.97),
+    ("dwc:specificEpithet", "epithet", 0.9), ("dwc:infraspecificEpithet", "epithet", 0.04), ("dwc:family", "family", 0.95),
+    ("dwc:order", "pick:Coleoptera|Lepidoptera|Diptera|Hymenoptera|Asterales", 0.95), ("dwc:class", "pick:Insecta|Magnoliopsida", 0.95),
+    ("dwc:phylum", "pick:Arthropoda|Tracheophyta", 0.95), ("dwc:kingdom", "pick:Animalia|Plantae|Fungi", 1.0),
+    ("dwc:taxonRank", "pick:species|species|species|genus|subspecies", 0.9), ("dwc:nomenclaturalCode", "pick:ICZN|ICN", 0.5),
+    ("dwc:recordedBy", "collector", 0.8), ("dwc:recordNumber", "number", 0.5), ("dwc:eventDate", "date", 0.8),
+    ("dwc:year", "year", 0.8), ("dwc:month", "month", 0.75), ("dwc:day", "month", 0.7), ("dwc:verbatimEventDate", "date", 0.3),
+    ("dwc:country", "country", 0.9), ("dwc:countryCode", "countryCode", 0.9), ("dwc:stateProvince", "place", 0.5),
+    ("dwc:county", "place", 0.2), ("dwc:municipality", "place", 0.2), ("dwc:locality", "place", 0.85), ("dwc:verbatimLocality", "place", 0.3),
+    ("dwc:continent", "pick:Europe|Africa|Asia|South America", 0.6), ("dwc:decimalLatitude", "latitude", 0.6),
+    ("dwc:decimalLongitude", "longitude", 0.6), ("dwc:geodeticDatum", "const:WGS84", 0.6), ("dwc:coordinateUncertaintyInMeters", "number", 0.4),
+    ("dwc:minimumElevationInMeters", "number", 0.3), ("dwc:maximumElevationInMeters", "number", 0.2), ("dwc:habitat", "place", 0.3),
+    ("dwc:samplingProtocol", "pick:net|light trap|by hand|Malaise trap", 0.2), ("dwc:identifiedBy", "collector", 0.5),
+    ("dwc:dateIdentified", "date", 0.4), ("dwc:typeStatus", "pick:holotype|paratype|paratype|syntype", 0.02),
+    ("dwc:individualCount", "month", 0.6), ("dwc:sex", "pick:male|female|♀|♂", 0.3), ("dwc:lifeStage", "pick:adult|larva", 0.3),
+    ("dwc:preparations", "pick:pinned|in alcohol|slide|sheet", 0.7), ("dwc:disposition", "const:in collection", 0.4),
+    ("dwc:otherCatalogNumbers", "catalog", 0.1), ("dwc:associatedMedia", "url", 0.05), ("dwc:occurrenceRemarks", "place", 0.15),
+    ("dwc:fieldNumber", "number", 0.2), ("dwc:datasetName", "const:Example collections", 1.0), ("dwc:datasetID", "const:d3b0c8a2-9f5e", 1.0),
+    ("dwc:institutionID", "const:https://ror.org/00example0", 1.0), ("dwc:collectionID", "const:urn:lsid:example.org:col:1", 1.0),
+    ("dcterms:language", "const:en", 1.0), ("dcterms:type", "const:PhysicalObject", 1.0), ("dwc:ownerInstitutionCode", "const:XMPL", 0.8),
+    ("dwc:higherGeography", "place", 0.4), ("dwc:island", "place", 0.05), ("dwc:waterBody", "place", 0.05), ("dwc:georeferencedBy", "collector", 0.2),
+    ("dwc:georeferenceProtocol", "const:Georeferencing Quick Reference Guide", 0.2), ("dwc:identificationQualifier", "pick:cf.|aff.|?", 0.02),
+    ("dwc:previousIdentifications", "name", 0.1), ("dwc:dynamicProperties", "pick:{\"drawer\": 12}|{\"drawer\": 7}", 0.1),
+    ("dcterms:references", "url", 0.9),
+]  # fmt: skip
+MEDIA = ["dcterms:identifier", "dcterms:format", "dcterms:license", "dcterms:creator", "dcterms:title"]
+IDENTIFICATION = ["dwc:scientificName", "dwc:identifiedBy", "dwc:dateIdentified", "dwc:family", "dwc:taxonRank"]
+NAMESPACES = {"dwc": "http://rs.tdwg.org/dwc/terms/", "dcterms": "http://purl.org/dc/terms/"}
+
+
+@dataclass(frozen=True)
+class Dirt:
+    """Shares of rows with each kind of dirt."""
+
+    short: float = 0.0002
+    broken: float = 0.0002
+    latin1: float = 0.0001
+    padded: float = 0.002
+    null_mark: float = 0.01
+    orphans: float = 0.001
+
+
+def mix(rows: pl.Series, salt: int) -> pl.Series:
+    """SplitMix64 of (row, salt): UInt64, the same everywhere."""
+    z = (rows.cast(pl.UInt64) + 1) * 0x9E3779B97F4A7C15 + (salt * 0xD1B54A32D192ED03 + SEED) % 2**64
+    z = (z ^ (z // 2**30)) * 0xBF58476D1CE4E5B9
+    z = (z ^ (z // 2**27)) * 0x94D049BB133111EB
+    return (z ^ (z // 2**31)).alias("z")
+
+
+def unit(rows: pl.Series, salt: int) -> pl.Series:
+    """Numbers in [0, 1)."""
+    return (mix(rows, salt) // 2**11).cast(pl.Float64) / 2**53
+
+
+def pick(values: list[str], at: pl.Series) -> pl.Series:
+    return pl.Series(values, dtype=pl.String).gather(at.cast(pl.UInt32))
+
+
+def _words(count: int, endings: list[str]) -> list[str]:
+    base = [a + b + c for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
+    return [base[(i * 7919) % len(base)] + endings[i % len(endings)] for i in range(count)]
+
+
+GENUS = [word.title() for word in _words(GENERA, ["us", "a", "ia", "ops"])]
+EPITHET = _words(SPECIES, ["us", "a", "um", "ensis", "alis", "i"])
+AUTHORS = [f"{name.split()[-1]}, {1758 + i % 260}" for i, name in enumerate(COLLECTORS * 3)]
+
+
+class Rows:
+    """A block of rows; `species` is skewed as names are (few names on many specimens)."""
+
+    def __init__(self, rows: pl.Series, changed: pl.Series) -> None:
+        self.rows = rows
+        self.changed = changed
+        self.species = (SPECIES * unit(rows, 1) ** 3).cast(pl.Int64)
+        self.country = mix(rows, 2) % len(COUNTRIES)
+
+    def column(self, kind: str, salt: int) -> pl.Series:
+        rows, species = self.rows, self.species
+        z = mix(rows, salt)
+        name, _, rest = kind.partition(":")
+        if name == "const":
+            return pl.Series([rest] * rows.len())
+        if name == "pick":
+            options = rest.split("|")
+            return pick(options, z % len(options))
+        text = rows.cast(pl.String)
+        genus, epithet = pick(GENUS, species % GENERA), pick(EPITHET, species)
+        frame = pl.DataFrame({"t": text, "g": genus, "e": epithet, "z": z})
+        made: dict[str, pl.Expr] = {
+            "id": pl.format("https://example.org/specimen/{}-{}", "t", pl.col("z").cast(pl.String)),
+            "catalog": pl.format("XMPL.{}", pl.col("t").str.zfill(8)),
+            "name": pl.format("{} {}", "g", "e"),
+            "genus": pl.col("g"),
+            "epithet": pl.col("e"),
+            "number": (pl.col("z") % 3000).cast(pl.String),
+            "year": (1820 + pl.col("z") % 200).cast(pl.String),
+            "month": (1 + pl.col("z") % 12).cast(pl.String),
+            "url": pl.format("https://media.example.org/{}/{}.jpg", (pl.col("z") % 97).cast(pl.String), "t"),
+            "latitude": ((pl.col("z") % 1_700_000).cast(pl.Float64) / 10_000 - 85).round(4).cast(pl.String),
+            "longitude": ((pl.col("z") % 3_600_000).cast(pl.Float64) / 10_000 - 180).round(4).cast(pl.String),
+            "date": pl.format(
+                "{}-{}-{}",
+                (1850 + pl.col("z") % 170).cast(pl.String),
+                (1 + pl.col("z") // 200 % 12).cast(pl.String).str.zfill(2),
+                (1 + pl.col("z") // 3000 % 28).cast(pl.String).str.zfill(2),
+            ),
+        }
+        if name in made:
+            return frame.select(made[name].alias("v"))["v"]
+        tables = {"author": (AUTHORS, species % len(AUTHORS)), "family": (FAMILIES, species % len(FAMILIES)),
+                  "collector": (COLLECTORS, (len(COLLECTORS) * unit(rows, salt) ** 2).cast(pl.Int64)),
+                  "place": (PLACES, z % len(PLACES)),
+                  "country": ([c for c, _ in COUNTRIES], self.country),
+                  "countryCode": ([c for _, c in COUNTRIES], self.country)}  # fmt: skip
+        values, at = tables[name]
+        return pick(values, at)
+
+    def frame(self, columns: list[tuple[str, str, float]], salt: int) -> pl.DataFrame:
+        series = []
+        for position, (term, kind, share) in enumerate(columns):
+            values = self.column(kind, salt + position)
+            if share < 1:
+                kept = unit(self.rows, 1000 + salt + position) < share
+                values = pl.select(pl.when(kept).then(values).otherwise(None).alias(term))[term]
+            series.append(values.alias(term))
+        return pl.DataFrame(series)
+
+
+def _lines(frame: pl.DataFrame) -> list[bytes]:
+    text = frame.write_csv(separator="\t", include_header=False, quote_style="never", null_value="")
+    return text.encode().split(b"\n")[:-1]
+
+
+def core_blocks(count: int, edition: int, dirt: Dirt, facts: dict[str, int]) -> Iterator[tuple[pl.Series, bytes]]:
+    """Yield (row numbers, text) of the core, dirt included."""
+    for start in range(0, count + (count // 200 if edition > 1 else 0), BLOCK):
+        stop = min(start + BLOCK, count + (count // 200 if edition > 1 else 0))
+        rows = pl.int_range(start, stop, dtype=pl.Int64, eager=True)
+        if edition > 1:
+            rows = rows.filter(~((unit(rows, 900 + edition) < 0.001) & (rows < count)))
+        changed = (unit(rows, 950 + edition) < 0.02) if edition > 1 else pl.Series([False] * rows.len())
+        frame = Rows(rows, changed).frame(COLUMNS, 10).insert_column(0, rows.cast(pl.String).alias("id"))
+        if edition > 1:
+            moved = pl.format("{} (relocated {})", pl.col("dwc:locality").fill_null("unknown"), pl.lit(str(edition)))
+            frame = frame.with_columns(pl.when(changed).then(moved).otherwise("dwc:locality").alias("dwc:locality"))
+            facts["changed"] = facts.get("changed", 0) + int(changed.sum())
+        marked = unit(rows, 801) < dirt.null_mark
+        frame = frame.with_columns(
+            pl.when(marked).then(pl.lit("\\N")).otherwise("dwc:island").alias("dwc:island"),
+            pl.when(unit(rows, 802) < dirt.padded).then(pl.format("  {} ", "dwc:genus")).otherwise("dwc:genus").alias("dwc:genus"),
+        )  # fmt: skip
+        lines = _lines(frame)
+        _soil(lines, rows, dirt, facts)
+        facts["rows"] = facts.get("rows", 0) + len(lines)
+        yield rows, b"\n".join(lines) + b"\n"
+
+
+def _soil(lines: list[bytes], rows: pl.Series, dirt: Dirt, facts: dict[str, int]) -> None:
+    for at in (unit(rows, 803) < dirt.short).arg_true():
+        lines[at] = b"\t".join(lines[at].split(b"\t")[:40])
+        facts["short"] = facts.get("short", 0) + 1
+    for at in ((unit(rows, 804) < dirt.broken) & ~(unit(rows, 803) < dirt.short)).arg_true():
+        cells = lines[at].split(b"\t")
+        cells[33] = b"upper\nlower valley"
+        lines[at] = b"\t".join(cells)
+        facts["broken"] = facts.get("broken", 0) + 1
+    for at in (unit(rows, 805) < dirt.latin1).arg_true():
+        lines[at] = lines[at].replace(b"Example Museum", "Musée".encode("latin-1"))
+        facts["latin1"] = facts.get("latin1", 0) + 1
+
+
+def extension_blocks(
+    columns: list[tuple[str, str, float]], ids: list[pl.Series], shares: tuple[float, int], facts: dict[str, int],
+    key: str, orphans: float,
+) -> Iterator[bytes]:  # fmt: skip
+    """Yield text of an extension: each record has `share` chance of each of `most` rows; a few name no record."""
+    share, most = shares
+    for rows in ids:
+        for copy in range(most):
+            chosen = rows.filter(unit(rows, 600 + copy + most) < share)
+            own = (chosen * 10 + copy).cast(pl.Int64)
+            frame = Rows(own, own).frame(columns, 300 + 50 * most)
+            lost = unit(own, 870) < orphans
+            keys = pl.select(
+                pl.when(lost).then(pl.format("lost-{}", own)).otherwise(chosen.cast(pl.String)).alias("k")
+            )["k"]
+            facts[key] = facts.get(key, 0) + chosen.len()
+            facts["orphans"] = facts.get("orphans", 0) + int(lost.sum())
+            text = frame.insert_column(0, keys).write_csv(separator="\t", include_header=False, quote_style="never")
+            yield text.encode()
+
+
+def _iri(term: str) -> str:
+    prefix, name = term.split(":", 1)
+    return NAMESPACES[prefix] + name
+
+
+def _meta(kind: str, row_type: str, file: str, terms: list[str]) -> str:
+    fields = "".join(f'<field index="{i + 1}" term="{_iri(t)}"/>' for i, t in enumerate(terms))
+    name = "id" if kind == "core" else "coreid"
+    return (f'<{kind} encoding="UTF-8" fieldsTerminatedBy="\\t" linesTerminatedBy="\\n" fieldsEnclosedBy="" '
+            f'ignoreHeaderLines="1" rowType="{row_type}"><files><location>{file}</location></files>'
+            f'<{name} index="0"/>{fields}</{kind}>')  # fmt: skip
+
+
+EML = """<?xml version="1.0" encoding="UTF-8"?>
+<eml:eml xmlns:eml="eml://ecoinformatics.org/eml-2.1.1" packageId="6f1b6f1e-0000-4000-8000-000000000000/v1.{edition}">
+<dataset><title>Example collections</title><creator><organizationName>Example Museum</organizationName></creator>
+<pubDate>2026-01-0{edition}</pubDate><language>eng</language><intellectualRights><para>
+<ulink url="http://creativecommons.org/publicdomain/zero/1.0/legalcode"><citetitle>CC0</citetitle></ulink></para>
+</intellectualRights></dataset></eml:eml>
+"""
+
+
+def generate(
+    path: Path, rows: int, *, edition: int = 1, dirt: Dirt | None = None, extensions: bool = True
+) -> dict[str, int]:
+    """Write the archive; return its facts (also written beside it)."""
+    dirt = dirt if dirt is not None else Dirt()
+    facts: dict[str, int] = {}
+    terms = [term for term, _, _ in COLUMNS]
+    ids: list[pl.Series] = []
+
+    def info(name: str) -> zipfile.ZipInfo:
+        entry = zipfile.ZipInfo(name, FIXED_DATE)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        return entry
+
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+        with archive.open(info("occurrence.txt"), "w", force_zip64=True) as file:
+            file.write("\t".join(["id", *(t.split(":")[1] for t in terms)]).encode() + b"\n")
+            for numbers, text in core_blocks(rows, edition, dirt, facts):
+                file.write(text)
+                ids.append(numbers)
+        meta = _meta("core", NAMESPACES["dwc"] + "Occurrence", "occurrence.txt", terms)
+        tables = [
+            ("multimedia.txt", "http://rs.gbif.org/terms/1.0/Multimedia", MEDIA, (0.65, 2), "media",
+             [("dcterms:identifier", "url", 1.0), ("dcterms:format", "const:image/jpeg", 1.0),
+              ("dcterms:license", "const:http://creativecommons.org/licenses/by/4.0/", 1.0),
+              ("dcterms:creator", "collector", 0.7), ("dcterms:title", "name", 0.8)]),
+            ("identification.txt", NAMESPACES["dwc"] + "Identification", IDENTIFICATION, (0.37, 3), "identifications",
+             [("dwc:scientificName", "name", 1.0), ("dwc:identifiedBy", "collector", 0.7), ("dwc:dateIdentified", "date", 0.6),
+              ("dwc:family", "family", 0.9), ("dwc:taxonRank", "const:species", 0.9)]),
+        ]  # fmt: skip
+        for name, row_type, columns, shares, key, kinds in tables if extensions else []:
+            with archive.open(info(name), "w", force_zip64=True) as file:
+                file.write("\t".join(["coreid", *(t.split(":")[1] for t in columns)]).encode() + b"\n")
+                for text in extension_blocks(kinds, ids, shares, facts, key, dirt.orphans):
+                    file.write(text)
+            meta += _meta("extension", row_type, name, columns)
+        archive.writestr(
+            info("meta.xml"), f'<archive xmlns="http://rs.tdwg.org/dwc/text/" metadata="eml.xml">{meta}</archive>'
+        )
+        archive.writestr(info("eml.xml"), EML.format(edition=edition))
+    path.with_suffix(".facts.json").write_text(json.dumps(facts, indent=1, sort_keys=True))
+    return facts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--edition", type=int, default=1)
+    parser.add_argument("--clean", action="store_true", help="no dirt")
+    parser.add_argument("--no-extensions", action="store_true")
+    options = parser.parse_args()
+    dirt = Dirt(0, 0, 0, 0, 0, 0) if options.clean else Dirt()
+    print(
+        generate(options.path, options.rows, edition=options.edition, dirt=dirt, extensions=not options.no_extensions)
+    )
+
+
+if __name__ == "__main__":
+    main()
