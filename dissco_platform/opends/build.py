@@ -198,13 +198,17 @@ class _Build:
         frame = identity(records, self.mapping, self.context)
         hashes = self._name_hashes(records, start, end)
         return frame.with_columns(
-            fingerprint([pl.col("fingerprint"), pl.lit(self.inputs), hashes, pl.lit(str(self.data_prefix))]).alias("input_hash")
+            fingerprint([pl.col("fingerprint"), pl.lit(self.inputs), hashes, pl.lit(str(self.data_prefix))]).alias(
+                "input_hash"
+            )
         ).drop("fingerprint")
 
     def _name_hashes(self, records: pl.DataFrame, start: int, end: int) -> pl.Series:
         """Return what the name matching found for each record and its identifications, as text."""
         lookup = self.taxa.select("name_key", "name_hash")
-        own = records.select("row", name_key(records.columns)).join(lookup, on="name_key", how="left", maintain_order="left")["name_hash"]
+        own = records.select("row", name_key(records.columns)).join(
+            lookup, on="name_key", how="left", maintain_order="left"
+        )["name_hash"]
         if "identifications" not in self.tables:
             return own.alias("names")
         rows = self._rows("identifications", start, end)
@@ -215,7 +219,9 @@ class _Build:
             .agg(pl.col("name_hash").drop_nulls().sort().str.join(","))
         )
         joined = records.select("row").join(further, on="row", how="left", maintain_order="left")["name_hash"]
-        return pl.DataFrame({"a": own, "b": joined}).select(pl.concat_str("a", "b", separator="/", ignore_nulls=True).alias("names"))["names"]
+        return pl.DataFrame({"a": own, "b": joined}).select(
+            pl.concat_str("a", "b", separator="/", ignore_nulls=True).alias("names")
+        )["names"]
 
     def _choose_cuts(self) -> None:
         """Choose bucket borders from a sample of keys, so that sorted buckets make a sorted file."""
@@ -223,7 +229,9 @@ class _Build:
             return
         step = max(1, len(self.bounds) // 20)
         samples = [
-            identity(self._rows("records", start, min(end, start + 2_000)), self.mapping, self.context)["normalisedPhysicalSpecimenID"]
+            identity(self._rows("records", start, min(end, start + 2_000)), self.mapping, self.context)[
+                "normalisedPhysicalSpecimenID"
+            ]
             for start, end in list(zip(self.bounds, self.bounds[1:], strict=False))[::step]
         ]
         sample = pl.concat(samples).drop_nulls().sort()
@@ -272,7 +280,9 @@ class _Build:
             low, high = kept["normalisedPhysicalSpecimenID"][0], kept["normalisedPhysicalSpecimenID"][-1]
             known = old.filter(pl.col("normalisedPhysicalSpecimenID").is_between(pl.lit(low), pl.lit(high))).collect()
             same = kept.select("row", "source_file", "source_line", "normalisedPhysicalSpecimenID", "input_hash").join(
-                known.drop("row", "source_file", "source_line"), on=["normalisedPhysicalSpecimenID", "input_hash"], how="inner"
+                known.drop("row", "source_file", "source_line"),
+                on=["normalisedPhysicalSpecimenID", "input_hash"],
+                how="inner",
             )
             state = state.scatter(same["row"], 2)
             carried.add(same.select(list(SPECIMENS)), self._bucket())
@@ -327,9 +337,7 @@ class _Build:
         if bad:
             rows = full["row"].gather([at for at, _ in bad])
             why = pl.DataFrame({"row": rows, "message": [message for _, message in bad]})
-            self._reject(
-                full.join(why, on="row", how="inner").with_columns(pl.lit("invalid_document").alias("reason"))
-            )
+            self._reject(full.join(why, on="row", how="inner").with_columns(pl.lit("invalid_document").alias("reason")))
             built = built.join(why, on="row", how="anti", maintain_order="left")
             full = full.join(why, on="row", how="anti", maintain_order="left")
         documents.add(full.select(list(DOCUMENTS)), self._hash_bucket(pl.col("content_hash")))
@@ -351,11 +359,19 @@ class _Build:
 
     def _finish(self, specimens: Spill, documents: Spill) -> None:
         out = ParquetOut(self.out / "specimens.parquet", SPECIMENS, 50_000)
-        counts: dict[str, Counter[str]] = {name: Counter() for name in ("mids_level", "topicDiscipline", "match_type", "accepted_by", "doi_only_reason")}
+        counts: dict[str, Counter[str]] = {
+            name: Counter()
+            for name in ("mids_level", "topicDiscipline", "match_type", "accepted_by", "doi_only_reason")
+        }
         for frame in specimens.drain():
             ordered = frame.sort("normalisedPhysicalSpecimenID")
             out.write(ordered)
-            self.version.add("specimens", ordered.select(fingerprint(["normalisedPhysicalSpecimenID", "content_hash", "doi_only", "licence"]).alias("f"))["f"])
+            self.version.add(
+                "specimens",
+                ordered.select(
+                    fingerprint(["normalisedPhysicalSpecimenID", "content_hash", "doi_only", "licence"]).alias("f")
+                )["f"],
+            )
             self.report.doi_only += int(ordered["doi_only"].sum())
             for name, counter in counts.items():
                 for value, count in ordered[name].value_counts().iter_rows():
@@ -376,7 +392,9 @@ class _Build:
         if links.is_empty():
             return
         rendered = render_media(links, extension, self.mapping, self.context, self.findings)
-        rendered = rendered.join(keys.select("row", "normalisedPhysicalSpecimenID"), on="row", how="inner", maintain_order="left")
+        rendered = rendered.join(
+            keys.select("row", "normalisedPhysicalSpecimenID"), on="row", how="inner", maintain_order="left"
+        )
         rendered = rendered.with_columns(fingerprint([pl.col("content_hash"), pl.lit(self.inputs)]).alias("input_hash"))
         media.add(rendered, self._hash_bucket(fingerprint(["media_key"])))
 
@@ -385,25 +403,40 @@ class _Build:
         documents = Spill(self.spill / "media_documents", self.document_buckets)
         invalid: Counter[str] = Counter(self.report.media_rejects)
         previous = self.previous / "media.parquet" if self.previous is not None else None
-        old = pl.scan_parquet(previous).select("media_key", "input_hash", "batch") if previous is not None and previous.is_file() else None
+        old = (
+            pl.scan_parquet(previous).select("media_key", "input_hash", "batch")
+            if previous is not None and previous.is_file()
+            else None
+        )
         for frame in media.drain():
             merged = (
                 frame.sort("media_key", "row", maintain_order=True)
                 .group_by("media_key", maintain_order=True)
                 .agg(
-                    *(pl.col(name).first() for name in frame.columns if name not in {"media_key", "row", "normalisedPhysicalSpecimenID"}),
+                    *(
+                        pl.col(name).first()
+                        for name in frame.columns
+                        if name not in {"media_key", "row", "normalisedPhysicalSpecimenID"}
+                    ),
                     pl.col("normalisedPhysicalSpecimenID").unique().sort().alias("specimen_ids"),
                 )
             )
             merged = merged.with_columns(
-                fingerprint([pl.col("content_hash"), pl.col("doi_only"), pl.col("specimen_ids").list.join("\x1f")]).alias("content_hash")
+                fingerprint(
+                    [pl.col("content_hash"), pl.col("doi_only"), pl.col("specimen_ids").list.join("\x1f")]
+                ).alias("content_hash")
             )
             merged = merged.with_columns(fingerprint(["content_hash", "input_hash"]).alias("input_hash"))
             merged = merged.with_columns(pl.lit(self.batch).alias("batch"))
             fresh = pl.lit(value=True)
             if old is not None:
                 known = old.filter(pl.col("media_key").is_in(merged["media_key"].implode())).collect()
-                merged = merged.join(known.rename({"batch": "old_batch"}), on=["media_key", "input_hash"], how="left", maintain_order="left")
+                merged = merged.join(
+                    known.rename({"batch": "old_batch"}),
+                    on=["media_key", "input_hash"],
+                    how="left",
+                    maintain_order="left",
+                )
                 fresh = pl.col("old_batch").is_null()
                 merged = merged.with_columns(fresh.alias("fresh"), pl.coalesce("old_batch", "batch").alias("batch"))
             else:
@@ -427,8 +460,12 @@ class _Build:
 
     def _summarise(self) -> None:
         report = self.report
-        report.unmatched = {term: dict(counter.most_common(50)) for term, counter in sorted(self.findings.unmatched.items())}
-        report.invalid = {f"{owner} {term}: {rule}": count for (owner, term, rule), count in sorted(self.findings.invalid.items())}
+        report.unmatched = {
+            term: dict(counter.most_common(50)) for term, counter in sorted(self.findings.unmatched.items())
+        }
+        report.invalid = {
+            f"{owner} {term}: {rule}": count for (owner, term, rule), count in sorted(self.findings.invalid.items())
+        }
         self.version.schema("specimens", SPECIMENS)
         report.data_version = json_version({"content": self.version.hexdigest(), "rejects": report.rejects})
 
@@ -444,14 +481,22 @@ def _write_documents(path: Path, documents: Spill) -> int:
 def other_specimen_ids(built: pl.DataFrame) -> pl.Series:
     """Return the identifiers of a specimen for its PID record: JSON list of identifierType, identifierValue, resolvable."""
     parts = []
-    for title, name in (("physicalSpecimenID", "physicalSpecimenID"), ("catalogNumber", "catalogNumber"), ("occurrenceID", "occurrenceID")):
+    for title, name in (
+        ("physicalSpecimenID", "physicalSpecimenID"),
+        ("catalogNumber", "catalogNumber"),
+        ("occurrenceID", "occurrenceID"),
+    ):
         value = pl.col(name)
         quoted = value.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
         item = pl.concat_str(
             pl.lit(f'{{"identifierType":"{title}","identifierValue":"'), quoted, pl.lit('","resolvable":'),
             pl.when(value.str.contains("^(?i)https?://")).then(pl.lit("true")).otherwise(pl.lit("false")), pl.lit("}"),
         )  # fmt: skip
-        parts.append(item if name == "physicalSpecimenID" else pl.when(value != pl.col("physicalSpecimenID")).then(item))
+        parts.append(
+            item if name == "physicalSpecimenID" else pl.when(value != pl.col("physicalSpecimenID")).then(item)
+        )
     return built.select(
-        pl.concat_str(pl.lit("["), pl.concat_str(parts, separator=",", ignore_nulls=True), pl.lit("]")).alias("otherSpecimenIds")
+        pl.concat_str(pl.lit("["), pl.concat_str(parts, separator=",", ignore_nulls=True), pl.lit("]")).alias(
+            "otherSpecimenIds"
+        )
     )["otherSpecimenIds"]

@@ -134,9 +134,8 @@ def evaluate(frame: pl.DataFrame, mapping: Mapping, owner: str, table: str, find
             expr = rule_expr(rule, terms[name], available)
             if expr is not None:
                 exprs.append(expr.alias(name))
-    result = frame.select(exprs) if exprs else pl.DataFrame()
-    if result.height != frame.height:  # constants alone give one row
-        result = frame.select([pl.lit(None).alias("__"), *exprs]).drop("__") if exprs else result
+    anchor = pl.col(available[0]).alias("__")  # constants alone would give one row
+    result = frame.select(anchor, *exprs).drop("__") if exprs else pl.DataFrame()
     result = result.select([column for column in result.columns if result[column].null_count() < result.height])
     result = _with_vocabularies(result, rules, mapping.vocabulary_folder, findings)
     result = checked(result, owner, findings)

@@ -120,7 +120,9 @@ def _without_bare_types(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
         & pl.all_horizontal(pl.col(other).is_null())
         & (pl.len().over("row") > 1)
     )
-    return frame.filter(~bare), frame.filter(bare).select("row", *(pl.col(name).alias(f"bare {name}") for name in _TYPE))
+    return frame.filter(~bare), frame.filter(bare).select(
+        "row", *(pl.col(name).alias(f"bare {name}") for name in _TYPE)
+    )
 
 
 def _with_bare_types(frame: pl.DataFrame, bare: pl.DataFrame) -> pl.DataFrame:

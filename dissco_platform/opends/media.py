@@ -29,7 +29,9 @@ FORMATS = {
 LINKS = {"row": pl.Int64, "at": pl.Int64, "source": pl.String, "accessURI": pl.String, "media_key": pl.String}
 
 
-def media_links(records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping) -> tuple[pl.DataFrame, Counter[str]]:
+def media_links(
+    records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping
+) -> tuple[pl.DataFrame, Counter[str]]:
     """Return the media of a batch's records with the columns of LINKS, and the rows set aside by reason.
 
     `at` is the row's position in the frame it came from (`source`: media or records). A link named twice by a record
@@ -42,7 +44,9 @@ def media_links(records: pl.DataFrame, extension: pl.DataFrame | None, mapping: 
         rule = mapping.block("ods:DigitalMedia", "media").get(term.name)
         expr = rule_expr(rule, term, extension.columns) if isinstance(rule, Rule) else None
         uri = expr if expr is not None else pl.lit(None, dtype=pl.String)
-        links = extension.select("row", pl.int_range(pl.len()).alias("at"), pl.lit("media").alias("source"), uri.alias("accessURI"))
+        links = extension.select(
+            "row", pl.int_range(pl.len()).alias("at"), pl.lit("media").alias("source"), uri.alias("accessURI")
+        )
         aside["media_without_access_uri"] += links["accessURI"].null_count()
         parts.append(links)
     rule = mapping.block("ods:DigitalMedia", "records").get(term.name)
@@ -134,7 +138,8 @@ def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
         pl.lit(context.organisation_name, dtype=pl.String).alias("ods:organisationName"),
     )
     content = objects(
-        whole.select(name for name in whole.columns if name in terms and name != "ods:hasEntityRelationships"), "ods:DigitalMedia"
+        whole.select(name for name in whole.columns if name in terms and name != "ods:hasEntityRelationships"),
+        "ods:DigitalMedia",
     )
     uri = pl.col("accessURI").str.replace_all('"', "%22", literal=True).str.replace_all("\\", "%5C", literal=True)
     link = pl.col("dcterms:rights").str.starts_with("http")

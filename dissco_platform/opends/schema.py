@@ -126,7 +126,11 @@ def json_ld_context() -> dict[str, Any]:
                 context[term.name] = {"@container": "@set"}
             elif term.range in types:
                 context[term.name] = {"@type": types[term.range]}
-            elif term.format in {"iri", "uri", "url"} or term.name in {"ods:organisationID", "ods:sourceSystemID", "ods:fdoType"}:
+            elif term.format in {"iri", "uri", "url"} or term.name in {
+                "ods:organisationID",
+                "ods:sourceSystemID",
+                "ods:fdoType",
+            }:
                 context[term.name] = {"@type": "@id"}
             elif term.format == "date-time":
                 context[term.name] = {"@type": "xsd:dateTime"}

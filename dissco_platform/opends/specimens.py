@@ -139,7 +139,9 @@ def build_batch(
     content = objects(specimen, SPECIMEN)
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
     media_keys = facts.select(pl.col("media_keys").list.sort().list.join("\x1f").alias("m"))["m"]
-    result = facts.with_columns(content.alias("content"), relationships.alias("relationships"), media_keys.alias("__media"))
+    result = facts.with_columns(
+        content.alias("content"), relationships.alias("relationships"), media_keys.alias("__media")
+    )
     return result.with_columns(
         fingerprint(["content", "relationships", "__media", "doi_only", "doi_only_reason"]).alias("content_hash")
     ).drop("__media")
@@ -238,9 +240,9 @@ def _verbatim_assertions(evaluated: pl.DataFrame) -> pl.Series | None:
     parts = []
     for name in evaluated.columns:
         if name.startswith("verbatim ") and evaluated[name].null_count() < evaluated.height:
-            frame = pl.DataFrame(
-                {"dwc:measurementValue": evaluated[name]}
-            ).with_columns(pl.when(pl.col("dwc:measurementValue").is_not_null()).then(pl.lit(name)).alias("dwc:measurementType"))
+            frame = pl.DataFrame({"dwc:measurementValue": evaluated[name]}).with_columns(
+                pl.when(pl.col("dwc:measurementValue").is_not_null()).then(pl.lit(name)).alias("dwc:measurementType")
+            )
             parts.append(objects(frame, "ods:Assertion").alias(name))
     return _joined(parts)
 
@@ -265,7 +267,11 @@ def _event(columns: dict[str, pl.DataFrame], facts: pl.DataFrame) -> pl.DataFram
     location = location.with_columns(parts) if location.width else pl.DataFrame(parts)
     event = columns[EVENT]
     more = [objects(location, LOCATION).alias("ods:hasLocation")] if location.width else []
-    said = [column for frame in (event, columns[LOCATION], geo) if frame.width and (column := _verbatim_assertions(frame)) is not None]
+    said = [
+        column
+        for frame in (event, columns[LOCATION], geo)
+        if frame.width and (column := _verbatim_assertions(frame)) is not None
+    ]
     if (assertions := _joined(said)) is not None:
         more.append(assertions.alias("ods:hasAssertions"))
     return event.with_columns(more) if event.width else pl.DataFrame(more)
@@ -285,7 +291,9 @@ def _specimen(
     lists: dict[str, list[pl.Series]] = {"ods:hasIdentifications": [facts["identifications"]]}
     evaluated = columns[SPECIMEN]
     specimen_terms = model().classes[SPECIMEN]
-    own = evaluated.select(name for name in evaluated.columns if name in specimen_terms and not specimen_terms[name].nested)
+    own = evaluated.select(
+        name for name in evaluated.columns if name in specimen_terms and not specimen_terms[name].nested
+    )
     for name in evaluated.columns:
         if name in specimen_terms and specimen_terms[name].nested and name != "ods:hasEntityRelationships":
             lists.setdefault(name, []).append(evaluated[name])
@@ -298,7 +306,10 @@ def _specimen(
         if frame.width and frame.height == records.height:
             lists.setdefault(term, []).append(objects(frame, owner))
     for table, owner, term in EXTENSIONS:
-        if term != "ods:hasEntityRelationships" and (items := _extension_items(batch, table, owner, mapping, findings)) is not None:
+        if (
+            term != "ods:hasEntityRelationships"
+            and (items := _extension_items(batch, table, owner, mapping, findings)) is not None
+        ):
             lists.setdefault(term, []).append(items)
     event = objects(columns[EVENT], EVENT) if columns[EVENT].width else None
     if event is not None:
@@ -320,9 +331,22 @@ def _specimen(
     ]
     frame = facts.select(
         *derived,
-        *(name for name in ("ods:topicOrigin", "ods:topicDomain", "ods:topicDiscipline", "ods:topicCategory", "ods:livingOrPreserved")),
+        *(
+            name
+            for name in (
+                "ods:topicOrigin",
+                "ods:topicDomain",
+                "ods:topicDiscipline",
+                "ods:topicCategory",
+                "ods:livingOrPreserved",
+            )
+        ),
     )
-    fixed = {term for term, rule in mapping.block(SPECIMEN, "records").items() if isinstance(rule, Rule) and rule.constant is not None}
+    fixed = {
+        term
+        for term, rule in mapping.block(SPECIMEN, "records").items()
+        if isinstance(rule, Rule) and rule.constant is not None
+    }
     kept = own.select(
         name for name in own.columns if name != "dcterms:modified" and (name not in frame.columns or name in fixed)
     )
@@ -392,7 +416,9 @@ def _relationships(
         relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
         relationship_item("hasFDOType", pl.lit(SPECIMEN_FDO_TYPE)),
         pl.when(pl.col("physicalSpecimenIDType") == "Resolvable").then(
-            relationship_item("hasPhysicalIdentifier", pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True))
+            relationship_item(
+                "hasPhysicalIdentifier", pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True)
+            )
         ),
         pl.when(pl.col("spdx").is_not_null()).then(relationship_item("hasLicense", pl.col("licence_url"))),
         pl.when(pl.col("col_link").is_not_null()).then(relationship_item("hasCOLID", pl.col("col_link"))),
@@ -406,5 +432,6 @@ def _relationships(
         columns.append(items)
     joined = _joined(columns)
     assert joined is not None
-    return joined.to_frame("j").select(pl.concat_str(pl.lit("["), pl.col("j"), pl.lit("]")).alias("relationships"))["relationships"]
-
+    return joined.to_frame("j").select(pl.concat_str(pl.lit("["), pl.col("j"), pl.lit("]")).alias("relationships"))[
+        "relationships"
+    ]

@@ -220,7 +220,9 @@ def _not_iri(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
 
 def _link(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
     """The first http(s) address in a cell; blanks inside it are encoded, as browsers do."""
-    text = columns[0].str.extract(r"(?i)(https?://\S.*)$", 1).str.strip_chars().str.replace_all(" ", "%20", literal=True)
+    text = (
+        columns[0].str.extract(r"(?i)(https?://\S.*)$", 1).str.strip_chars().str.replace_all(" ", "%20", literal=True)
+    )
     return pl.when(text.str.contains(r"^(?i)https?://[^/\s<>\"{}|\\^`]+")).then(text)
 
 

@@ -1,0 +1,115 @@
+"""The build as a whole: accounting, identity, carrying over, documents."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dissco_platform.opends.schema import json_schema
+from tests.opends.tables import CONTEXT, build, document, documents, specimens
+
+
+def test_a_record_becomes_a_specimen_with_a_document(tmp_path: Path) -> None:
+    report, out = build(tmp_path, {})
+    (row,) = specimens(out)
+    assert (report.records, report.specimens, report.documents, report.rejects) == (1, 1, 1, {})
+    assert row["normalisedPhysicalSpecimenID"] == "https://data.example.org/specimen/1"
+    assert row["physicalSpecimenIDType"] == "Resolvable"
+    assert row["licence"] == "CC-BY-4.0"
+    assert row["topicDiscipline"] == "Zoology"
+    (content,) = documents(out)
+    assert content["@type"] == "ods:DigitalSpecimen"
+    assert content["ods:specimenName"] == "Puma concolor (Linnaeus, 1771)"
+    assert not {"@id", "dcterms:identifier", "ods:version", "dcterms:created", "dcterms:modified"} & set(content)
+
+
+def test_a_record_without_an_id_is_set_aside_with_its_line_number(tmp_path: Path) -> None:
+    report, out = build(tmp_path, {"dwc:occurrenceID": None, "dwc:catalogNumber": None}, {})
+    (reject,) = pl.read_parquet(out / "rejects.parquet").to_dicts()
+    assert (reject["reason"], reject["source_line"], reject["core_id"]) == ("missing_identifier", 2, "0")
+    assert report.records == report.specimens + sum(report.rejects.values()) == 2
+
+
+def test_the_second_record_with_an_identifier_is_set_aside_and_says_which_was_first(tmp_path: Path) -> None:
+    report, out = build(tmp_path, {}, {"dwc:catalogNumber": "other"})
+    (reject,) = pl.read_parquet(out / "rejects.parquet").to_dicts()
+    assert (reject["reason"], reject["row"]) == ("duplicate_identifier", 1)
+    assert "line 2" in reject["message"]
+    assert report.rejects == {"duplicate_identifier": 1}
+
+
+@pytest.mark.parametrize("basis", ["HumanObservation", "machine observation", "Literature"])
+def test_observations_are_no_specimens(tmp_path: Path, basis: str) -> None:
+    report, _ = build(tmp_path, {"dwc:basisOfRecord": basis})
+    assert report.rejects == {"not_a_specimen": 1}
+
+
+def test_a_local_identifier_is_scoped_by_the_source_system(tmp_path: Path) -> None:
+    _, out = build(tmp_path, {"dwc:occurrenceID": None})
+    (row,) = specimens(out)
+    assert (row["physicalSpecimenIDType"], row["normalisedPhysicalSpecimenID"]) == ("Local", "A 1:ABC-DEF-GHI")
+
+
+def test_an_unchanged_record_is_carried_over_with_the_name_of_its_batch(tmp_path: Path) -> None:
+    one = {"dwc:occurrenceID": "https://data.example.org/1"}
+    two = {"dwc:occurrenceID": "https://data.example.org/2", "dwc:sex": "female"}
+    _, before = build(tmp_path, one, two)
+    report, after = build(tmp_path, two | {"dwc:sex": "male"}, one, previous=before, name="two")
+    assert (report.rendered, report.carried_over, report.specimens) == (1, 1, 2)
+    assert [(row["batch"], row["row"]) for row in specimens(after)] == [("one", 1), ("two", 0)]
+    assert len(documents(after)) == 1
+
+
+def test_the_same_content_gives_the_same_version_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    records = [{"dwc:occurrenceID": f"https://data.example.org/{at}"} for at in range(5)]
+    one, _ = build(tmp_path, *records)
+    other, _ = build(tmp_path, *reversed(records), name="two", batch_rows=2)
+    assert one.data_version == other.data_version
+
+
+def test_children_in_another_order_are_the_same_content(tmp_path: Path) -> None:
+    rows = [{"row": 0, "dwc:measurementType": kind, "dwc:measurementValue": "1"} for kind in ("length", "width")]
+    _, one = build(tmp_path, {}, measurements=rows)
+    _, other = build(tmp_path, {}, measurements=rows[::-1], name="two")
+    assert specimens(one)[0]["content_hash"] == specimens(other)[0]["content_hash"]
+
+
+def test_every_reached_context_setting_makes_documents_new(tmp_path: Path) -> None:
+    _, before = build(tmp_path, {})
+    report, _ = build(tmp_path, {}, previous=before, name="two", context=replace(CONTEXT, organisation_name="Renamed"))
+    assert report.rendered == 1
+
+
+def test_quotes_backslashes_and_line_breaks_survive(tmp_path: Path) -> None:
+    text = 'a "quoted" \\ back\nnew\tline'
+    assert document(tmp_path, {"dwc:verbatimLabel": text})["dwc:verbatimLabel"] == text
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=6), st.text(max_size=20))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_are_specimens_plus_rejects_whatever_is_written(
+    tmp_path_factory: pytest.TempPathFactory, ids: list[str], text: str
+) -> None:
+    records = [
+        {"dwc:occurrenceID": one or None, "dwc:catalogNumber": None, "dwc:locality": text or None, "dwc:sex": text or None,
+         "dwc:eventDate": text or None, "dwc:decimalLatitude": text or None, "dwc:decimalLongitude": "5"}
+        for one in ids
+    ]  # fmt: skip
+    report, out = build(tmp_path_factory.mktemp("any"), *records)
+    assert report.records == report.specimens + sum(report.rejects.values())
+    assert len({row["normalisedPhysicalSpecimenID"] for row in specimens(out)}) == report.specimens
+
+
+def test_no_records_is_an_empty_build(tmp_path: Path) -> None:
+    report, out = build(tmp_path)
+    assert (report.records, report.specimens) == (0, 0)
+    assert specimens(out) == []
+
+
+def test_the_schema_of_content_leaves_identifiers_to_publication() -> None:
+    content = json_schema("ods:DigitalSpecimen", content=True)["$defs"]["ods:DigitalSpecimen"]
+    assert "@id" not in content["properties"]
+    assert "ods:physicalSpecimenID" in content["required"]
