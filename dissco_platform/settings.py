@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     datacite_rate_limit: int | None = Field(
         None, ge=1, description="Writes per five minutes (default: 500 for DataCite's own hosts, none for the sandbox)"
     )
-    datacite_concurrency: int = Field(8, ge=1, le=64, description="Writes in flight at once")
+    datacite_concurrency: int | None = Field(
+        None, ge=1, le=64, description="Writes in flight at once (default: 8, 32 for a service on this machine)"
+    )
     datacite_drain_seconds: float = Field(
         3600.0, ge=0, description="Longest time that one run spends on registering; the rest stays queued"
     )
@@ -108,8 +110,17 @@ class Settings(BaseSettings):
         """DOIs that may be minted in one calendar year; None: no limit, as for any service on this machine."""
         if self.yearly_quota is not None:
             return self.yearly_quota
-        host = urlsplit(self.datacite_url or "//localhost").hostname
-        return None if host in {"localhost", "127.0.0.1", "::1"} else DEFAULT_YEARLY_QUOTA
+        return None if self.is_on_this_machine else DEFAULT_YEARLY_QUOTA
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the DOI service is a sandbox: nothing that it registers counts."""
+        return urlsplit(self.datacite_url or "//localhost").hostname in {"localhost", "127.0.0.1", "::1"}
+
+    @property
+    def concurrency(self) -> int:
+        """Writes in flight at once towards the DOI service; the sandbox answers those that wait together."""
+        return self.datacite_concurrency or (32 if self.is_on_this_machine else 8)
 
     @property
     def rate_limit(self) -> int | None:

@@ -17,7 +17,7 @@ from dissco_platform.identity.datacite.metadata import DataCiteContext, payloads
 from dissco_platform.identity.stamping import stamp
 from dissco_platform.registry.datasets import Dataset
 
-ROWS_PER_PART = 25_000
+ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
 _DOCUMENTS = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
@@ -101,7 +101,7 @@ def _with_documents(kind: str, rows: pl.DataFrame, documents: Callable[[str], Pa
     for (batch,), members in rows.group_by("batch"):
         wanted = members.rename({"content_hash": "version_hash"}).rename({"document_hash": "content_hash"})
         left = members.height
-        for group in pq.ParquetFile(documents(str(batch)) / _DOCUMENTS[kind]).iter_batches(batch_size=10_000):
+        for group in pq.ParquetFile(documents(str(batch)) / _DOCUMENTS[kind]).iter_batches(batch_size=2_000):
             frame = pl.from_arrow(group)
             assert isinstance(frame, pl.DataFrame)
             found = wanted.join(frame, on="content_hash", how="inner").drop("content_hash")

@@ -80,7 +80,7 @@ def doi_service(settings: Settings, password: str | dg.EnvVar) -> DoiService:
         prefix=settings.doi_prefix,
         sandbox_database=str(settings.sandbox_path),
         rate_limit=settings.rate_limit,
-        concurrency=settings.datacite_concurrency,
+        concurrency=settings.concurrency,
         drain_seconds=settings.datacite_drain_seconds,
         yearly_quota=settings.quota,
         landing_page=settings.landing_page,

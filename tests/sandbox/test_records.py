@@ -1,17 +1,31 @@
 """Writing and reading one DOI: states, events, merging, refusals."""
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from dissco_platform.sandbox import RunningSandbox, running_sandbox
+from dissco_platform.sandbox.vocabularies import PERMITTED
 from tests.sandbox.conftest import body
 
+_KEYS = [
+    "name",
+    "title",
+    "nameIdentifiers",
+    "contributorType",
+    "affiliation",
+    "geoLocationPoint",
+    "pointLatitude",
+    "lang",
+]
 Complete = Callable[..., dict[str, Any]]
 
 
@@ -198,6 +212,24 @@ def test_activities_tell_what_each_write_changed(service: httpx.Client, doi: str
     assert update["attributes"]["changes"] == {"titles": [[{"title": "Aus bus L."}], [{"title": "New"}]]}
     assert create["attributes"]["action"] == "create"
     assert create["attributes"]["changes"]["titles"] == [{"title": "Aus bus L."}]
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(sorted(PERMITTED)), _VALUES, max_size=4), st.booleans())
+def test_no_attributes_make_the_service_stumble(
+    service: httpx.Client, complete: Complete, odd: dict[str, Any], draft: bool
+) -> None:
+    attributes = odd if draft else complete(**odd)
+    content = json.dumps(body({"types": {}, **attributes})).encode()
+    assert service.put("/dois/10.5555/ODD", content=content).status_code in {200, 201, 400, 422}
+    assert service.get("/dois/10.5555/ODD").status_code in {200, 404}
 
 
 @pytest.mark.shared
