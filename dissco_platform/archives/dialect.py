@@ -19,8 +19,10 @@ from dissco_platform.errors import ArchiveError
 SAMPLE_BYTES = 1 << 20
 SAMPLE_LINES = 1000
 SEPARATORS = ("\t", ",", ";", "|")
-TRIMMED_SHARE = 0.02
-"""From this share of short rows on, a writer that leaves out trailing empty columns is assumed, not broken rows."""
+TRIMMED_SHARE = 0.2
+TRIMMED_SHARE_IF_NONE_PADDED = 0.02
+"""From this share of short rows on, a writer that leaves out trailing empty columns is assumed, not broken rows; the
+lower one holds where no row ends with an empty column, which such a writer never writes."""
 
 
 @dataclass
@@ -242,7 +244,10 @@ def _choose_width(dialect: Dialect, body: list[str], declared: FileSet | None) -
     dialect.width = max(width, 1)
     shorter = sum(n for w, n in counts.items() if w < dialect.width)
     multi_line = dialect.quote is not None and any(line.count(dialect.quote) % 2 for line in rows[:300])
-    dialect.trimmed = shorter > TRIMMED_SHARE * total and not multi_line
+    padded = any(line.endswith(dialect.separator) for line in rows)
+    often = shorter > TRIMMED_SHARE * total
+    rarely = shorter >= 3 and shorter > TRIMMED_SHARE_IF_NONE_PADDED * total and not padded
+    dialect.trimmed = (often or rarely) and not multi_line
     if dialect.trimmed:
         dialect.flags.append("trailing_columns_left_out")
     if rows and header_width and dialect.width != header_width:
