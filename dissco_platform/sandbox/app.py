@@ -1,41 +1,30 @@
 """The sandbox's HTTP face: which request gets which answer, as DataCite's REST service gives it.
 
 Plain ASGI, since a framework's routing would cost more than the work. What a write makes of a record is `records.py`,
-what metadata must hold `validation.py`, lists `listing.py`, the wording of errors `answers.py`, faults `faults.py`.
+what is stored `writing.py`, lists `listing.py`, the wording of errors `answers.py`, faults `faults.py`.
 """
 
 import asyncio
 import base64
 import binascii
 import hmac
-import ipaddress
-import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import orjson
 
-from dissco_platform.errors import DoiServiceError
 from dissco_platform.sandbox import answers
 from dissco_platform.sandbox.answers import Answer, json_answer
+from dissco_platform.sandbox.asgi import Receive, Scope, Send, abort, is_local, query, read_body, send_answer
 from dissco_platform.sandbox.faults import AFTER_WRITE, KINDS, FaultPlan, Faults
 from dissco_platform.sandbox.listing import ListingError, Query, list_dois
-from dissco_platform.sandbox.records import Attributes, Record, changed, resource, written
+from dissco_platform.sandbox.records import Record, resource
 from dissco_platform.sandbox.settings import Repository, SandboxSettings
 from dissco_platform.sandbox.storage import Storage
-from dissco_platform.sandbox.validation import doi_errors, metadata_errors, url_errors
+from dissco_platform.sandbox.writing import delete, owns, random_suffix, stamp, validate, write
 from dissco_platform.sandbox.xml import encoded_xml
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-LARGEST_BODY: Final = 10 * 1024 * 1024
-ABORT: Final = "dissco.sandbox.abort"  # scope extension: closes the connection without an answer
-_SUFFIX_LETTERS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _GONE: Final = ("/works", "/members", "/data-centers")
 _ADMIN: Final = "/sandbox/"
 
@@ -64,7 +53,7 @@ class Sandbox:
             raise RuntimeError(f"the sandbox speaks HTTP only, not {scope['type']}")
         path = scope["path"]
         if path.startswith(_ADMIN):
-            await _answer(send, await self._admin(scope, receive))
+            await send_answer(send, await self._admin(scope, receive))
             return
         method = scope["method"]
         fault = None if path == "/heartbeat" else self.faults.draw(method, time.monotonic())
@@ -73,7 +62,7 @@ class Sandbox:
         if fault is not None and await self._fault_before(fault, scope, send):
             return
         account = self._account(scope)
-        body = await _body(receive) if method in {"PUT", "POST", "PATCH"} else b""
+        body = await read_body(receive) if method in {"PUT", "POST", "PATCH"} else b""
         if body is None:
             answer = answers.page("413 Request Entity Too Large")
         else:
@@ -86,7 +75,7 @@ class Sandbox:
         if fault in AFTER_WRITE and await self._fault_after(fault, scope, send, answer):
             return
         self.faults.statuses[answer.status] += 1
-        await _answer(send, answer, name, head=method == "HEAD")
+        await send_answer(send, answer, name, head=method == "HEAD")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -130,17 +119,17 @@ class Sandbox:
             return False
         if answer := answers.FAULT_ANSWERS.get(fault):
             self.faults.statuses[answer.status] += 1
-            await _answer(send, answer)
+            await send_answer(send, answer)
         else:
             if fault == "timeout":
                 await asyncio.sleep(self.faults.plan.hang_seconds)
-            await _abort(scope)
+            await abort(scope)
         return True
 
     async def _fault_after(self, fault: str, scope: Scope, send: Send, answer: Answer) -> bool:
         if replaced := answers.FAULT_ANSWERS.get(fault):
             self.faults.statuses[replaced.status] += 1
-            await _answer(send, replaced)
+            await send_answer(send, replaced)
             return True
         if fault == "timeout_after_write":
             await asyncio.sleep(self.faults.plan.hang_seconds)
@@ -149,7 +138,7 @@ class Sandbox:
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             half = answer.body[: len(answer.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
-        await _abort(scope)
+        await abort(scope)
         return True
 
     # Routes
@@ -158,26 +147,31 @@ class Sandbox:
         self, scope: Scope, method: str, path: str, body: bytes, account: Repository | None, *, resolvable: bool
     ) -> Answer:
         reading = method in {"GET", "HEAD"}
+        shown = b"publisher=true" in scope.get("query_string", b"")
         if path.startswith("/dois/") and len(path) > 6:
             name = path[6:].strip("/")
             if name == "validate" and method == "POST":
-                return self._validate(body, account)
+                return validate(body, account)
             if name == "random" and reading:
-                return self._random(Query(_query(scope)), account)
+                return self._random(Query(query(scope)), account)
             if name == "status" and method == "POST":
                 return answers.error(501)
             doi = name.replace("\u200b", "").lower()
             if reading:
                 return self._read(doi, scope, account)
             if method in {"PUT", "PATCH"}:
-                return await self._write(doi, scope, body, account, upsert=True, resolvable=resolvable)
+                return await write(
+                    self.storage, doi, body, account, upsert=True, resolvable=resolvable, publisher_object=shown
+                )
             if method == "DELETE":
-                return await self._delete(doi, account)
+                return await delete(self.storage, doi, account)
         elif path.rstrip("/") == "/dois":
             if reading:
                 return self._list(scope, account)
             if method == "POST":
-                return await self._write(None, scope, body, account, upsert=False, resolvable=resolvable)
+                return await write(
+                    self.storage, None, body, account, upsert=False, resolvable=resolvable, publisher_object=shown
+                )
         elif path == "/heartbeat":
             return answers.text(200, "OK")
         elif reading and path.startswith(("/prefixes", "/repositories/", "/clients/")):
@@ -194,16 +188,16 @@ class Sandbox:
             if doi.endswith(known):
                 doi, part = doi.removesuffix(known), known
         record = self.storage.get(doi)
-        if record is None or not (record.is_public or _owns(account, record)):
+        if record is None or not (record.is_public or owns(account, record)):
             return answers.error(404)
         if part == "/activities":
             return json_answer(200, self._activities(record))
         if part == "/get-url":
-            if not _owns(account, record):
+            if not owns(account, record):
                 return answers.error(403)
             return json_answer(200, {"url": record.attributes.get("url")}) if record.registered else Answer(204)
         xml = encoded_xml(record.doi, record.attributes)
-        publisher = _query(scope).get("publisher") == "true"
+        publisher = query(scope).get("publisher") == "true"
         return json_answer(200, {"data": resource(record, xml=xml, publisher_object=publisher)})
 
     def _activities(self, record: Record) -> dict[str, Any]:
@@ -233,19 +227,19 @@ class Sandbox:
     def _list(self, scope: Scope, account: Repository | None) -> Answer:
         lag, newest = self.faults.plan.index_lag_seconds, None
         if lag:
-            newest = _stamp(datetime.now(UTC) - timedelta(seconds=lag))
+            newest = stamp(datetime.now(UTC) - timedelta(seconds=lag))
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "localhost")
         client = None if account is None else account.username.lower()
         try:
             base = f"{scope.get('scheme', 'http')}://{host}/dois"
-            return json_answer(200, list_dois(self.storage, Query(_query(scope)), client, base, newest))
+            return json_answer(200, list_dois(self.storage, Query(query(scope)), client, base, newest))
         except ListingError as error:
             return answers.error(400, str(error))
 
     def _random(self, query: Query, account: Repository | None) -> Answer:
         prefix = query.get("prefix") or (account.prefixes[0] if account else "10.5072")
         size = min(max(query.number("size", 1), 1), 100)
-        return json_answer(200, {"dois": [f"{prefix}/{_random_suffix()}" for _ in range(size)]})
+        return json_answer(200, {"dois": [f"{prefix}/{random_suffix()}" for _ in range(size)]})
 
     def _accounts_route(self, path: str) -> Answer:
         kind, _, name = path.strip("/").partition("/")
@@ -257,94 +251,13 @@ class Sandbox:
         account = self._accounts.get(name.lower())
         return answers.error(404) if account is None else json_answer(200, {"data": _repository(account)})
 
-    def _validate(self, body: bytes, account: Repository | None) -> Answer:
-        if account is None:
-            return answers.bad_credentials()
-        sent = _payload(body)
-        if isinstance(sent, Answer):
-            return sent
-        attributes, _ = sent
-        name = attributes.get("doi")
-        doi = name.lower() if isinstance(name, str) else f"{account.prefixes[0]}/{_random_suffix()}"
-        record = written(None, doi, account.username.lower(), attributes, _now(), resolvable=False)
-        errors = doi_errors(doi) + url_errors(doi, record.attributes.get("url"), account.domains)
-        errors += metadata_errors(doi, record.attributes)
-        return json_answer(200, {"errors": errors} if errors else {"data": resource(record)})
-
-    async def _write(
-        self,
-        doi: str | None,
-        scope: Scope,
-        body: bytes,
-        account: Repository | None,
-        *,
-        upsert: bool,
-        resolvable: bool,
-    ) -> Answer:
-        if account is None:
-            return answers.bad_credentials()
-        sent = _payload(body)
-        if isinstance(sent, Answer):
-            return sent
-        attributes, owner = sent
-        client = account.username.lower()
-        if doi is None:
-            doi = _named(attributes, account)
-            if doi is None:
-                return _refused([{"source": "doi", "title": "Can't be blank"}])
-        before = self.storage.get(doi)
-        if not account.active or (owner and owner.lower() != client):
-            return answers.error(403)
-        if before is not None:
-            if before.client != client:
-                # POST never says whose a taken name is
-                return answers.error(403) if upsert else _taken(doi)
-            if not upsert:
-                return _taken(doi)
-        else:
-            if errors := doi_errors(doi):
-                return _refused(errors)
-            if doi.partition("/")[0] not in account.prefixes:
-                return answers.error(403)
-        after = written(before, doi, client, attributes, _now(), resolvable=resolvable)
-        if after.state != "draft" and after is not before:
-            errors = url_errors(doi, after.attributes.get("url"), account.domains)
-            errors += metadata_errors(doi, after.attributes)
-            if errors:
-                return _refused(errors)
-        try:
-            if after is before:
-                await self.storage.count("unchanged")
-            else:
-                await self.storage.save(after, changed(before, after), "updated" if before else "created")
-        except DoiServiceError as error:
-            return answers.error(500, str(error))
-        publisher = b"publisher=true" in scope.get("query_string", b"")
-        value = {"data": resource(after, publisher_object=publisher)}
-        if before is not None:
-            return json_answer(200, value)
-        return json_answer(201, value, (b"location", f"/dois/{doi}".encode()))
-
-    async def _delete(self, doi: str, account: Repository | None) -> Answer:
-        if account is None:
-            return answers.bad_credentials()
-        record = self.storage.get(doi)
-        if record is None or not (record.is_public or _owns(account, record)):
-            return answers.error(404)
-        if not _owns(account, record) or not account.active:
-            return answers.error(403)
-        if record.state != "draft":
-            return answers.error(405, None, (b"allow", answers.WRITES))
-        await self.storage.delete(doi)
-        return Answer(204)
-
     # The sandbox's own routes, for tests and demonstrations on the same machine
 
     async def _admin(self, scope: Scope, receive: Receive) -> Answer:
-        if not _is_local(scope):
+        if not is_local(scope):
             return answers.error(404)
         path, method = scope["path"], scope["method"]
-        body = await _body(receive)
+        body = await read_body(receive)
         if path == "/sandbox/faults":
             if method in {"PUT", "POST"}:
                 try:
@@ -360,51 +273,6 @@ class Sandbox:
                 self.faults.reset()
             return json_answer(200, counters)
         return answers.error(404)
-
-
-def _owns(account: Repository | None, record: Record) -> bool:
-    return account is not None and record.client == account.username.lower()
-
-
-def _payload(body: bytes) -> tuple[Attributes, str | None] | Answer:
-    """Return the attributes and the client named in a request body, or the answer that refuses it."""
-    if not body.strip():
-        return answers.error(400, answers.NO_PAYLOAD)
-    try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        return answers.error(400, str(error))
-    data = payload.get("data") if isinstance(payload, dict) else None
-    if not isinstance(data, dict) or not data:
-        return answers.error(400, answers.NO_PAYLOAD)
-    attributes = data.get("attributes")
-    owner: Any = data.get("relationships")
-    for name in ("client", "data", "id"):
-        owner = owner.get(name) if isinstance(owner, dict) else None
-    return (attributes if isinstance(attributes, dict) else {}, owner if isinstance(owner, str) else None)
-
-
-def _named(attributes: Attributes, account: Repository) -> str | None:
-    """Return the name that a POST asks for: its doi, or a made-up suffix under its prefix."""
-    doi, prefix = attributes.get("doi"), attributes.get("prefix")
-    if isinstance(doi, str) and doi.strip():
-        return doi.strip().replace("\u200b", "").lower()
-    if isinstance(prefix, str) and prefix.strip():
-        return f"{prefix.strip()}/{_random_suffix()}"
-    return None
-
-
-def _refused(errors: list[dict[str, str]]) -> Answer:
-    return json_answer(422, {"errors": errors})
-
-
-def _taken(doi: str) -> Answer:
-    return _refused([{"source": "doi", "title": "This DOI has already been taken", "uid": doi}])
-
-
-def _random_suffix() -> str:
-    letters = "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
 
 
 def _prefix(prefix: str, account: Repository) -> dict[str, Any]:
@@ -430,60 +298,3 @@ def _repository(account: Repository) -> dict[str, Any]:
         },
         "relationships": {"prefixes": {"data": [{"id": prefix, "type": "prefixes"} for prefix in account.prefixes]}},
     }
-
-
-def _query(scope: Scope) -> dict[str, str]:
-    text = scope.get("query_string", b"").decode("latin-1")
-    return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
-
-
-def _now() -> str:
-    return _stamp(datetime.now(UTC))
-
-
-def _stamp(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds")[:23] + "Z"
-
-
-def _is_local(scope: Scope) -> bool:
-    client = scope.get("client")
-    try:
-        return client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Return the whole body, None when it is larger than the service takes."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body if len(body) <= LARGEST_BODY else None
-    parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size <= LARGEST_BODY:
-            parts.append(message.get("body", b""))
-    return b"".join(parts) if size <= LARGEST_BODY else None
-
-
-async def _answer(send: Send, answer: Answer, *headers: tuple[bytes, bytes], head: bool = False) -> None:
-    length = (b"content-length", str(len(answer.body)).encode())
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": [*answer.headers, *headers, *(() if answer.status == 204 else (length,))],
-        }
-    )
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})
-
-
-async def _abort(scope: Scope) -> None:
-    """Close the connection without a word; a server without that extension ends the request in an error."""
-    abort = (scope.get("extensions") or {}).get(ABORT)
-    if abort is None:
-        raise ConnectionResetError("this server cannot close a connection without an answer")
-    abort()
-    await asyncio.sleep(0.05)  # until the protocol has seen its connection go

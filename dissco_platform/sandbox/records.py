@@ -192,7 +192,7 @@ def resource(record: Record, *, xml: str | None = None, publisher_object: bool =
 def _text(name: str, value: object) -> object:
     if name == "publicationYear":
         text = str(value).strip()
-        return int(text) if text.isascii() and text.isdigit() else value
+        return int(text) if len(text) <= 9 and text.isascii() and text.isdigit() else value
     if name == "publisher" or isinstance(value, str):
         return value
     return str(value)

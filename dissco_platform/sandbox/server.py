@@ -17,7 +17,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dissco_platform.errors import DoiServiceError
-from dissco_platform.sandbox.app import ABORT, create_app
+from dissco_platform.sandbox.app import create_app
+from dissco_platform.sandbox.asgi import ABORT
 from dissco_platform.sandbox.faults import FaultPlan
 from dissco_platform.sandbox.settings import Repository, SandboxSettings
 

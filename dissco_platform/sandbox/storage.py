@@ -160,7 +160,7 @@ class Storage:
             batch, self._queue = self._queue, []
             try:
                 await loop.run_in_executor(self._thread, self._commit, batch)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:  # nobody may wait for ever
                 failure: Exception | None = DoiServiceError(f"The sandbox could not store a write: {error}.")
             else:
                 failure = None

@@ -122,7 +122,7 @@ def _list_error(rule: ListRule, entries: object) -> str | None:
                 return f"{name}: missing a required element. The attribute '{attribute}' is required but missing."
         for key, vocabulary in rule.closed.items():
             value = entry.get(key)
-            if value and value not in VOCABULARY_SETS[vocabulary]:
+            if value and not _is_in(value, vocabulary):
                 return f"{name}, attribute '{key}': {_enumeration(value, vocabulary)}"
         error = _name_error(entry.get("nameIdentifiers")) or _text_error(name, entry)
         if error:
@@ -178,7 +178,7 @@ def _types_error(types: object) -> str | None:
     name = f"Element '{{{KERNEL}}}resourceType'"
     if not general:
         return f"{name}: The attribute 'resourceTypeGeneral' is required but missing."
-    if general not in VOCABULARY_SETS["resourceTypeGeneral"]:
+    if not _is_in(general, "resourceTypeGeneral"):
         return f"{name}, attribute 'resourceTypeGeneral': {_enumeration(general, 'resourceTypeGeneral')}"
     return None
 
@@ -209,6 +209,10 @@ def _within(value: object, bound: int) -> bool:
         return -bound <= float(str(value)) <= bound
     except ValueError:
         return False
+
+
+def _is_in(value: object, vocabulary: str) -> bool:
+    return isinstance(value, str) and value in VOCABULARY_SETS[vocabulary]
 
 
 def _enumeration(value: object, vocabulary: str) -> str:

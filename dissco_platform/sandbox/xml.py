@@ -143,8 +143,13 @@ def _picked(entry: Attributes, keys: dict[str, str]) -> dict[str, str]:
     return {xml: str(entry[key]) for key, xml in keys.items() if entry.get(key)}
 
 
+def _entries(value: object) -> list[Attributes]:
+    # drafts are not checked: whatever has another shape is left out
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
 def _list(root: Any, name: str, attributes: Attributes) -> None:
-    entries = [entry for entry in attributes.get(name) or [] if isinstance(entry, dict)]
+    entries = _entries(attributes.get(name))
     if not entries:
         return
     wrapper, element, content, keys = _LISTS[name]
@@ -154,7 +159,7 @@ def _list(root: Any, name: str, attributes: Attributes) -> None:
 
 
 def _agents(root: Any, wrapper: str, element: str, entries: object) -> None:
-    agents = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    agents = _entries(entries)
     if not agents:
         return
     parent = _add(root, wrapper)
@@ -164,10 +169,11 @@ def _agents(root: Any, wrapper: str, element: str, entries: object) -> None:
         for name in ("givenName", "familyName"):
             if agent.get(name):
                 _add(node, name, agent[name])
-        for identifier in agent.get("nameIdentifiers") or []:
+        for identifier in _entries(agent.get("nameIdentifiers")):
             keys = {"nameIdentifierScheme": "nameIdentifierScheme", "schemeUri": "schemeURI"}
             _add(node, "nameIdentifier", identifier.get("nameIdentifier"), _picked(identifier, keys))
-        for affiliation in agent.get("affiliation") or []:
+        affiliations = agent.get("affiliation")
+        for affiliation in affiliations if isinstance(affiliations, list) else []:
             if isinstance(affiliation, dict):
                 keys = {
                     "affiliationIdentifier": "affiliationIdentifier",
@@ -180,23 +186,21 @@ def _agents(root: Any, wrapper: str, element: str, entries: object) -> None:
 
 
 def _places(root: Any, places: object) -> None:
-    if not isinstance(places, list) or not places:
+    if not _entries(places):
         return
     parent = _add(root, "geoLocations")
-    for place in places:
-        if not isinstance(place, dict):
-            continue
+    for place in _entries(places):
         node = _add(parent, "geoLocation")
         if place.get("geoLocationPlace"):
             _add(node, "geoLocationPlace", place["geoLocationPlace"])
         for shape, corners in _PLACES.items():
             if isinstance(place.get(shape), dict):
                 _corners(_add(node, shape), place[shape], corners)
-        if isinstance(place.get("geoLocationPolygon"), list):
+        if points := _entries(place.get("geoLocationPolygon")):
             polygon = _add(node, "geoLocationPolygon")
-            for point in place["geoLocationPolygon"]:
+            for point in points:
                 for name in ("polygonPoint", "inPolygonPoint"):
-                    if isinstance(point, dict) and isinstance(point.get(name), dict):
+                    if isinstance(point.get(name), dict):
                         _corners(_add(polygon, name), point[name], _PLACES["geoLocationPoint"])
 
 
@@ -206,10 +210,10 @@ def _corners(node: Any, values: Attributes, names: tuple[str, ...]) -> None:
 
 
 def _funding(root: Any, references: object) -> None:
-    if not isinstance(references, list) or not references:
+    if not _entries(references):
         return
     parent = _add(root, "fundingReferences")
-    for reference in references:
+    for reference in _entries(references):
         node = _add(parent, "fundingReference")
         _add(node, "funderName", reference.get("funderName"))
         if reference.get("funderIdentifier"):
