@@ -17,7 +17,7 @@ from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.render import gathered, objects
 from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
-from dissco_platform.opends.topics import NOT_SPECIMENS, topics
+from dissco_platform.opends.topics import NOT_SPECIMENS, TOPIC_TERMS, with_topics
 from dissco_platform.opends.transforms import distinct
 from dissco_platform.provenance import fingerprint
 
@@ -197,15 +197,12 @@ def _facts(
         col(GEOREFERENCE, "dwc:decimalLatitude", pl.Float64).alias("latitude"),
         col(GEOREFERENCE, "dwc:decimalLongitude", pl.Float64).alias("longitude"),
     )  # fmt: skip
-    frame = frame.with_columns(
-        topics()
-    ).with_columns(
+    frame = with_topics(frame).with_columns(
         pl.coalesce("col_name", "name", "vernacularName").alias("specimen_name"),
         (pl.col("media_keys").list.len() > 0).alias("media"),
-        pl.lit(value=False).alias("mediaID"),
+        (pl.col("media_keys").list.len() > 0).alias("mediaID"),
         pl.coalesce("spdx", "licence_text").alias("licence"),
-    )  # fmt: skip
-    frame = frame.with_columns(pl.col("media").alias("mediaID"))
+    )
     reason = (
         pl.when(pl.lit(context.doi_only)).then(pl.lit("dataset"))
         .when(pl.col("licence_text").is_null()).then(pl.lit("no_licence"))
@@ -331,16 +328,7 @@ def _specimen(
     ]
     frame = facts.select(
         *derived,
-        *(
-            name
-            for name in (
-                "ods:topicOrigin",
-                "ods:topicDomain",
-                "ods:topicDiscipline",
-                "ods:topicCategory",
-                "ods:livingOrPreserved",
-            )
-        ),
+        *TOPIC_TERMS,
     )
     fixed = {
         term

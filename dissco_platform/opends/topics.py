@@ -53,6 +53,19 @@ TAXA: dict[str, tuple[str, str]] = {
     "arthropoda": ("Zoology", "Other Zoology Objects"), "annelida": ("Zoology", "Other Zoology Objects"),
     "nematoda": ("Zoology", "Other Zoology Objects"), "platyhelminthes": ("Zoology", "Other Zoology Objects"),
     "bryozoa": ("Zoology", "Other Zoology Objects"), "brachiopoda": ("Zoology", "Other Zoology Objects"),
+    # orders, for records that give no class
+    **dict.fromkeys(
+        ("coleoptera", "lepidoptera", "diptera", "hymenoptera", "hemiptera", "heteroptera", "homoptera", "orthoptera",
+         "odonata", "trichoptera", "neuroptera", "ephemeroptera", "plecoptera", "thysanoptera", "psocoptera", "blattodea",
+         "mantodea", "phasmida", "phasmatodea", "siphonaptera", "mecoptera", "dermaptera", "megaloptera", "raphidioptera",
+         "strepsiptera", "phthiraptera", "isoptera", "archaeognatha", "zygentoma", "embioptera", "psocodea"),
+        ("Zoology", "Insects"),
+    ),
+    **dict.fromkeys(("araneae", "acari", "scorpiones", "opiliones", "ixodida", "pseudoscorpiones"), ("Zoology", "Arachnids")),
+    **dict.fromkeys(("decapoda", "amphipoda", "isopoda", "euphausiacea", "mysida", "cumacea", "tanaidacea"), ("Zoology", "Crustaceans & Myriapods")),
+    **dict.fromkeys(("gastropoda", "bivalvia", "cephalopoda", "polyplacophora", "scaphopoda"), ("Zoology", "Mollusca")),
+    **dict.fromkeys(("passeriformes", "charadriiformes", "anseriformes", "piciformes", "falconiformes"), ("Zoology", "Birds")),
+    **dict.fromkeys(("rodentia", "carnivora", "chiroptera", "primates", "artiodactyla", "eulipotyphla"), ("Zoology", "Mammals")),
     # plants and algae
     "tracheophyta": ("Botany", "Seed plants"), "magnoliophyta": ("Botany", "Seed plants"),
     "spermatophyta": ("Botany", "Seed plants"), "angiospermae": ("Botany", "Seed plants"),
@@ -102,7 +115,7 @@ _VERTEBRATES = ("Fishes", "Amphibians", "Reptiles", "Birds", "Mammals")
 NOT_SPECIMENS = ("Observation", "HumanObservation", "MachineObservation", "MaterialCitation", "Occurrence")
 
 
-def _look_up(column: pl.Expr, at: int, table: dict[str, tuple[str, ...]]) -> pl.Expr:
+def _look_up(column: pl.Expr, at: int, table: dict[str, tuple[str, str]]) -> pl.Expr:
     keys = list(table)
     return (
         column.str.to_lowercase()
@@ -111,65 +124,80 @@ def _look_up(column: pl.Expr, at: int, table: dict[str, tuple[str, ...]]) -> pl.
     )
 
 
-def topics() -> list[pl.Expr]:
-    """Return the topic fields as expressions.
+def with_topics(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with the topic fields added.
 
     Reads: `basis` (concept of basisOfRecord), `kingdom`, `phylum`, `class`, `order` (of the accepted name, else as
     written), `code` (concept of nomenclaturalCode), `collection` (collection's code, name and basis as written).
+
+    Classifications repeat, so each distinct one is judged once.
     """
+    inputs = ["basis", "kingdom", "phylum", "class", "order", "code", "human"]
+    whole = frame.with_columns(pl.col("collection").str.contains(ANTHROPOLOGY).fill_null(value=False).alias("human"))
+    kinds = whole.select(inputs).unique()
+    kinds = _judged(_looked_up(kinds)).select(*inputs, *TOPIC_TERMS)
+    return whole.join(kinds, on=inputs, how="left", nulls_equal=True, maintain_order="left").drop("human")
+
+
+TOPIC_TERMS = ("ods:topicOrigin", "ods:topicDomain", "ods:topicDiscipline", "ods:topicCategory", "ods:livingOrPreserved")
+
+
+def _looked_up(frame: pl.DataFrame) -> pl.DataFrame:
     ranks = [pl.col("class"), pl.col("order"), pl.col("phylum"), pl.col("kingdom")]
-    by_taxon = pl.coalesce([_look_up(rank, 0, TAXA) for rank in ranks])
-    taxon_category = pl.coalesce([_look_up(rank, 1, TAXA) for rank in ranks])
-    by_code = pl.col("code").replace_strict(list(CODES), list(CODES.values()), default=None, return_dtype=pl.String)
     bases = list(BASES)
-    by_basis = [
-        pl.col("basis").replace_strict(bases, [BASES[base][at] for base in bases], default=None, return_dtype=pl.String)
-        for at in range(3)
-    ]
-    human = pl.col("collection").str.contains(ANTHROPOLOGY).fill_null(value=False) & by_basis[0].is_null()
+    return frame.with_columns(
+        pl.coalesce([_look_up(rank, 0, TAXA) for rank in ranks]).alias("by_taxon"),
+        pl.coalesce([_look_up(rank, 1, TAXA) for rank in ranks]).alias("taxon_category"),
+        pl.col("code").replace_strict(list(CODES), list(CODES.values()), default=None, return_dtype=pl.String).alias("by_code"),
+        *(
+            pl.col("basis")
+            .replace_strict(bases, [BASES[base][at] for base in bases], default=None, return_dtype=pl.String)
+            .alias(name)
+            for at, name in enumerate(("by_basis", "basis_domain", "basis_category"))
+        ),
+    )
+
+
+def _judged(frame: pl.DataFrame) -> pl.DataFrame:
     discipline = (
-        pl.when(human & by_taxon.is_null()).then(pl.lit("Anthropology"))
-        .otherwise(pl.coalesce(by_basis[0], by_taxon, by_code, pl.lit("Unclassified")))
+        pl.when(pl.col("human") & pl.col("by_taxon").is_null() & pl.col("by_basis").is_null()).then(pl.lit("Anthropology"))
+        .otherwise(pl.coalesce("by_basis", "by_taxon", "by_code", pl.lit("Unclassified")))
     )  # fmt: skip
-    fossil_category = (
-        pl.when(taxon_category.is_in(_VERTEBRATES)).then(pl.lit("Vertebrate Fossils"))
-        .when(by_taxon == "Zoology").then(
-            pl.when(pl.col("phylum").str.to_lowercase() == "chordata").then(pl.lit("Vertebrate Fossils"))
-            .otherwise(pl.lit("Invertebrate Fossils"))
-        )
+    frame = frame.with_columns(discipline.alias("ods:topicDiscipline"))
+    discipline, by_taxon = pl.col("ods:topicDiscipline"), pl.col("by_taxon")
+    fossil = (
+        pl.when(pl.col("taxon_category").is_in(_VERTEBRATES)).then(pl.lit("Vertebrate Fossils"))
+        .when((by_taxon == "Zoology") & (pl.col("phylum").str.to_lowercase() == "chordata")).then(pl.lit("Vertebrate Fossils"))
+        .when(by_taxon == "Zoology").then(pl.lit("Invertebrate Fossils"))
         .when(by_taxon == "Botany").then(pl.lit("Botany Fossils"))
         .otherwise(pl.lit("Other Palaeontology Objects"))
     )  # fmt: skip
     category = (
-        pl.when(discipline == "Palaeontology").then(fossil_category)
+        pl.when(discipline == "Palaeontology").then(fossil)
         .when(discipline == "Anthropology").then(pl.lit("Other Anthropology Objects"))
         .otherwise(
             pl.coalesce(
-                by_basis[2],
-                taxon_category,
-                pl.when(discipline == "Zoology").then(pl.lit("Other Zoology Objects")),
-                pl.when(discipline == "Botany").then(pl.lit("Other Botany Objects")),
-                pl.when(discipline == "Microbiology").then(pl.lit("Other Microbiology Objects")),
+                "basis_category",
+                "taxon_category",
+                pl.when(discipline.is_in(["Zoology", "Botany", "Microbiology"]))
+                .then(pl.concat_str(pl.lit("Other "), discipline, pl.lit(" Objects"))),
                 pl.lit("Unclassified"),
             )
         )
     )  # fmt: skip
     domain = (
         pl.when(discipline == "Anthropology").then(pl.lit("Cultural Artefacts"))
-        .when(by_basis[1].is_not_null()).then(by_basis[1])
+        .when(pl.col("basis_domain").is_not_null()).then(pl.col("basis_domain"))
         .when(discipline.is_in(["Zoology", "Botany", "Microbiology"])).then(pl.lit("Life"))
         .when(pl.col("basis").is_in(["PreservedSpecimen", "LivingSpecimen"])).then(pl.lit("Life"))
         .otherwise(pl.lit("Unclassified"))
     )  # fmt: skip
-    origin = pl.when(discipline == "Anthropology").then(pl.lit("Unclassified")).otherwise(pl.lit("Natural"))
     living = (
         pl.when(pl.col("basis") == "LivingSpecimen").then(pl.lit("Living"))
         .when(pl.col("basis").is_not_null()).then(pl.lit("Preserved"))
     )  # fmt: skip
-    return [
-        origin.alias("ods:topicOrigin"),
-        domain.alias("ods:topicDomain"),
-        discipline.alias("ods:topicDiscipline"),
-        category.alias("ods:topicCategory"),
+    origin = pl.when(discipline == "Anthropology").then(pl.lit("Unclassified")).otherwise(pl.lit("Natural"))
+    return frame.with_columns(
+        origin.alias("ods:topicOrigin"), domain.alias("ods:topicDomain"), category.alias("ods:topicCategory"),
         living.alias("ods:livingOrPreserved"),
-    ]
+    )  # fmt: skip

@@ -82,7 +82,10 @@ class Vocabulary:
         return self._contained(key) if self.contained else None
 
     def _contained(self, key: str) -> str | None:
-        """Return the one concept whose label stands inside the text as whole words; none where there are two."""
+        """Return the concept whose labels stand inside the text as whole words; of a line of concepts the narrowest.
+
+        None where the text names two that do not contain each other.
+        """
         words = [word for word in key.split() if word not in _BESIDE]
         found: set[str] = set()
         at = 0
@@ -95,7 +98,8 @@ class Vocabulary:
                     at += size - 1
                     break
             at += 1
-        return found.pop() if len(found) == 1 else None
+        narrowest = [one for one in found if all(other == one or other in self.ancestors(one) for other in found)]
+        return narrowest[0] if len(narrowest) == 1 else None
 
     def title(self, concept: str) -> str:
         """Return the concept's first English label, else its name."""
