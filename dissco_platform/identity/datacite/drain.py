@@ -145,7 +145,7 @@ class _Drain:
         dead = [
             (row, outcome.message or outcome.kind)
             for row, outcome in done
-            if outcome.kind in {Kind.REJECTED, Kind.FORBIDDEN}
+            if outcome.kind is Kind.REJECTED
         ]
         later = [
             (row, outcome.message or outcome.kind, _pause(row, outcome))
