@@ -44,9 +44,9 @@ WORD_BITS: Final = 21
 MAX_WORDS: Final = 2**WORD_BITS
 MAX_DEPTH: Final = 64
 
-_RANK_ENUM = pl.Enum([rank for rank, _ in RANKS])
+_RANK_ENUM: Final = pl.Enum([rank for rank, _ in RANKS])
 _STATUS_ENUM = pl.Enum(list(STATUSES))
-_CODE_ENUM = pl.Enum(list(CODE_WORDS))
+CODE_ENUM = pl.Enum(list(CODE_WORDS))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _read_words(checklist: Checklist, raw: Path) -> None:
     frame = frame.with_columns(
         pl.col("rank").cast(_RANK_ENUM),
         pl.col("status").cast(_STATUS_ENUM),
-        pl.col("code").cast(_CODE_ENUM),
+        pl.col("code").cast(CODE_ENUM),
     )
     name_words(frame, "scientificName", "authorship").sink_parquet(raw, compression="zstd", compression_level=1)
 
@@ -445,6 +445,16 @@ class Backbone:
     def epithets(self) -> pl.DataFrame:
         """Return words of epithets: word, stem, stem_id."""
         return self._table("epithets")
+
+    @cached_property
+    def epithet_numbers(self) -> pl.DataFrame:
+        """Return word → number of epithets."""
+        return self.epithets.select("word", number=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+
+    @cached_property
+    def stem_numbers(self) -> pl.DataFrame:
+        """Return stem → number (`s`)."""
+        return self.epithets.select("stem", s="stem_id").unique("s")
 
     @cached_property
     def stems(self) -> pl.Series:

@@ -30,12 +30,10 @@ def number_words(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     `queries` has the word keys `g`, `e1`, `e2`. `words` is null where a word of the query is unknown.
     """
     genera = backbone.genera.rename({"id": "gid", "word": "g"})
-    known = backbone.epithets.select("word", "stem_id", number=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
     asked = pl.concat([queries["e1"].rename("word"), queries["e2"].rename("word")]).drop_nulls().unique().to_frame()
     asked = asked.with_columns(stem=stem_key(pl.col("word")))
-    stems = backbone.epithets.select("stem", "stem_id").unique("stem_id")
-    asked = asked.join(known.select("word", "number"), on="word", how="left").join(
-        stems.rename({"stem_id": "s"}), on="stem", how="left"
+    asked = asked.join(backbone.epithet_numbers, on="word", how="left").join(
+        backbone.stem_numbers, on="stem", how="left"
     )
     out = queries.join(genera, on="g", how="left", maintain_order="left")
     for epithet, s, w, stem in (("e1", "s1", "w1", "t1"), ("e2", "s2", "w2", "t2")):
@@ -80,9 +78,15 @@ def by_typo(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     queries = queries.filter(~pl.col("whole"))
     if queries.is_empty():
         return pl.DataFrame(schema={**CANDIDATE_SCHEMA, "d": pl.Int8})
-    genus = _near(queries["g"], backbone.genus_deletions, backbone.genus_words, limit_long=LONG_WORD).rename(
-        {"word": "g", "number": "gc", "d": "dg", "head": "hg"}
+    # another genus than the one written, which exists, is believed only with an author or a classification to support it
+    supported = pl.any_horizontal(pl.col("authorship", "^q_.*$").is_not_null()) | pl.col("gid").is_null()
+    asked = queries.filter(supported | pl.col("e1").is_null())["g"]
+    genus = _near(asked, backbone.genus_deletions, backbone.genus_words, limit_long=LONG_WORD)
+    written = queries.filter(pl.col("gid").is_not_null()).select(
+        word="g", number="gid", d=pl.lit(0, dtype=pl.Int8), head=pl.lit(value=True)
     )
+    genus = pl.concat([genus, written]).unique(["word", "number"])
+    genus = genus.rename({"word": "g", "number": "gc", "d": "dg", "head": "hg"})
     near = _near_epithets(queries, backbone)
     pairs = queries.select("q", "g", "e1", "e2").join(genus, on="g")
     none = pl.DataFrame(

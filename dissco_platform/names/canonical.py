@@ -69,7 +69,7 @@ def no_name(text: str) -> bool:
     if word.upper().strip(" _").endswith("RNA"):
         return bool(_RNA.search(text))
     # a genus may end in -bacterium; as a later word in lower case it is "a bacterium"
-    return found.start() == 0 and not word.lower().endswith("bacterium") or word.islower()
+    return (found.start() == 0 and not word.lower().endswith("bacterium")) or word.islower()
 
 
 def write_word(word: str, *, first: bool = False) -> str:

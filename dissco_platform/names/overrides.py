@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from dissco_platform.errors import MappingError
+from dissco_platform.names.answer import answers_for_rows
 from dissco_platform.names.backbone import Backbone
 from dissco_platform.names.words import hash64
 from dissco_platform.provenance import json_version
@@ -55,8 +56,6 @@ class Overrides:
 
     def apply(self, names: pl.DataFrame, matched: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         """Return `matched` with decided rows replaced. A decision for a usage that the release lacks is noted, not applied."""
-        from dissco_platform.names.match import answers_for_rows  # noqa: PLC0415  match does not know overrides
-
         if not self.entries:
             return matched
         decided = self._decided(names)

@@ -77,7 +77,26 @@ _SAINT: Final = re.compile(r"(?<=[a-z]\s)St\.?-[A-Z](?=[a-z]+i\b)")
 """A capital in an epithet that honours a saint or Saint-John: `Macromitrium St.-Johnii`."""
 
 _PHRASES: Final = frozenset(
-    "unknown unidentified undetermined indet indet. indeterminate none null nil blank missing n/a na nan - ? x test".split()
+    [
+        "unknown",
+        "unidentified",
+        "undetermined",
+        "indet",
+        "indet.",
+        "indeterminate",
+        "none",
+        "null",
+        "nil",
+        "blank",
+        "missing",
+        "n/a",
+        "na",
+        "nan",
+        "-",
+        "?",
+        "x",
+        "test",
+    ]
 )
 
 
@@ -112,7 +131,7 @@ def clean(raw: str) -> tuple[str, int]:
         mended = _mend(text)
         if mended != text:
             text, quality = mended, max(quality, 3)
-    if "&" in text and ";" in text or "<" in text:
+    if ("&" in text and ";" in text) or "<" in text:
         plain = html.unescape(_TAGS.sub(" ", text))
         if plain != text:
             text, quality = plain, max(quality, 3)
@@ -300,6 +319,6 @@ def _quality(parsed: Any, text: str, name: str | None) -> int:
     ):
         return 3
     first = f"{parsed.genus or parsed.uninomial}{parsed.specific_epithet or ''}{parsed.infraspecific_epithet or ''}"
-    if parsed.notho or not first.isascii() or parsed.infrageneric_epithet and not parsed.specific_epithet:
+    if parsed.notho or not first.isascii() or (parsed.infrageneric_epithet and not parsed.specific_epithet):
         return 2
     return 1

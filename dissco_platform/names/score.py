@@ -5,12 +5,13 @@ status added) and depart from it where its users complain; every departure says 
 the choice among them is made in `match.py`.
 """
 
+from functools import cache
 from typing import Final
 
 import polars as pl
 
 from dissco_platform.names.normalise import word_key
-from dissco_platform.names.ranks import RANK_GROUP
+from dissco_platform.names.ranks import RANK_GROUP, RANK_NUMBER
 
 THRESHOLD: Final = 80
 """A usage of the name itself is a match from this confidence on (GBIF's own figure)."""
@@ -24,6 +25,8 @@ CLASSIFICATION_WEIGHTS: Final[tuple[tuple[str, int, int], ...]] = (
     ("genus", 2, 0),
 )
 """(rank, points where query and candidate agree, points where they differ)."""
+
+CLASSIFIED: Final = tuple(rank for rank, _, _ in CLASSIFICATION_WEIGHTS)
 
 SAME_TAXON: Final[dict[str, str]] = {
     "metazoa": "animalia", "animals": "animalia", "viridiplantae": "plantae", "chloroplastida": "plantae",
@@ -69,11 +72,11 @@ def taxon_key(name: pl.Expr) -> pl.Expr:
 _GROUP: Final = RANK_GROUP
 
 
-def classification_score(names: int) -> pl.Expr:
+def classification_score() -> pl.Expr:
     """Return the points of the classification: columns `q_<rank>` (query) and `c_<rank>` (candidate), lower case keys.
 
     Agreement above a contradiction proves little (all insects agree on Insecta): points from ranks above the highest
-    contradicted rank count no more than 5. `names` is unused ranks' count and keeps the expression's name stable.
+    contradicted rank count no more than 5.
     """
     total = pl.lit(0)
     broken = pl.lit(value=False)
@@ -93,6 +96,22 @@ def classification_score(names: int) -> pl.Expr:
         above = above + pl.when(agrees).then(plus).otherwise(0)
         total = total + pl.when(differs).then(gulf).otherwise(0)
     return (above + total).clip(-60, 50).cast(pl.Int16)
+
+
+@cache
+def _rank_table() -> pl.Series:
+    """Return `rank_score` of every pair of ranks, by number of the query's rank times their count plus the other's."""
+    names = pl.DataFrame({"rank": list(RANK_NUMBER)})
+    pairs = names.rename({"rank": "q_rank"}).join(
+        names.rename({"rank": "c_rank"}), how="cross", maintain_order="left_right"
+    )
+    return pairs.select(rank_score()).to_series()
+
+
+def rank_points(query: pl.Series, candidate: pl.Series) -> pl.Series:
+    """Return the points of the rank for numbers of ranks (`ranks.RANK_NUMBER`)."""
+    pairs = query.cast(pl.UInt32) * len(RANK_NUMBER) + candidate.cast(pl.UInt32)
+    return _rank_table().gather(pairs)
 
 
 def rank_score() -> pl.Expr:
