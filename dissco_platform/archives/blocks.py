@@ -190,8 +190,10 @@ class _Reader:
             before = data.rfind(b"\n", 0, position - 1) + 1
             parity ^= data.count(mark, before, position) % 2
             position = before
+        if parity == 0 and position:
+            return position
         # Marks that never pair up (an inch sign, a stray quote) must not hold the whole file back.
-        return position if parity == 0 and position else end
+        return end if len(data) > self.limits.max_record else 0
 
     def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator[Block]:
         frame = self._whole(text)

@@ -18,8 +18,11 @@ from dissco_platform.errors import ArchiveError
 
 SAMPLE_BYTES = 1 << 20
 SAMPLE_LINES = 1000
+BINARY_SAMPLE = 1 << 16
+BINARY_SHARE = 0.05
+"""Share of control characters from which on a file is not text."""
 SEPARATORS = ("\t", ",", ";", "|")
-TRIMMED_SHARE = 0.2
+TRIMMED_SHARE = 0.1
 TRIMMED_SHARE_IF_NONE_PADDED = 0.02
 """From this share of short rows on, a writer that leaves out trailing empty columns is assumed, not broken rows; the
 lower one holds where no row ends with an empty column, which such a writer never writes."""
@@ -55,7 +58,8 @@ def sniff(member: Member, declared: FileSet | None, limits: Limits) -> Dialect:
     codec, bom, flags = detect(sample, declared.encoding if declared else None)
     dialect = Dialect(codec=codec, bom=bom, flags=flags)
     text = _decode(sample[len(bom) :], codec)
-    if not codec.startswith("utf-16") and text[:4096].count("\x00") > 16 + len(text[:4096]) // 4:
+    controls = sum(1 for character in text[:BINARY_SAMPLE] if character < " " and character not in "\t\n\r")
+    if controls > 16 and controls > BINARY_SHARE * len(text[:BINARY_SAMPLE]):
         raise ArchiveError(f"{member.name} is not text", reason="not_text")
     dialect.line_end = _line_end(text, declared)
     lines = _lines(text, dialect.line_end, whole)

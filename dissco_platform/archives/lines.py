@@ -12,6 +12,8 @@ from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.model import Limits
 
 MAX_JOINED_LINES = 200
+MAX_TRIES = 20
+"""Ends of a record over several lines that are tried."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def read_unquoted(chunk: Chunk, dialect: Dialect, limits: Limits) -> Outcome:
         taken = 1
         if cells is None and count < dialect.width:
             joined = _join(lines, position, separator, dialect.width)
-            if joined is None and not final and len(lines) - position < MAX_JOINED_LINES // 10 and position > 0:
+            if joined is None and not final and len(lines) - position < MAX_JOINED_LINES // 10:
                 break  # the rest of the row may be in the next block
             if joined is not None:
                 taken = joined
@@ -190,7 +192,7 @@ def read_quoted(chunk: Chunk, dialect: Dialect, limits: Limits) -> Outcome:
             if taken == 0:
                 waiting = sum(len(one) for one in lines[position:])
                 few = len(lines) - position < MAX_JOINED_LINES and waiting < limits.max_record
-                if not final and few and position > 0:
+                if not final and few:
                     break
                 taken = 1
         if cells is None:
@@ -229,23 +231,19 @@ def _extend(
     record.
     """
     quote = dialect.quote or '"'
-    if not dialect.backslash and lines[start].count(quote) % 2 == 0:
-        return 1, None
     size = len(lines[start])
-    odd = True
+    tries = 0
     for end in range(start + 1, min(start + MAX_JOINED_LINES, len(lines))):
         size += len(lines[end]) + 1
-        if size > limits.max_record:
+        if size > limits.max_record or tries == MAX_TRIES:
             return 1, None
-        odd ^= lines[end].count(quote) % 2 == 1
-        if odd and not dialect.backslash:
+        if quote not in lines[end]:
             continue
+        tries += 1
         split = split_quoted("\n".join(lines[start : end + 1]), separator, quote, dialect.backslash)
-        if split is not None:
-            cells = _fit(split, dialect, outcome)
-            return (end + 1 - start, cells) if cells is not None else (1, None)
-        if not dialect.backslash:
-            return 1, None
+        cells = _fit(split, dialect, outcome) if split is not None else None
+        if cells is not None:
+            return end + 1 - start, cells
     return (0, None) if len(lines) - start < MAX_JOINED_LINES else (1, None)
 
 

@@ -1,0 +1,158 @@
+"""Rows read = rows parsed + rows rejected, whatever the text; and the fast way of parsing agrees with the careful one."""
+
+import random
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dissco_platform.archives.blocks import Block, column_names, read_blocks
+from dissco_platform.archives.container import Member
+from dissco_platform.archives.dialect import Dialect
+from dissco_platform.archives.lines import Chunk, read_quoted
+from dissco_platform.archives.model import DEFAULT_LIMITS, FileReport
+from dissco_platform.archives.reading import read_any
+from dissco_platform.errors import ArchiveError
+from tests.archives.samples import EML, GOOD, meta, tsv
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+TINY = replace(DEFAULT_LIMITS, block=64, max_record=4096)
+PIECES = st.sampled_from(
+    ["a", "b c", "é", '"', '""', '"x"', ",", "\t", "\n", "\r\n", "\\N", "NULL", " ", "\x00", "'", "\\"]
+)
+TEXT = st.lists(PIECES, max_size=80).map("".join)
+
+
+def frames(text: str, dialect: Dialect, limits: object = DEFAULT_LIMITS) -> tuple[list[Block], FileReport]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.txt"
+        path.write_bytes(text.encode())
+        member = Member("t.txt", None, lambda: path.open("rb"))
+        report = FileReport("t.txt", "records")
+        return list(read_blocks(member, dialect, report, limits)), report  # type: ignore[arg-type]
+
+
+@QUICK
+@given(
+    TEXT, st.sampled_from([",", "\t"]), st.sampled_from([None, '"']), st.integers(1, 4), st.booleans(), st.booleans()
+)
+def test_any_text_is_accounted_for(
+    text: str, separator: str, quote: str | None, width: int, trimmed: bool, backslash: bool
+) -> None:
+    dialect = Dialect(separator=separator, quote=quote, width=width, trimmed=trimmed, backslash=backslash)
+    for limits in (DEFAULT_LIMITS, TINY):
+        blocks, report = frames(text, dialect, limits)
+        rows = sum(block.frame.height for block in blocks)
+        rejected = sum(len(block.rejects) for block in blocks)
+        assert (report.rows_read, report.rows_rejected) == (rows + rejected, rejected)
+        numbers = [n for block in blocks for n in block.frame["source_line"]] + [
+            r.line for b in blocks for r in b.rejects
+        ]
+        assert len(set(numbers)) == len(numbers)
+        assert all(1 <= n <= text.count("\n") + text.count("\r") + 1 for n in numbers)
+
+
+CELL = st.text(st.sampled_from('ab é,\t\n"\\x'), max_size=6)
+
+
+@QUICK
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=30), st.integers(20, 400))
+def test_well_written_tables_come_back_as_they_were(rows: list[list[str]], block: int) -> None:
+    text = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in rows)
+    dialect = Dialect(separator=",", quote='"', width=3)
+    blocks, _ = frames(text, dialect, replace(DEFAULT_LIMITS, block=block))
+    got = [row for b in blocks for row in b.frame.select(column_names(3)).iter_rows()]
+    wanted = [tuple(cell.strip() or None for cell in row) for row in rows]
+    wanted = [row for row in wanted if any(cell is not None for cell in row)]
+    assert [tuple(v for v in row) for row in got] == [tuple(None if v == "\\N" else v for v in row) for row in wanted]
+
+
+@QUICK
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=20))
+def test_the_fast_and_the_careful_way_read_the_same(rows: list[list[str]]) -> None:
+    """Cells are written as they are where they need no enclosure, stray marks included."""
+
+    def written(cell: str) -> str:
+        needs = any(c in cell for c in ",\n") or cell.startswith('"')
+        return '"' + cell.replace('"', '""') + '"' if needs else cell
+
+    text = "".join(",".join(written(cell) for cell in row) + "\n" for row in rows)
+    dialect = Dialect(separator=",", quote='"', width=3)
+    fast, _ = frames(text, dialect)
+    outcome = read_quoted(Chunk(text, 1, ",", final=True, unfinished=False), dialect, DEFAULT_LIMITS)
+    careful = [(row.line, *[(c or "").strip() or None for c in row.cells]) for row in outcome.rows]
+    careful = [row for row in careful if any(c is not None for c in row[1:])]
+    got = [row for b in fast for row in b.frame.select("source_line", *column_names(3)).iter_rows()]
+    assert got == careful
+
+
+def mutate(content: bytes, chance: random.Random) -> bytes:
+    data = bytearray(content)
+    for _ in range(chance.randint(1, 12)):
+        at = chance.randrange(len(data) or 1)
+        match chance.randrange(6):
+            case 0:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del data[at : at + chance.randint(1, 40)]
+            case 2:
+                data[at:at] = chance.choice(
+                    [b'"', b"\t", b"\n", b"\r", b"<", b"&x;", b"\xff\xfe", b"\x00", b"</core>", b"|"]
+                )
+            case 3:
+                data[at:at] = data[at : at + chance.randint(1, 200)]
+            case 4:
+                data = data[:at] if chance.random() < 0.2 else data
+            case _:
+                data[at : at + 2] = data[at : at + 2][::-1]
+    return bytes(data)
+
+
+def fuzz(seed: int, members: dict[str, str | bytes], folder: Path) -> None:
+    """Read one mutated archive: opened with every row accounted for, or refused by name; anything else raises."""
+    chance = random.Random(seed)
+    path = folder / "fuzz.zip"
+    hurt = chance.choice(list(members))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            raw = content if isinstance(content, bytes) else content.encode()
+            archive.writestr(name, mutate(raw, chance) if name == hurt or chance.random() < 0.2 else raw)
+    if chance.random() < 0.15:
+        path.write_bytes(mutate(path.read_bytes(), chance))
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        try:
+            parsed = read_any(path, Path(out), any_core=True)
+        except ArchiveError:
+            return
+        for report in parsed.files:
+            assert report.rows_read == report.rows_parsed + report.rows_rejected, (seed, report)
+        rejects = pl.read_parquet(Path(out) / "rejects.parquet").height
+        assert rejects == sum(parsed.rejects.values()) + sum(parsed.extension_rejects.values()), seed
+        assert rejects == sum(report.rows_rejected for report in parsed.files), seed
+        assert pl.read_parquet(Path(out) / "records.parquet").height == parsed.records, seed
+
+
+ABCD = """<?xml version="1.0" encoding="UTF-8"?><DataSets xmlns="http://www.tdwg.org/schemas/abcd/2.06"><DataSet>
+<Metadata><Description><Representation language="en"><Title>T</Title></Representation></Description></Metadata><Units>
+""" + "".join(
+    f"<Unit><UnitGUID>u{i}</UnitGUID><UnitID>{i}</UnitID><RecordBasis>PreservedSpecimen</RecordBasis><Identifications>"
+    f"<Identification><Result><TaxonIdentified><ScientificName><FullScientificNameString>Aus bus</FullScientificNameString>"
+    f"</ScientificName></TaxonIdentified></Result></Identification></Identifications><Gathering><LocalityText>é {i}"
+    "</LocalityText></Gathering></Unit>"
+    for i in range(12)
+) + "</Units></DataSet></DataSets>"  # fmt: skip
+SAMPLES: list[dict[str, str | bytes]] = [
+    {"meta.xml": meta(), "eml.xml": EML, "occurrence.txt": tsv(*GOOD)},
+    {"meta.xml": meta(attributes=""), "occurrence.txt": tsv(*GOOD).replace("\t", ",").replace("Aus bus", '"Aus, bus"')},
+    {"units.xml": ABCD},
+    {"specimens.csv": "catalogNumber,scientificName,basisOfRecord\n" + "M1,Aus,PreservedSpecimen\n" * 20},
+]
+
+
+def test_mutated_archives_are_read_or_refused_never_more(tmp_path: Path) -> None:
+    for seed in range(160):
+        fuzz(seed, SAMPLES[seed % len(SAMPLES)], tmp_path)
