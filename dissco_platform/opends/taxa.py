@@ -28,6 +28,7 @@ _RESULT = (
     "matchType", "usageID", "matchedName", "matchedAuthorship", "matchedRank", "matchedStatus", "acceptedUsageID",
     "acceptedName", "acceptedAuthorship", "acceptedRank", *CLASSIFICATION, "species", "nomenclaturalCode",
 )  # fmt: skip
+CODES = {"zoological": "ICZN", "botanical": "ICN", "bacterial": "ICNP", "virus": "ICVCN", "viral": "ICVCN", "cultivars": "ICNCP"}
 COL_TAXON = "https://www.catalogueoflife.org/data/taxon/"
 SCHEMA = {
     "name_key": pl.String, "name_hash": pl.String, "matchType": pl.String, "col_item": pl.String, "col_name": pl.String,
@@ -51,6 +52,7 @@ def read_names(names: Path) -> pl.DataFrame:
     frame = frame.with_columns(
         pl.lit(None, dtype=pl.String).alias(column) for column in _RESULT if column not in present
     )
+    frame = frame.with_columns(pl.col("nomenclaturalCode").replace(CODES))
     return _taxa(frame)
 
 
