@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--username", default=DEFAULT_USERNAME, help="repository account (default: %(default)s)")
     parser.add_argument("--password", default=DEFAULT_PASSWORD, help="its password (default: %(default)s)")
     parser.add_argument(
+        "--password-from-stdin", action="store_true", help="read the password from the first line of standard input"
+    )
+    parser.add_argument(
         "--prefix", default=DEFAULT_PREFIX, help="DOI prefixes it owns, separated by commas (default: %(default)s)"
     )
     parser.add_argument(
@@ -59,13 +62,16 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
+    password = options.password
+    if options.password_from_stdin:  # a process list shows arguments to everybody
+        password = sys.stdin.buffer.readline().decode().rstrip("\r\n")
     try:
         serve(
             options.host,
             options.port,
             options.database,
             username=options.username,
-            password=options.password,
+            password=password,
             prefix=options.prefix,
             faults=plan,
             announce=lambda facts: print(json.dumps(facts), flush=True),

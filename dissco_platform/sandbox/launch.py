@@ -49,15 +49,18 @@ def running_sandbox(
         f"--port={port}",
         f"--database={database}",
         f"--username={username}",
-        f"--password={password}",
+        "--password-from-stdin",
         f"--prefix={prefix}",
         *options,
     ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said: list[bytes] = []
     try:
-        if process.stdout is None or process.stderr is None:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
             raise RuntimeError("pipes were asked for")
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(password.encode() + b"\n")
+            process.stdin.flush()
         listener = threading.Thread(target=_collect, args=(process.stderr, said), daemon=True)
         listener.start()
         line = process.stdout.readline()

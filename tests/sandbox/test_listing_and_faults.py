@@ -211,3 +211,20 @@ def test_the_process_ends_with_its_standard_input(tmp_path: Path) -> None:
         assert set(json.loads(process.stdout.readline())) >= {"url", "port", "prefix", "repository"}
         process.stdin.close()
         assert process.wait(15) == 0
+
+
+def test_the_password_is_not_in_the_process_list(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path / "sandbox.sqlite", password="hush-hush") as running:
+        assert "hush-hush" not in " ".join(str(part) for part in running.process.args)  # type: ignore[union-attr]
+        path = f"{running.url}/dois/10.5555/A"
+        answer = httpx.put(path, json=body({"doi": "x"}), auth=("DISSCO.SANDBOX", "hush-hush"), trust_env=False)
+        assert answer.status_code == 201
+
+
+def test_a_list_that_lags_behind_does_not_show_new_writes(service: httpx.Client, doi: str, complete: Complete) -> None:
+    service.put("/sandbox/faults", json={"index_lag_seconds": 60})
+    service.put(f"/dois/{doi}", json=body(complete()))
+    assert service.get(f"/dois?ids={doi}").json()["meta"]["total"] == 0
+    assert service.get(f"/dois/{doi}").status_code == 200
+    service.delete("/sandbox/faults")
+    assert service.get(f"/dois?ids={doi}").json()["meta"]["total"] == 1

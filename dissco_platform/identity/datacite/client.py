@@ -173,6 +173,7 @@ class DataCiteClient:
         finally:
             for worker in workers:
                 worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     async def check(self) -> None:
         """Make sure that writing will work, without writing: address, credentials, account, prefix.
