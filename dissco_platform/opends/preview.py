@@ -117,7 +117,9 @@ def _compare(before: Path, after: Path) -> Preview:
     for row in shown.iter_rows(named=True):
         one = _flat(texts["before"].get(row["content_hash"]))
         other = _flat(texts["after"].get(row["content_hash after"]))
-        different = {path: (one.get(path), other.get(path)) for path in {*one, *other} if one.get(path) != other.get(path)}
+        different = {
+            path: (one.get(path), other.get(path)) for path in {*one, *other} if one.get(path) != other.get(path)
+        }
         terms.update(different.keys())
         if len(result.examples) < EXAMPLES and different:
             result.examples.append(
@@ -175,7 +177,9 @@ def explain(parsed: Path, mapping: Mapping, term: str, *, owner: str | None = No
     """
     owners = [name for name, terms in model().classes.items() if term in terms and owner in (None, name)]
     if not owners:
-        raise MappingError(f"openDS has no term {term!r}{f' in {owner}' if owner else ''}; see the table in docs/opends.md")
+        raise MappingError(
+            f"openDS has no term {term!r}{f' in {owner}' if owner else ''}; see the table in docs/opends.md"
+        )
     return [
         _explained(parsed, mapping, name, table, term)
         for (name, table), rules in mapping.blocks.items()

@@ -28,7 +28,14 @@ _RESULT = (
     "matchType", "usageID", "matchedName", "matchedAuthorship", "matchedRank", "matchedStatus", "acceptedUsageID",
     "acceptedName", "acceptedAuthorship", "acceptedRank", *CLASSIFICATION, "species", "nomenclaturalCode",
 )  # fmt: skip
-CODES = {"zoological": "ICZN", "botanical": "ICN", "bacterial": "ICNP", "virus": "ICVCN", "viral": "ICVCN", "cultivars": "ICNCP"}
+CODES = {
+    "zoological": "ICZN",
+    "botanical": "ICN",
+    "bacterial": "ICNP",
+    "virus": "ICVCN",
+    "viral": "ICVCN",
+    "cultivars": "ICNCP",
+}
 COL_TAXON = "https://www.catalogueoflife.org/data/taxon/"
 SCHEMA = {
     "name_key": pl.String, "name_hash": pl.String, "matchType": pl.String, "col_item": pl.String, "col_name": pl.String,

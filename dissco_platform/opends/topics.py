@@ -139,7 +139,13 @@ def with_topics(frame: pl.DataFrame) -> pl.DataFrame:
     return whole.join(kinds, on=inputs, how="left", nulls_equal=True, maintain_order="left").drop("human")
 
 
-TOPIC_TERMS = ("ods:topicOrigin", "ods:topicDomain", "ods:topicDiscipline", "ods:topicCategory", "ods:livingOrPreserved")
+TOPIC_TERMS = (
+    "ods:topicOrigin",
+    "ods:topicDomain",
+    "ods:topicDiscipline",
+    "ods:topicCategory",
+    "ods:livingOrPreserved",
+)
 
 
 def _looked_up(frame: pl.DataFrame) -> pl.DataFrame:
@@ -148,7 +154,9 @@ def _looked_up(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.coalesce([_look_up(rank, 0, TAXA) for rank in ranks]).alias("by_taxon"),
         pl.coalesce([_look_up(rank, 1, TAXA) for rank in ranks]).alias("taxon_category"),
-        pl.col("code").replace_strict(list(CODES), list(CODES.values()), default=None, return_dtype=pl.String).alias("by_code"),
+        pl.col("code")
+        .replace_strict(list(CODES), list(CODES.values()), default=None, return_dtype=pl.String)
+        .alias("by_code"),
         *(
             pl.col("basis")
             .replace_strict(bases, [BASES[base][at] for base in bases], default=None, return_dtype=pl.String)

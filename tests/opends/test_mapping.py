@@ -97,7 +97,9 @@ def test_curators_extend_a_vocabulary_by_a_file(tmp_path: Path) -> None:
     folder = tmp_path / "mappings"
     (folder / "vocabularies").mkdir(parents=True)
     (folder / "dwc.yaml").write_text((MAPPINGS / "dwc.yaml").read_text())
-    (folder / "vocabularies" / "lifeStage.tsv").write_text("concept\tparent\tlanguage\tlabels\nlarva\t\ten\tthingummy\n")
+    (folder / "vocabularies" / "lifeStage.tsv").write_text(
+        "concept\tparent\tlanguage\tlabels\nlarva\t\ten\tthingummy\n"
+    )
     report, _ = build(tmp_path, {"dwc:lifeStage": "thingummy"}, mapping=load_mapping(folder / "dwc.yaml"))
     assert report.unmatched == {}
 
@@ -112,7 +114,9 @@ def test_a_label_of_two_concepts_is_refused_with_its_line(tmp_path: Path) -> Non
 
 
 def test_a_preview_shows_what_would_change_and_writes_nothing(tmp_path: Path) -> None:
-    parsed = write(tmp_path / "parsed", {}, {"dwc:occurrenceID": "https://data.example.org/2", "dwc:preparations": None})
+    parsed = write(
+        tmp_path / "parsed", {}, {"dwc:occurrenceID": "https://data.example.org/2", "dwc:preparations": None}
+    )
     before = load_mapping(MAPPINGS / "dwc.yaml")
     after = with_overrides(tmp_path, SPECIMEN + "    dwc:preparations: {default: skin}\n")
     shown = preview(parsed, tmp_path / "none", before, after, CONTEXT)

@@ -22,6 +22,29 @@ _BESIDE = frozenset(
     " close to in is isl isls isle isles island islands i ile iles isla islas ins insel inseln arch archipelago coast prov"
     " province possibly probable probably prob republic rep kingdom state states dept district region border cf so".split()
 ) - {"north", "south", "east", "west", "of", "the", "republic", "states", "island", "islands", "central"}
+# Alone they name one thing; inside a longer text they may be another's name, a sea's or a region's.
+_VAGUE = frozenset(
+    {
+        "congo",
+        "guinea",
+        "korea",
+        "samoa",
+        "java",
+        "new guinea",
+        "niger",
+        "georgia",
+        "jersey",
+        "chad",
+        "jordan",
+        "malay peninsula",
+        "indian",
+        "natal",
+        "victoria",
+        "dominica",
+        "virgin islands",
+        "mali",
+    }
+)
 _FIELDS = ["concept", "parent", "language", "labels"]
 _BLANK = frozenset(
     {"", "na", "n a", "n k", "null", "none", "unknown", "not recorded", "not applicable", "no data", "nd"}
@@ -93,7 +116,7 @@ class Vocabulary:
             for size in range(min(6, len(words) - at), 0, -1):
                 label = " ".join(words[at : at + size])
                 concept = self.labels.get(label)
-                if concept and (len(label) > 3 or label in {"usa", "uk", "png", "uae"}):
+                if concept and label not in _VAGUE and (len(label) > 3 or label in {"usa", "uk", "png", "uae"}):
                     found.add(concept)
                     at += size - 1
                     break

@@ -1,0 +1,94 @@
+"""Against the official openDS schemas, with real archives; and the same specimen in Darwin Core and in ABCD."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import polars as pl
+import pytest
+
+from dissco_platform.archives import read_archive
+from dissco_platform.opends.build import build_specimens
+from dissco_platform.opends.mapping import load_mapping
+from dissco_platform.opends.schema import placeholder_document
+from dissco_platform.opends.terms import model
+from tests.opends.tables import CONTEXT, MAPPINGS, build, documents
+
+pytestmark = pytest.mark.shared
+
+ARCHIVES = [
+    "dwca/beetles-no-descriptor.zip", "dwca/illinois-birds.zip", "dwca/luxembourg-fossils.zip",
+    "dwca/naturalis-ascidians.zip", "dwca/utrecht-fossils-separator-mismatch.zip", "dwca/vampire-moths.zip",
+    "abcd/berlin-herbarium.xml", "abcd/berlin-invalid-media.xml", "abcd/stuttgart.xml",
+    "abcd/stuttgart-type-specimen.xml", "abcd/taltech-efg-one-unit.xml",
+]  # fmt: skip
+SCHEMAS = {"ods:DigitalSpecimen": "digital-specimen/0.4.0", "ods:DigitalMedia": "digital-media/0.5.0"}
+
+
+@cache
+def official(folder: Path, owner: str) -> Any:
+    files = [path for path in folder.rglob("*/schema/*.json") if "digital-media/0.4.0" not in str(path)]
+    by_name = {path.name: json.loads(path.read_text()) for path in files}
+    name = "digital-specimen.json" if owner == "ods:DigitalSpecimen" else "digital-media.json"
+    return jsonschema_rs.validator_for(
+        by_name[name], retriever=lambda uri: by_name[uri.rsplit("/", 1)[1]], validate_formats=True
+    )
+
+
+@pytest.mark.parametrize("archive", ARCHIVES)
+def test_every_document_of_a_real_archive_fits_the_official_schema(shared: Path, tmp_path: Path, archive: str) -> None:
+    for name in ("parsed", "names", "out"):
+        (tmp_path / name).mkdir()
+    parsed = read_archive(shared / "data" / archive, tmp_path / "parsed")
+    mapping = load_mapping(MAPPINGS / ("abcd.yaml" if parsed.kind == "abcd" else "dwc.yaml"))
+    report = build_specimens(tmp_path / "parsed", tmp_path / "names", mapping, CONTEXT, tmp_path / "out", batch="one")
+    assert report.records == parsed.records == report.specimens + sum(report.rejects.values())
+    assert "invalid_document" not in report.rejects
+    folder = shared / "reference" / "opends" / "fdo-type"
+    for owner, table in (("ods:DigitalSpecimen", "documents"), ("ods:DigitalMedia", "media_documents")):
+        validator = official(folder, owner)
+        rows = pl.read_parquet(tmp_path / "out" / f"{table}.parquet").select("content", "relationships").iter_rows()
+        for content, relationships in rows:
+            whole = placeholder_document(owner, content, relationships)
+            del whole["@context"]
+            problems = [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(whole)]
+            assert problems == []
+
+
+def test_the_models_table_says_what_the_official_schemas_say(shared: Path) -> None:
+    folder = shared / "reference" / "opends" / "fdo-type"
+    for owner, path in SCHEMAS.items():
+        schema = json.loads((folder / path / "schema" / f"{path.split('/')[0]}.json").read_text())
+        terms = model().classes[owner]
+        assert set(terms) == set(schema["properties"])
+        assert {name for name, term in terms.items() if term.required} == set(schema["required"])
+
+
+def test_darwin_core_and_abcd_give_the_same_document_for_the_same_specimen(tmp_path: Path) -> None:
+    gathering = "abcd:Gathering/"
+    point = f"{gathering}SiteCoordinateSets/SiteCoordinates/CoordinatesLatLong/"
+    bare = {"dwc:occurrenceID": None, "dwc:catalogNumber": None, "dwc:basisOfRecord": None, "dwc:scientificName": None,
+            "dwc:kingdom": None, "dcterms:modified": None, "dwc:preparations": None}  # fmt: skip
+    unit = bare | {
+        "abcd:UnitGUID": "https://data.example.org/7", "abcd:RecordBasis": "PreservedSpecimen", "abcd:KindOfUnit": "herbarium sheet",
+        "abcd:DateLastEdited": "2024-01-02", "abcd:SourceInstitutionID": "AM", "abcd:Sex": "female", "dwc:recordedBy": "J. Smith",
+        f"{gathering}DateTime/ISODateTimeBegin": "1902-05-03", f"{gathering}Country/Name": "Peru", f"{gathering}LocalityText": "Lima",
+        f"{gathering}Altitude/MeasurementOrFactText": "300-400 ft", f"{point}LatitudeDecimal": "-12.5",
+        f"{point}LongitudeDecimal": "-77", f"{point}SpatialDatum": "WGS84", f"{gathering}Code": "12", "abcd:DataSet/Title": "A Museum: herbarium",
+    }  # fmt: skip
+    record = {
+        "dwc:occurrenceID": "https://data.example.org/7", "dwc:catalogNumber": None, "dwc:preparations": "herbarium sheet",
+        "dwc:institutionCode": "AM", "dwc:sex": "female", "dwc:recordedBy": "J. Smith", "dwc:eventDate": "1902-05-03",
+        "dwc:country": "Peru", "dwc:locality": "Lima", "dwc:verbatimElevation": "300-400 ft", "dwc:decimalLatitude": "-12.5",
+        "dwc:decimalLongitude": "-77", "dwc:geodeticDatum": "WGS84", "dwc:fieldNumber": "12",
+    }  # fmt: skip
+    name = {"row": 0, "dwc:scientificName": "Puma concolor (Linnaeus, 1771)", "dwc:kingdom": "Animalia"}
+    _, abcd = build(tmp_path, unit, mapping=load_mapping(MAPPINGS / "abcd.yaml"), identifications=[name])
+    _, dwc = build(tmp_path, record, name="dwc")
+    (one,), (other,) = documents(abcd), documents(dwc)
+    for document in (one, other):  # each standard's own names of the identifiers
+        for identifier in document["ods:hasIdentifiers"]:
+            identifier["dcterms:title"] = "physical specimen"
+    assert one == other
