@@ -20,6 +20,7 @@ from dissco_platform.errors import DoiServiceError
 from dissco_platform.sandbox.records import Attributes, Record
 
 _LOCK_SECONDS: Final = 5.0  # a predecessor that was just killed may need a moment to let go of the file
+_KEPT_GROUPS: Final = 100
 _SCHEMA: Final = """
 create table if not exists dois (
     id integer primary key,
@@ -33,6 +34,7 @@ create table if not exists dois (
     published text,
     version integer not null
 );
+create index if not exists dois_by_creation on dois (created, id);
 create table if not exists activities (
     id integer primary key,
     doi text not null,
@@ -76,6 +78,7 @@ class Storage:
         self._pending: dict[str, Record | None] = {}
         self._queue: list[_Write] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._groups: dict[tuple[object, ...], list[tuple[Any, int]]] = {}
 
     def get(self, doi: str) -> Record | None:
         """Return the record of a lower-case DOI as of the latest write, acknowledged or not."""
@@ -109,10 +112,15 @@ class Storage:
         return [(row[0], _record(row[1:])) for row in rows]
 
     def group(self, expression: str, where: str, parameters: Sequence[object]) -> list[tuple[Any, int]]:
-        """Return (value, number of committed records) of an SQL expression of ours."""
-        return self._reader.execute(
-            f"select {expression}, count(*) from dois where {where} group by 1 order by 2 desc", tuple(parameters)
-        ).fetchall()
+        """Return (value, number of committed records) of an SQL expression of ours, kept until the next write."""
+        key = (expression, where, *parameters)
+        if key not in self._groups:
+            if len(self._groups) >= _KEPT_GROUPS:
+                self._groups.clear()
+            self._groups[key] = self._reader.execute(
+                f"select {expression}, count(*) from dois where {where} group by 1 order by 2 desc", tuple(parameters)
+            ).fetchall()
+        return self._groups[key]
 
     def counts(self) -> dict[str, int]:
         """Return the counters of acknowledged writes since the file was made, and the number of DOIs."""
@@ -164,6 +172,7 @@ class Storage:
                 failure: Exception | None = DoiServiceError(f"The sandbox could not store a write: {error}.")
             else:
                 failure = None
+            self._groups.clear()
             for record, doi, _, _, done in batch:
                 if doi and self._pending.get(doi) is record:
                     self._pending.pop(doi, None)
