@@ -18,13 +18,15 @@ from dissco_platform.archives.eml import empty_metadata, read_eml
 from dissco_platform.archives.extensions import CORE_ID, KEY, Extensions, Group, HashIndex
 from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
-from dissco_platform.archives.plan import Part, Plan, TableSet, make_plan, specimens_possible
+from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet, make_plan, specimens_possible
 from dissco_platform.archives.tables import RECORDS, holds_specimens, local_name
 from dissco_platform.archives.tablewriter import RejectWriter, TableWriter, content_parts, id_hash
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
 ASSOCIATED_MEDIA = "dwc:associatedMedia"
+LOOKED_UP = "\x1flooked up"
+KNOWN = "__known"
 METADATA_NAMES = ("eml.xml", "metadata.xml", "metadata.eml.xml")
 
 
@@ -45,6 +47,11 @@ def read_dwca(
             "a dataset needs an Occurrence, MaterialSample or MaterialEntity core, or an Event core with occurrences",
             reason="no_specimens",
         )
+    return read_plan(container, plan, out, limits, progress)
+
+
+def read_plan(container: Container, plan: Plan, out: Path, limits: Limits, progress: Progress | None) -> ParsedArchive:
+    """Read a container by a plan that is already made (also for data packages)."""
     metadata = _metadata(container, plan, limits)
     with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch:
         return _Reading(container, plan, out, Path(scratch), limits, progress=progress).run(metadata)
@@ -85,39 +92,50 @@ class _Reading:
         self.reports: list[FileReport] = []
         self.keys: list[pl.Series] = []
         self.row = 0
-        self.blank_ids = 0
+        self.by_event = False
+        self.event_keys: list[pl.Series] = []
+        self.looked_up: dict[int, pl.DataFrame] = {}
 
     def run(self, metadata: dict[str, Any]) -> ParsedArchive:
-        events: pl.DataFrame | None = None
         core, others = self.plan.core, self.plan.extensions
         if local_name(core.row_type).lower() == "event":
             occurrences = next((one for one in others if holds_specimens(one.row_type)), None)
             if occurrences is not None:
-                events = self._events(core)
                 others = [one for one in others if one is not occurrences]
-                core = TableSet(core.row_type, RECORDS, occurrences.parts)
-                for part in occurrences.parts:
-                    part.report.table = RECORDS
+                core = self._occurrences_of_events(core, occurrences)
         try:
-            columns = self._read_tables(core, others, events)
+            columns = self._read_tables(core, others)
         except BaseException:
             self.rejects.abandon()
             raise
         self.rejects.close()
         return self._finish(metadata, columns)
 
-    def _read_tables(self, core: TableSet, others: list[TableSet], events: pl.DataFrame | None) -> dict[str, list[str]]:
+    def _occurrences_of_events(self, events: TableSet, occurrences: TableSet) -> TableSet:
+        """Make the occurrences of an event core the records; they take their events' terms."""
+        self.by_event = True
+        for part in events.parts:
+            part.report.table = "events"
+        for part in occurrences.parts:
+            part.report.table = RECORDS
+        return TableSet(events.row_type, RECORDS, occurrences.parts, [Lookup(None, events)])
+
+    def _read_tables(self, core: TableSet, others: list[TableSet]) -> dict[str, list[str]]:
         for extension in others:
             self._read_extension(extension)
-        columns = {RECORDS: self._read_core(core, events)}
-        keys = pl.concat(self.keys) if self.keys else pl.Series([], dtype=pl.UInt64)
+        columns = {RECORDS: self._read_core(core)}
+        keys = pl.concat(self.keys) if self.keys else pl.Series(KEY, [], dtype=pl.UInt64)
         self.keys = []
-        index = HashIndex(keys, pl.int_range(keys.len(), dtype=pl.UInt32, eager=True))
+        rows = pl.int_range(keys.len(), dtype=pl.UInt32, eager=True)
+        index = HashIndex(keys, rows)
         filled = keys.len() - keys.null_count()
         if len(index) < filled:
             self.plan.flags.append("duplicate_core_ids")
         if keys.null_count() and filled:
             self.plan.flags.append("records_without_core_id")
+        if self.event_keys:
+            # Rows that hang on an event and not on one of its occurrences go to the event's first record.
+            index = HashIndex(pl.concat([keys, *self.event_keys]), pl.concat([rows, rows]))
         return columns | self.extensions.write(self.out, index, self.rejects)
 
     def _finish(self, metadata: dict[str, Any], columns: dict[str, list[str]]) -> ParsedArchive:
@@ -126,7 +144,7 @@ class _Reading:
         (self.out / "dataset.json").write_bytes(orjson.dumps(metadata, option=orjson.OPT_INDENT_2))
         version = json_version({"content": self.version.hexdigest(), "metadata": metadata})
         return ParsedArchive(
-            kind="dwca",
+            kind=self.plan.kind,
             files=self.reports,
             records=self.row,
             rejects=dict(self.rejects.core),
@@ -180,7 +198,9 @@ class _Reading:
         group = self.extensions.group(extension.row_type, extension.table, terms)
         for part in extension.parts:
             for rows in self._frames(part, terms):
-                frame = rows
+                frame = self._look_up(rows, extension, part, terms)
+                if self.by_event and "dwc:occurrenceID" in terms:
+                    frame = frame.with_columns(pl.coalesce("dwc:occurrenceID", CORE_ID).alias(CORE_ID))
                 nameless = frame.filter(pl.col(CORE_ID).is_null())
                 if nameless.height:
                     part.report.rows_rejected += nameless.height
@@ -190,10 +210,8 @@ class _Reading:
                     group, frame.with_columns(pl.lit(extension.row_type).alias("row_type")), part.report
                 )
 
-    def _read_core(self, core: TableSet, events: pl.DataFrame | None) -> list[str]:
+    def _read_core(self, core: TableSet) -> list[str]:
         terms = core.terms
-        if events is not None:
-            terms = list(dict.fromkeys([*terms, *(c for c in events.columns if c != KEY)]))
         sums = self.extensions.sums()
         media: Group | None = None
         if ASSOCIATED_MEDIA in terms:
@@ -201,19 +219,26 @@ class _Reading:
         self.version.schema(RECORDS, [])
         with TableWriter(self.out, RECORDS, terms, self.limits) as writer:
             for part in core.parts:
-                for rows in self._frames(part, core.terms):
+                for rows in self._frames(part, terms):
                     frame = self._bounded(rows, part)
                     if not frame.height:
                         continue
-                    if events is not None:
-                        frame = self._with_event(frame, events, part, terms)
-                    numbered = self._number(frame, terms, sums)
+                    frame = self._look_up(frame, core, part, terms)
+                    numbered = self._number(self._own_id(frame, terms), terms, sums)
                     writer.write(numbered)
                     if media is not None:
                         links = associated_media(numbered)
                         if links.height:
                             self.extensions.add_numbered(media, links)
             return list(writer.schema)
+
+    def _own_id(self, frame: pl.DataFrame, terms: list[str]) -> pl.DataFrame:
+        """Occurrences of an event core: keep the event's hash aside; the core id is the occurrence's own."""
+        if not self.by_event:
+            return frame
+        self.event_keys.append(frame.select(id_hash(CORE_ID).alias(KEY))[KEY])
+        identity = pl.col("dwc:occurrenceID") if "dwc:occurrenceID" in terms else pl.lit(None, dtype=pl.String)
+        return frame.with_columns(identity.alias(CORE_ID))
 
     def _bounded(self, frame: pl.DataFrame, part: Part) -> pl.DataFrame:
         if self.limits.max_rows is None or self.row + frame.height <= self.limits.max_rows:
@@ -234,6 +259,8 @@ class _Reading:
         hanging: pl.Expr = pl.lit(0, dtype=pl.UInt64)
         if sums is not None:
             hanging = pl.lit(sums.find(keys)).fill_null(0)
+            if self.by_event:
+                hanging = hanging + pl.lit(sums.find(self.event_keys[-1])).fill_null(0)
         numbered = frame.rename({CORE_ID: "core_id"}).with_columns(
             pl.int_range(self.row, self.row + frame.height, dtype=pl.Int64).alias("row"),
             fingerprint([*content_parts(terms), hanging]).alias("fingerprint"),
@@ -242,29 +269,34 @@ class _Reading:
         self.row += frame.height
         return numbered
 
-    def _events(self, core: TableSet) -> pl.DataFrame:
-        """Return all events with the hash of their id; of two with one id the first counts."""
-        terms = core.terms
-        frames = []
-        for part in core.parts:
-            part.report.table = "events"
-            frames += list(self._frames(part, terms))
-        events = pl.concat(frames) if frames else pl.DataFrame(schema={CORE_ID: pl.String()})
-        events = events.with_columns(id_hash(CORE_ID).alias(KEY)).drop_nulls(KEY)
-        return events.unique(KEY, keep="first", maintain_order=True).select(KEY, *terms)
+    def _look_up(self, frame: pl.DataFrame, rows: TableSet, part: Part, terms: list[str]) -> pl.DataFrame:
+        """Give rows the terms of the tables they refer to, where they have no value of their own."""
+        for lookup in rows.lookups:
+            table = self._table(lookup.table)
+            column = CORE_ID if lookup.column is None else lookup.column
+            joined = frame.with_columns(id_hash(column).alias(KEY)).join(
+                table, on=KEY, how="left", suffix=LOOKED_UP, maintain_order="left"
+            )
+            if joined.filter(pl.col(KEY).is_not_null() & pl.col(KNOWN).is_null()).height:
+                part.report.flag("event_absent" if lookup.column is None else "reference_absent")
+            both = [term for term in terms if f"{term}{LOOKED_UP}" in joined.columns]
+            joined = joined.with_columns(pl.coalesce(term, f"{term}{LOOKED_UP}").alias(term) for term in both)
+            frame = joined.select(frame.columns)
+        return frame
 
-    def _with_event(self, frame: pl.DataFrame, events: pl.DataFrame, part: Part, terms: list[str]) -> pl.DataFrame:
-        """Give occurrences their event's terms where they have no value of their own; the id is the occurrence's."""
-        joined = frame.with_columns(id_hash(CORE_ID).alias(KEY)).join(
-            events.with_columns(pl.lit(value=True).alias("__known")),
-            on=KEY, how="left", suffix="\x1fevent", maintain_order="left",
-        )  # fmt: skip
-        if joined["__known"].null_count():
-            part.report.flag("event_absent")
-        both = [t for t in terms if f"{t}\x1fevent" in joined.columns]
-        joined = joined.with_columns(pl.coalesce(t, f"{t}\x1fevent").alias(t) for t in both)
-        identity = pl.col("dwc:occurrenceID") if "dwc:occurrenceID" in terms else pl.lit(None, dtype=pl.String)
-        return joined.with_columns(identity.alias(CORE_ID)).select(CORE_ID, "source_file", SOURCE_LINE, *terms)
+    def _table(self, table: TableSet) -> pl.DataFrame:
+        """Return a table that others refer to, with the hash of its rows' ids; of two with one id the first counts."""
+        if id(table) not in self.looked_up:
+            terms = table.terms
+            frames = [
+                self._look_up(rows, table, part, terms) for part in table.parts for rows in self._frames(part, terms)
+            ]
+            whole = pl.concat(frames).with_columns(id_hash(CORE_ID).alias(KEY)).drop_nulls(KEY) if frames else None
+            if whole is None:
+                whole = pl.DataFrame(schema={KEY: pl.UInt64(), **dict.fromkeys(terms, pl.String())})
+            whole = whole.unique(KEY, keep="first", maintain_order=True).select(KEY, *terms)
+            self.looked_up[id(table)] = whole.with_columns(pl.lit(value=True).alias(KNOWN))
+        return self.looked_up[id(table)]
 
 
 def _value(term: str, named: dict[str, str], defaults: dict[str, str]) -> pl.Expr:

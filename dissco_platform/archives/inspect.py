@@ -224,6 +224,7 @@ FLAG_SENTENCES: dict[str, str] = {
     "record_count_differs": "A response holds another number of units than it states.",
     "provider_error": "The provider reported an error.",
     "malformed_xml": "An XML document is broken off or not well-formed.",
+    "reference_absent": "Some rows point at a row of another table that is not there.",
     "event_absent": "Some occurrences name an event that the archive does not have.",
     "several_datasets": "The documents hold several datasets.",
     "row_type_missing": "meta.xml does not say what the rows are.",

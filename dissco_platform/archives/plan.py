@@ -58,11 +58,21 @@ class TableSet:
     row_type: str
     table: str
     parts: list[Part]
+    lookups: list["Lookup"] = field(default_factory=list)
 
     @property
     def terms(self) -> list[str]:
-        """The columns of all files."""
-        return list(dict.fromkeys(term for part in self.parts for term in part.terms))
+        """The columns of all files, and of the tables they refer to."""
+        own = [term for part in self.parts for term in part.terms]
+        return list(dict.fromkeys([*own, *(term for lookup in self.lookups for term in lookup.table.terms)]))
+
+
+@dataclass
+class Lookup:
+    """A table whose rows add their terms to rows that name them in `column` (None: in their core id)."""
+
+    column: str | None
+    table: TableSet
 
 
 @dataclass
@@ -73,6 +83,7 @@ class Plan:
     extensions: list[TableSet]
     metadata: str | None = None
     flags: list[str] = field(default_factory=list)
+    kind: str = "dwca"
 
 
 def make_plan(container: Container, limits: Limits) -> Plan:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from dissco_platform.archives.abcd import abcd_members, read_abcd
 from dissco_platform.archives.container import open_container
-from dissco_platform.archives.dwca import read_dwca
+from dissco_platform.archives.datapackage import is_data_package, plan_package
+from dissco_platform.archives.dwca import read_dwca, read_plan
 from dissco_platform.archives.model import DEFAULT_LIMITS, Limits, ParsedArchive, Progress
 
 
@@ -22,6 +23,8 @@ def read_any(
         ArchiveError: with a `reason` code.
     """
     with open_container(path, limits) as container:
+        if is_data_package(container):
+            return read_plan(container, plan_package(container, limits), out, limits, progress)
         if container.find("meta.xml") is None:
             pages = abcd_members(container)
             if pages:
