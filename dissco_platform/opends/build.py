@@ -7,7 +7,6 @@ the previous build, and the rendering of the rest with their media. What one bat
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
@@ -16,10 +15,20 @@ import polars as pl
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.identity_columns import identity
 from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.media import media_links, render_media
+from dissco_platform.opends.outputs import (
+    DOCUMENTS,
+    MEDIA,
+    REJECTS,
+    SPECIMENS,
+    BuildReport,
+    other_specimen_ids,
+    write_documents,
+)
 from dissco_platform.opends.schema import problems
-from dissco_platform.opends.specimens import EXTENSIONS, Batch, build_batch, identity
+from dissco_platform.opends.specimens import EXTENSIONS, Batch, build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import read_names
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
@@ -32,57 +41,6 @@ SPECIMENS_A_BUCKET = 400_000
 DOCUMENTS_A_BUCKET = 40_000
 
 Progress = Callable[[str, int], None]
-
-SPECIMENS: dict[str, pl.DataType] = {
-    "row": pl.Int64(), "source_file": pl.String(), "source_line": pl.Int64(), "catalogNumber": pl.String(),
-    "occurrenceID": pl.String(), "physicalSpecimenID": pl.String(), "physicalSpecimenIDType": pl.String(),
-    "normalisedPhysicalSpecimenID": pl.String(), "input_hash": pl.String(), "content_hash": pl.String(),
-    "doi_only": pl.Boolean(), "doi_only_reason": pl.String(), "licence": pl.String(), "mids_level": pl.Int8(),
-    "mids_missing": pl.List(pl.String()), "match_type": pl.String(), "accepted_by": pl.String(),
-    "specimen_name": pl.String(), "topicDiscipline": pl.String(), "topicDomain": pl.String(), "topicOrigin": pl.String(),
-    "topicCategory": pl.String(), "livingOrPreserved": pl.String(), "is_marked_as_type": pl.Boolean(),
-    "basisOfRecord": pl.String(), "modified": pl.String(), "otherSpecimenIds": pl.String(),
-    "media_keys": pl.List(pl.String()), "batch": pl.String(),
-}  # fmt: skip
-DOCUMENTS: dict[str, pl.DataType] = {"content_hash": pl.String(), "content": pl.String(), "relationships": pl.String()}
-MEDIA: dict[str, pl.DataType] = {
-    "media_key": pl.String(), "accessURI": pl.String(), "media_type": pl.String(), "format": pl.String(),
-    "licence": pl.String(), "rights_holder": pl.String(), "doi_only": pl.Boolean(), "input_hash": pl.String(),
-    "content_hash": pl.String(), "specimen_ids": pl.List(pl.String()), "batch": pl.String(),
-}  # fmt: skip
-REJECTS: dict[str, pl.DataType] = {
-    "row": pl.Int64(), "source_file": pl.String(), "source_line": pl.Int64(), "reason": pl.String(),
-    "message": pl.String(), "core_id": pl.String(),
-}  # fmt: skip
-
-
-@dataclass
-class BuildReport:
-    """What a build made. `records` = `specimens` + the sum of `rejects`."""
-
-    records: int = 0
-    specimens: int = 0
-    rendered: int = 0
-    carried_over: int = 0
-    doi_only: int = 0
-    documents: int = 0
-    media: int = 0
-    media_rendered: int = 0
-    media_doi_only: int = 0
-    rejects: dict[str, int] = field(default_factory=dict)
-    media_rejects: dict[str, int] = field(default_factory=dict)
-    mids_levels: dict[str, int] = field(default_factory=dict)
-    disciplines: dict[str, int] = field(default_factory=dict)
-    match_types: dict[str, int] = field(default_factory=dict)
-    accepted_by: dict[str, int] = field(default_factory=dict)
-    doi_only_reasons: dict[str, int] = field(default_factory=dict)
-    unmatched: dict[str, dict[str, int]] = field(default_factory=dict)
-    invalid: dict[str, int] = field(default_factory=dict)
-    data_version: str = ""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the report as plain data."""
-        return asdict(self)
 
 
 def build_specimens(
@@ -196,12 +154,9 @@ class _Build:
 
     def _keys(self, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
         frame = identity(records, self.mapping, self.context)
-        hashes = self._name_hashes(records, start, end)
-        return frame.with_columns(
-            fingerprint([pl.col("fingerprint"), pl.lit(self.inputs), hashes, pl.lit(str(self.data_prefix))]).alias(
-                "input_hash"
-            )
-        ).drop("fingerprint")
+        frame = frame.with_columns(self._name_hashes(records, start, end).alias("names"))
+        parts: list[str | pl.Expr] = ["fingerprint", pl.lit(self.inputs), "names", pl.lit(str(self.data_prefix))]
+        return frame.with_columns(fingerprint(parts).alias("input_hash")).drop("fingerprint", "names")
 
     def _name_hashes(self, records: pl.DataFrame, start: int, end: int) -> pl.Series:
         """Return what the name matching found for each record and its identifications, as text."""
@@ -335,8 +290,8 @@ class _Build:
         full = built.filter(~pl.col("doi_only"))
         bad = list(problems("ods:DigitalSpecimen", full["content"].to_list(), full["relationships"].to_list()))
         if bad:
-            rows = full["row"].gather([at for at, _ in bad])
-            why = pl.DataFrame({"row": rows, "message": [message for _, message in bad]})
+            refused = full["row"].gather([at for at, _ in bad])
+            why = pl.DataFrame({"row": refused, "message": [message for _, message in bad]})
             self._reject(full.join(why, on="row", how="inner").with_columns(pl.lit("invalid_document").alias("reason")))
             built = built.join(why, on="row", how="anti", maintain_order="left")
             full = full.join(why, on="row", how="anti", maintain_order="left")
@@ -384,7 +339,7 @@ class _Build:
         self.report.match_types = dict(counts["match_type"].most_common())
         self.report.accepted_by = dict(counts["accepted_by"].most_common())
         self.report.doi_only_reasons = dict(counts["doi_only_reason"].most_common())
-        self.report.documents = _write_documents(self.out / "documents.parquet", documents)
+        self.report.documents = write_documents(self.out / "documents.parquet", documents)
 
     # --- media --------------------------------------------------------------------------------------------------
 
@@ -456,7 +411,7 @@ class _Build:
         out.close()
         self.report.media = out.rows
         self.report.media_rejects = dict(invalid)
-        _write_documents(self.out / "media_documents.parquet", documents)
+        write_documents(self.out / "media_documents.parquet", documents)
 
     def _summarise(self) -> None:
         report = self.report
@@ -470,33 +425,4 @@ class _Build:
         report.data_version = json_version({"content": self.version.hexdigest(), "rejects": report.rejects})
 
 
-def _write_documents(path: Path, documents: Spill) -> int:
-    out = ParquetOut(path, DOCUMENTS, 1_000)
-    for frame in documents.drain():
-        out.write(frame.unique("content_hash", maintain_order=True).sort("content_hash"))
-    out.close()
-    return out.rows
-
-
-def other_specimen_ids(built: pl.DataFrame) -> pl.Series:
-    """Return the identifiers of a specimen for its PID record: JSON list of identifierType, identifierValue, resolvable."""
-    parts = []
-    for title, name in (
-        ("physicalSpecimenID", "physicalSpecimenID"),
-        ("catalogNumber", "catalogNumber"),
-        ("occurrenceID", "occurrenceID"),
-    ):
-        value = pl.col(name)
-        quoted = value.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
-        item = pl.concat_str(
-            pl.lit(f'{{"identifierType":"{title}","identifierValue":"'), quoted, pl.lit('","resolvable":'),
-            pl.when(value.str.contains("^(?i)https?://")).then(pl.lit("true")).otherwise(pl.lit("false")), pl.lit("}"),
-        )  # fmt: skip
-        parts.append(
-            item if name == "physicalSpecimenID" else pl.when(value != pl.col("physicalSpecimenID")).then(item)
-        )
-    return built.select(
-        pl.concat_str(pl.lit("["), pl.concat_str(parts, separator=",", ignore_nulls=True), pl.lit("]")).alias(
-            "otherSpecimenIds"
-        )
-    )["otherSpecimenIds"]
+__all__ = ["BuildReport", "build_specimens"]

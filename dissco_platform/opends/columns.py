@@ -62,7 +62,7 @@ def escaped(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _coalesced(columns: object, available: Collection[str]) -> pl.Expr | None:
-    listed = columns if isinstance(columns, list) else [columns]
+    listed = [str(column) for column in (columns if isinstance(columns, list) else [columns])]
     present = [pl.col(column) for column in listed if column in available]
     if not present:
         return None
@@ -221,7 +221,7 @@ def checked(result: pl.DataFrame, owner: str, findings: Findings) -> pl.DataFram
 
 def list_items(frame: pl.DataFrame, rule: ListRule) -> pl.Series | None:
     """Return the objects of a list rule as JSON text without brackets, one row a record; None where nothing feeds it."""
-    columns = []
+    columns: list[pl.Series] = []
     for entry in rule.entries:
         column = _MAKERS[rule.of](frame, entry)
         if column is not None:

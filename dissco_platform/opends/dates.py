@@ -16,7 +16,8 @@ LATEST_YEAR = 2100
 # Month names and abbreviations, three letters or more, accents removed: English, German, French, Spanish, Portuguese,
 # Italian, Dutch, Danish/Norwegian, Swedish, Polish, Czech, Finnish, Latin.
 _MONTH_NAMES: dict[int, str] = {
-    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden tammikuu styczen stycznia",
+    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden"
+    " tammikuu styczen stycznia",
     2: "feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego",
     3: "mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca",
     4: "apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia",
@@ -48,7 +49,10 @@ _NUMERIC = re.compile(
 _MONTH_YEAR = re.compile(r"^(?P<m>\d{1,2})[-/.\\](?P<y>\d{4})$")
 _ORDINAL_DAY = re.compile(r"^(?P<y>\d{4})-(?P<n>\d{3})$")
 _WORD = r"[^\W\d_]+"
-_DAY_NAME = re.compile(rf"^(?P<d>\d{{1,2}})\s*(?:st|nd|rd|th|º|°|er)?[\s.,/_-]*(?:de\s+)?(?P<w>{_WORD})[\s.,/_-]*(?:de\s+|del\s+)?(?P<y>\d{{4}})$")  # fmt: skip
+_DAY_NAME = re.compile(
+    rf"^(?P<d>\d{{1,2}})\s*(?:st|nd|rd|th|º|°|er)?[\s.,/_-]*(?:de\s+)?(?P<w>{_WORD})[\s.,/_-]*(?:de\s+|del\s+)?"
+    r"(?P<y>\d{4})$"
+)
 _NAME_DAY = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s.,/_-]+(?P<y>\d{{4}})$")
 _YEAR_NAME_DAY = re.compile(rf"^(?P<y>\d{{4}})[\s.,/_-]*(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})?$")
 _NAME_YEAR = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?:de\s+)?(?P<y>\d{{4}})$")
@@ -92,7 +96,9 @@ class DateInterval:
         return int(self.start[:size].rsplit("-", 1)[-1])
 
 
-def _moment(year: int, month: int | None = None, day: int | None = None, match: re.Match[str] | None = None) -> str | None:  # fmt: skip
+def _moment(
+    year: int, month: int | None = None, day: int | None = None, match: re.Match[str] | None = None
+) -> str | None:
     if not EARLIEST_YEAR <= year <= LATEST_YEAR:
         return None
     if not month:
@@ -128,15 +134,15 @@ def _single(text: str, order: str | None) -> str | None:
     if match := (_ISO.match(text) or _COMPACT.match(text) or _YMD.match(text)):
         return _moment(int(match["y"]), int(match["m"] or 0), int(match["d"] or 0), match)
     if match := _ORDINAL_DAY.match(text):
-        first = date(int(match["y"]), 1, 1)
-        if not EARLIEST_YEAR <= first.year <= LATEST_YEAR or not 1 <= int(match["n"]) <= 366:
+        new_year = date(max(int(match["y"]), 1), 1, 1)
+        if not EARLIEST_YEAR <= new_year.year <= LATEST_YEAR or not 1 <= int(match["n"]) <= 366:
             return None
-        return date.fromordinal(first.toordinal() + int(match["n"]) - 1).isoformat()
+        return date.fromordinal(new_year.toordinal() + int(match["n"]) - 1).isoformat()
     if match := _NUMERIC.match(text):
         first, second, year = int(match["a"]), int(match["b"]), int(match["y"])
         day_first, month_first = _moment(year, second, first, match), _moment(year, first, second, match)
         if 0 in (first, second):
-            return _moment(year, max(first, second)) if first == 0 or second == 0 else None
+            return _moment(year, max(first, second))
         if order == "DMY":
             return day_first
         if order == "MDY":
@@ -197,7 +203,13 @@ def _completed(first: str, last: str) -> str:
     return last
 
 
-def date_of(text: str | None, year: str | None = None, month: str | None = None, day: str | None = None, order: str | None = None) -> DateInterval | None:  # fmt: skip
+def date_of(
+    text: str | None,
+    year: str | None = None,
+    month: str | None = None,
+    day: str | None = None,
+    order: str | None = None,
+) -> DateInterval | None:
     """Return the date stated by a text and by its parts; where they contradict each other, what they agree on.
 
     The text wins while the parts are inside it; a text that cannot be read leaves the parts; a contradiction in month
@@ -231,3 +243,13 @@ def _from_parts(year: str | None, month: str | None, day: str | None) -> DateInt
         or _moment(int(matched[1]))
     )
     return DateInterval(text, text) if text else None
+
+
+def first_day_of_year(interval: DateInterval) -> int | None:
+    """Return the number of the first day in its year (1–366) where a day is stated."""
+    return interval.first_day.timetuple().tm_yday if len(interval.start) > 7 else None
+
+
+def last_day_of_year(interval: DateInterval) -> int | None:
+    """Return the number of the last day in its year (1–366) where a day is stated."""
+    return interval.last_day.timetuple().tm_yday if len(interval.end) > 7 else None

@@ -142,7 +142,7 @@ def _merged(frame: pl.DataFrame) -> pl.DataFrame:
     same = rows.select("row", "name_key", "line").join(core.select(key), on=key, how="semi")
     first = same.group_by(key, maintain_order=True).agg(pl.col("line").min())
     told = first.select(key)
-    fill = [column for column in _content(frame)]
+    fill = _content(frame)
     merged = rows.join(first.with_columns(pl.lit(value=True).alias("same")), on=[*key, "line"], how="left").join(
         core.select(*key, *(pl.col(column).alias(f"core {column}") for column in fill)), on=key, how="left"
     )

@@ -24,13 +24,33 @@ _VERSION = re.compile(r"(?<![\d.])([1-4])[._]?([05])(?![\d])")
 
 # Phrases, most restrictive first, in the languages of the collections' notices: (pattern, SPDX without version).
 _PHRASES: tuple[tuple[str, str], ...] = (
-    (r"non[\s-]?commercial.*(?:no[\s-]?deriv)|nicht[\s-]?kommerziell.*keine bearbeitung|pas d.?utilisation commerciale.*pas de modification", "CC-BY-NC-ND"),
-    (r"non[\s-]?commercial.*share[\s-]?alike|nicht[\s-]?kommerziell.*gleichen bedingungen|no comercial.*compartir", "CC-BY-NC-SA"),
-    (r"attribution.*non[\s-]?commercial|namensnennung.*nicht[\s-]?kommerziell|by[\s-]?nc\b|attribution.*pas d.?utilisation commerciale|reconocimiento.*no comercial|naamsvermelding.*niet[\s-]?commercieel", "CC-BY-NC"),
-    (r"attribution.*share[\s-]?alike|namensnennung.*gleichen bedingungen|weitergabe unter gleichen|partage dans les m|compartir ?igual|gelijk delen", "CC-BY-SA"),
+    (
+        r"non[\s-]?commercial.*(?:no[\s-]?deriv)|nicht[\s-]?kommerziell.*keine bearbeitung"
+        r"|pas d.?utilisation commerciale.*pas de modification",
+        "CC-BY-NC-ND",
+    ),
+    (
+        r"non[\s-]?commercial.*share[\s-]?alike|nicht[\s-]?kommerziell.*gleichen bedingungen|no comercial.*compartir",
+        "CC-BY-NC-SA",
+    ),
+    (
+        r"attribution.*non[\s-]?commercial|namensnennung.*nicht[\s-]?kommerziell|by[\s-]?nc\b"
+        r"|attribution.*pas d.?utilisation commerciale|reconocimiento.*no comercial"
+        r"|naamsvermelding.*niet[\s-]?commercieel",
+        "CC-BY-NC",
+    ),
+    (
+        r"attribution.*share[\s-]?alike|namensnennung.*gleichen bedingungen|weitergabe unter gleichen"
+        r"|partage dans les m|compartir ?igual|gelijk delen",
+        "CC-BY-SA",
+    ),
     (r"attribution.*no[\s-]?deriv|namensnennung.*keine bearbeitung", "CC-BY-ND"),
-    (r"creative ?commons[\W_]*attribution|attribution[\s\d.]*international|namensnennung|naamsvermelding|reconocimiento|\battribution 4", "CC-BY"),
-)  # fmt: skip
+    (
+        r"creative ?commons[\W_]*attribution|attribution[\s\d.]*international|namensnennung|naamsvermelding"
+        r"|reconocimiento|\battribution 4",
+        "CC-BY",
+    ),
+)
 _CLOSED = re.compile(
     r"all rights reserved|alle rechte vorbehalten|tous droits r[ée]serv|nicht[\s-]?kommerziell|non[\s-]?commercial"
     r"|not[\s-]for[\s-]profit|todos los derechos|copyright|©|\(c\)",

@@ -20,8 +20,11 @@ from dissco_platform.opends.transforms import TRANSFORMS
 from dissco_platform.provenance import json_version
 
 TABLES = frozenset(
-    "records identifications media measurements relationships references ages identifiers vernaculars genomics agents".split()
-)
+    {
+        "records", "identifications", "media", "measurements", "relationships", "references", "ages", "identifiers",
+        "vernaculars", "genomics", "agents", "types",
+    }
+)  # fmt: skip
 _COLUMN = re.compile(
     r"^(?:(?:dwc|dwciri|dcterms|dc|dctype|ac|gbif|chrono|ggbn|obis|xmp|xmpRights|exif|photoshop|Iptc4xmpExt|geo|eol|col|mixs"
     r"|geoext|eco|abcd|efg|dwcdp|verbatim|dataset|tdwg):\S.*|https?://\S+|core_id)$"
@@ -200,7 +203,7 @@ def _read(path: Path) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[Place,
     """Return a YAML file as plain data, with the place (file, line) of every value."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except FileNotFoundError:
         raise MappingError(f"mapping {path} does not exist") from None
     except yaml.YAMLError as error:
@@ -236,7 +239,7 @@ def _plain(node: yaml.Node, place: Place, path: Path, lines: dict[Place, str]) -
         return [_plain(item, (*place, at), path, lines) for at, item in enumerate(node.value)]
     if node.tag == "tag:yaml.org,2002:timestamp":
         return node.value  # dates in mappings are text
-    return yaml.constructor.SafeConstructor().construct_object(node)  # type: ignore[no-untyped-call]
+    return yaml.constructor.SafeConstructor().construct_object(node)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -264,10 +267,9 @@ def _compile(
                     near = ", ".join(sorted(classes[owner]))
                     raise MappingError(f"{at}: {owner} has no term {name!r}; it has {near}")
                 term = classes[owner][name]
-                if term.filled == "publication" or name == "@type":
-                    # dcterms:modified is the source's date here: MIDS asks for it, the published one is ours
-                    if name != "dcterms:modified":
-                        raise MappingError(f"{at}: {name!r} is filled at publication and cannot be mapped")
+                # dcterms:modified is the source's date here: MIDS asks for it, the published one is ours
+                if (term.filled == "publication" or name == "@type") and name != "dcterms:modified":
+                    raise MappingError(f"{at}: {name!r} is filled at publication and cannot be mapped")
                 compiled = _list_rule(term, rule, at) if term.nested else _rule(term, rule, at)
                 block[name] = compiled
     return blocks
@@ -330,7 +332,7 @@ def _check_value(term: Term, value: Any, key: str, at: str) -> None:
         raise MappingError(f"{at}: {key} of {term.name!r} must be a {kind}; got {value!r} (quote text in YAML)")
     if term.enum and value not in term.enum:
         raise MappingError(f"{at}: {key} of {term.name!r} must be one of {', '.join(term.enum)}; got {value!r}")
-    if term.pattern and not re.match(term.pattern, value):
+    if term.pattern and not re.match(term.pattern, str(value)):
         raise MappingError(f"{at}: {key} of {term.name!r} must match {term.pattern}; got {value!r}")
 
 
@@ -361,11 +363,12 @@ def _check_column(column: Any, at: str) -> None:
 def _steps(value: Any, at: str) -> tuple[Step, ...]:
     steps = []
     for item in _listed(value):
-        name, params = (item, {}) if isinstance(item, str) else next(iter(item.items()), ("", {}))
+        name, given = next(iter(item.items()), ("", None)) if isinstance(item, dict) else (str(item), None)
+        params: dict[str, Any] = given or {}
         if name not in TRANSFORMS:
             raise MappingError(f"{at}: there is no transform {name!r}; there are {', '.join(sorted(TRANSFORMS))}")
         known = TRANSFORMS[name].parameters
-        unknown = set(params or {}) - set(known)
+        unknown = set(params) - set(known)
         if unknown:
             allowed = ", ".join(sorted(known)) or "none"
             raise MappingError(
@@ -373,10 +376,10 @@ def _steps(value: Any, at: str) -> tuple[Step, ...]:
             )
         if "pattern" in known:
             try:  # Polars runs the pattern, so Polars (Rust's regex syntax) judges it
-                pl.Series([""]).str.contains(str((params or {}).get("pattern", "")))
+                pl.Series([""]).str.contains(str(params.get("pattern", "")))
             except pl.exceptions.ComputeError as error:
                 raise MappingError(f"{at}: pattern of {name!r} is no regular expression: {error}") from None
-        steps.append(Step(name, tuple(sorted((params or {}).items()))))
+        steps.append(Step(name, tuple(sorted(params.items()))))
     return tuple(steps)
 
 

@@ -26,6 +26,9 @@ FORMATS = {
     "ogg": "audio/ogg", "mp4": "video/mp4", "mov": "video/quicktime", "avi": "video/x-msvideo", "pdf": "application/pdf",
     "glb": "model/gltf-binary", "stl": "model/stl",
 }  # fmt: skip
+_RIGHTS_OWNER = (
+    r'"schema:name":"((?:[^"\\]|\\.)*)","ods:hasRoles":\[\{"@type":"schema:Role","schema:roleName":"rights-owner"'
+)
 LINKS = {"row": pl.Int64, "at": pl.Int64, "source": pl.String, "accessURI": pl.String, "media_key": pl.String}
 
 
@@ -123,7 +126,7 @@ def _derived(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
         pl.coalesce("spdx", "dcterms:rights").alias("licence"),
         (~pl.col("open").fill_null(value=False) | context.doi_only).alias("doi_only"),
         pl.coalesce("url", "dcterms:rights").alias("dcterms:rights"),
-        pl.col("ods:hasAgents").str.extract(r'"schema:name":"((?:[^"\\]|\\.)*)","ods:hasRoles":\[\{"@type":"schema:Role","schema:roleName":"rights-owner"', 1).alias("rights_holder"),
+        pl.col("ods:hasAgents").str.extract(_RIGHTS_OWNER, 1).alias("rights_holder"),
     )  # fmt: skip
 
 
@@ -155,7 +158,8 @@ def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
         separator=",",
         ignore_nulls=True,
     )
-    return whole.with_columns(content.alias("content"), pl.concat_str(pl.lit("["), relationships, pl.lit("]")).alias("relationships")).select(
+    listed = pl.concat_str(pl.lit("["), relationships, pl.lit("]"))
+    return whole.with_columns(content.alias("content"), listed.alias("relationships")).select(
         "row", "media_key", "accessURI", pl.col("dcterms:type").alias("media_type"), pl.col("dcterms:format").alias("format"),
         "licence", "rights_holder", "doi_only", "content", "relationships",
         fingerprint(["content", "relationships"]).alias("content_hash"),

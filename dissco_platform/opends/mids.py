@@ -43,7 +43,9 @@ _GEO = (GEOLOGY, PALAEONTOLOGY)
 ELEMENTS: tuple[Element, ...] = (
     Element("PhysicalSpecimenID", 0, _ALL, _any("Specimen|ods:physicalSpecimenID")),
     Element("Organization", 0, _ALL, _any("Specimen|ods:organisationID", "Specimen|ods:organisationCode")),
-    Element("Name", 1, _ALL, _any("name", "vernacularName", "verbatimIdentification", "scientificNameID", "Specimen|dwc:organismName")),
+    Element("Name", 1, _ALL, _any(
+        "name", "vernacularName", "verbatimIdentification", "scientificNameID", "Specimen|dwc:organismName",
+    )),
     Element("ObjectType", 1, _ALL, _any("Specimen|dwc:preparations")),
     Element("License", 1, _ALL, _any("licence")),
     Element("Modified", 1, _ALL, _any("modified")),

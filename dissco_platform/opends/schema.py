@@ -89,9 +89,9 @@ def problems(owner: str, contents: Sequence[str], relationships: Sequence[str]) 
             yield at, f"not JSON: {error}"
             continue
         if not validator.is_valid(document):
-            error = next(iter(validator.iter_errors(document)))
-            path = "/".join(str(step) for step in error.instance_path) or "document"
-            yield at, f"{path}: {error.message[:300]}"
+            first = next(iter(validator.iter_errors(document)))
+            path = "/".join(str(step) for step in first.instance_path) or "document"
+            yield at, f"{path}: {first.message[:300]}"
 
 
 def placeholder_document(owner: str, content: str, relationships: str) -> dict[str, Any]:

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dissco_platform.identity.keys import normalised_physical_specimen_id
 from dissco_platform.opends.columns import Findings, evaluate, list_items, relationship_item
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identifications import identify
-from dissco_platform.opends.identifiers import physical_id_type
+from dissco_platform.opends.identifiers import gupri_level, identifier_type
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.render import gathered, objects
 from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
-from dissco_platform.opends.topics import NOT_SPECIMENS, TOPIC_TERMS, with_topics
+from dissco_platform.opends.topics import TOPIC_TERMS, with_topics
 from dissco_platform.opends.transforms import distinct
 from dissco_platform.provenance import fingerprint
 
@@ -40,11 +39,6 @@ RECORD_LISTS = (
     ("ods:ChronometricAge", "ods:hasChronometricAges"),
     ("ods:SpecimenPart", "ods:hasSpecimenParts"),
 )
-IDENTITY = {
-    "row": pl.Int64, "source_file": pl.String, "source_line": pl.Int64, "core_id": pl.String, "fingerprint": pl.String,
-    "physicalSpecimenID": pl.String, "physicalSpecimenIDType": pl.String, "normalisedPhysicalSpecimenID": pl.String,
-    "basis": pl.String, "reason": pl.String, "message": pl.String,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,57 +47,6 @@ class Batch:
 
     records: pl.DataFrame
     extensions: dict[str, pl.DataFrame]
-
-
-def identity(records: pl.DataFrame, mapping: Mapping, context: DatasetContext) -> pl.DataFrame:
-    """Return one row a record with the columns of IDENTITY; `reason` is null where the record is accepted so far."""
-    rules = {
-        name: rule
-        for name, rule in mapping.block(SPECIMEN, "records").items()
-        if name in {"ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"}
-    }
-    small = Mapping(mapping.name, {}, {(SPECIMEN, "records"): rules}, mapping.vocabulary_folder)
-    findings = Findings()
-    values = evaluate(records, small, SPECIMEN, "records", findings)
-    for name in ("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"):
-        if name not in values.columns:
-            values = values.with_columns(pl.Series(name, [None] * records.height, dtype=pl.String))
-    institution = (
-        records["dwc:institutionCode"]
-        if "dwc:institutionCode" in records.columns
-        else pl.Series([None] * records.height, dtype=pl.String)
-    )
-    frame = pl.concat(
-        [
-            records.select("row", "source_file", "source_line", "core_id", "fingerprint"),
-            values.select("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"),
-            institution.alias("institution").to_frame(),
-        ],
-        how="horizontal",
-    )
-    identifier = pl.col("ods:physicalSpecimenID")
-    kind = pl.coalesce("ods:physicalSpecimenIDType", physical_id_type(identifier, pl.col("institution")))
-    frame = frame.with_columns(kind.alias("kind"))
-    key = normalised_physical_specimen_id(identifier, pl.col("kind"), context.source_system_id)
-    frame = frame.with_columns(key.alias("key"))
-    basis = pl.col("dwc:basisOfRecord")
-    reason = (
-        pl.when(pl.col("key").is_null()).then(pl.lit("missing_identifier"))
-        .when(basis.is_in(NOT_SPECIMENS)).then(pl.lit("not_a_specimen"))
-    )  # fmt: skip
-    message = (
-        pl.when(pl.col("key").is_null())
-        .then(pl.lit("none of the columns mapped to ods:physicalSpecimenID has a value"))
-        .when(basis.is_in(NOT_SPECIMENS))
-        .then(pl.concat_str(pl.lit("basisOfRecord says "), basis))
-    )
-    return frame.select(
-        "row", "source_file", "source_line", "core_id", "fingerprint",
-        identifier.alias("physicalSpecimenID"),
-        pl.col("kind").alias("physicalSpecimenIDType"),
-        pl.col("key").alias("normalisedPhysicalSpecimenID"),
-        basis.alias("basis"), reason.alias("reason"), message.alias("message"),
-    )  # fmt: skip
 
 
 def build_batch(
@@ -161,7 +104,6 @@ def _facts(
 ) -> pl.DataFrame:
     """Return what is derived for the specimen as a whole, and its row of the specimens table."""
     height = records.height
-    specimen, event = columns[SPECIMEN], columns[EVENT]
 
     def col(owner: str, name: str, dtype: type[pl.DataType] = pl.String) -> pl.Series:
         series = _column(columns[owner], name, dtype)
@@ -190,7 +132,10 @@ def _facts(
         )),
         who["matchType"].alias("match_type"), who["identifierID"].fill_null(value=False), who["items"].alias("identifications"),
         pl.concat_str(
-            [col(SPECIMEN, "dwc:collectionCode"), _column(records, "dwc:collectionCode"), col(SPECIMEN, "dwc:datasetName"), _column(records, "dwc:basisOfRecord")],
+            [
+                col(SPECIMEN, "dwc:collectionCode"), _column(records, "dwc:collectionCode"),
+                col(SPECIMEN, "dwc:datasetName"), _column(records, "dwc:basisOfRecord"),
+            ],
             separator=" ", ignore_nulls=True,
         ).alias("collection"),
         col(EVENT, "ods:hasAgents").str.contains('"@id"', literal=True).fill_null(value=False).alias("collectorID"),
@@ -360,7 +305,7 @@ def _extension_items(batch: Batch, table: str, owner: str, mapping: Mapping, fin
     evaluated = evaluate(frame, mapping, owner, table, findings)
     if not evaluated.width:
         return None
-    evaluated = _complete(evaluated, frame, owner)
+    evaluated = _complete(evaluated, owner)
     item = objects(evaluated.drop([name for name in evaluated.columns if name.startswith("__")]), owner)
     required = [term.name for term in model().classes[owner].values() if term.required and term.name != "@type"]
     if required:
@@ -377,10 +322,8 @@ def _extension_items(batch: Batch, table: str, owner: str, mapping: Mapping, fin
     return batch.records.select("row").join(collected, on="row", how="left", maintain_order="left")["items"]
 
 
-def _complete(evaluated: pl.DataFrame, frame: pl.DataFrame, owner: str) -> pl.DataFrame:
+def _complete(evaluated: pl.DataFrame, owner: str) -> pl.DataFrame:
     """Add what follows from a value: the scheme of an identifier."""
-    from dissco_platform.opends.identifiers import gupri_level, identifier_type  # noqa: PLC0415
-
     if owner == "ods:Identifier" and "dcterms:identifier" in evaluated.columns:
         value = pl.col("dcterms:identifier")
         return evaluated.with_columns(

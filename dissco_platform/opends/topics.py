@@ -28,9 +28,11 @@ TAXA: dict[str, tuple[str, str]] = {
     "shotokuvirae": ("Microbiology", "Viruses"),
     # animals
     "porifera": ("Zoology", "Porifera"), "mollusca": ("Zoology", "Mollusca"), "cnidaria": ("Zoology", "Cnidaria"),
-    "echinodermata": ("Zoology", "Echinodermata"), "insecta": ("Zoology", "Insects"), "hexapoda": ("Zoology", "Insects"),
+    "echinodermata": ("Zoology", "Echinodermata"), "insecta": ("Zoology", "Insects"),
+    "hexapoda": ("Zoology", "Insects"),
     "collembola": ("Zoology", "Insects"), "entognatha": ("Zoology", "Insects"), "protura": ("Zoology", "Insects"),
-    "diplura": ("Zoology", "Insects"), "arachnida": ("Zoology", "Arachnids"), "malacostraca": ("Zoology", "Crustaceans & Myriapods"),
+    "diplura": ("Zoology", "Insects"), "arachnida": ("Zoology", "Arachnids"),
+    "malacostraca": ("Zoology", "Crustaceans & Myriapods"),
     "crustacea": ("Zoology", "Crustaceans & Myriapods"), "maxillopoda": ("Zoology", "Crustaceans & Myriapods"),
     "branchiopoda": ("Zoology", "Crustaceans & Myriapods"), "ostracoda": ("Zoology", "Crustaceans & Myriapods"),
     "copepoda": ("Zoology", "Crustaceans & Myriapods"), "hexanauplia": ("Zoology", "Crustaceans & Myriapods"),
@@ -42,13 +44,16 @@ TAXA: dict[str, tuple[str, str]] = {
     "myriapoda": ("Zoology", "Crustaceans & Myriapods"), "symphyla": ("Zoology", "Crustaceans & Myriapods"),
     "pauropoda": ("Zoology", "Crustaceans & Myriapods"),
     "actinopterygii": ("Zoology", "Fishes"), "actinopteri": ("Zoology", "Fishes"), "teleostei": ("Zoology", "Fishes"),
-    "chondrichthyes": ("Zoology", "Fishes"), "elasmobranchii": ("Zoology", "Fishes"), "holocephali": ("Zoology", "Fishes"),
+    "chondrichthyes": ("Zoology", "Fishes"), "elasmobranchii": ("Zoology", "Fishes"),
+    "holocephali": ("Zoology", "Fishes"),
     "sarcopterygii": ("Zoology", "Fishes"), "pisces": ("Zoology", "Fishes"), "osteichthyes": ("Zoology", "Fishes"),
     "agnatha": ("Zoology", "Fishes"), "myxini": ("Zoology", "Fishes"), "petromyzonti": ("Zoology", "Fishes"),
-    "cephalaspidomorphi": ("Zoology", "Fishes"), "dipneusti": ("Zoology", "Fishes"), "coelacanthi": ("Zoology", "Fishes"),
+    "cephalaspidomorphi": ("Zoology", "Fishes"), "dipneusti": ("Zoology", "Fishes"),
+    "coelacanthi": ("Zoology", "Fishes"),
     "cladistii": ("Zoology", "Fishes"), "holostei": ("Zoology", "Fishes"),
     "amphibia": ("Zoology", "Amphibians"), "reptilia": ("Zoology", "Reptiles"), "squamata": ("Zoology", "Reptiles"),
-    "testudines": ("Zoology", "Reptiles"), "crocodylia": ("Zoology", "Reptiles"), "sphenodontia": ("Zoology", "Reptiles"),
+    "testudines": ("Zoology", "Reptiles"), "crocodylia": ("Zoology", "Reptiles"),
+    "sphenodontia": ("Zoology", "Reptiles"),
     "aves": ("Zoology", "Birds"), "mammalia": ("Zoology", "Mammals"), "chordata": ("Zoology", "Other Zoology Objects"),
     "arthropoda": ("Zoology", "Other Zoology Objects"), "annelida": ("Zoology", "Other Zoology Objects"),
     "nematoda": ("Zoology", "Other Zoology Objects"), "platyhelminthes": ("Zoology", "Other Zoology Objects"),
@@ -62,7 +67,10 @@ TAXA: dict[str, tuple[str, str]] = {
         ("Zoology", "Insects"),
     ),
     **dict.fromkeys(("araneae", "acari", "scorpiones", "opiliones", "ixodida", "pseudoscorpiones"), ("Zoology", "Arachnids")),
-    **dict.fromkeys(("decapoda", "amphipoda", "isopoda", "euphausiacea", "mysida", "cumacea", "tanaidacea"), ("Zoology", "Crustaceans & Myriapods")),
+    **dict.fromkeys(
+        ("decapoda", "amphipoda", "isopoda", "euphausiacea", "mysida", "cumacea", "tanaidacea"),
+        ("Zoology", "Crustaceans & Myriapods"),
+    ),
     **dict.fromkeys(("gastropoda", "bivalvia", "cephalopoda", "polyplacophora", "scaphopoda"), ("Zoology", "Mollusca")),
     **dict.fromkeys(("passeriformes", "charadriiformes", "anseriformes", "piciformes", "falconiformes"), ("Zoology", "Birds")),
     **dict.fromkeys(("rodentia", "carnivora", "chiroptera", "primates", "artiodactyla", "eulipotyphla"), ("Zoology", "Mammals")),
@@ -80,7 +88,8 @@ TAXA: dict[str, tuple[str, str]] = {
     "marattiopsida": ("Botany", "Pteridophytes"), "lycopodiophyta": ("Botany", "Pteridophytes"),
     "bryophyta": ("Botany", "Bryophytes"), "marchantiophyta": ("Botany", "Bryophytes"),
     "anthocerotophyta": ("Botany", "Bryophytes"), "bryopsida": ("Botany", "Bryophytes"),
-    "jungermanniopsida": ("Botany", "Bryophytes"), "hepaticae": ("Botany", "Bryophytes"), "musci": ("Botany", "Bryophytes"),
+    "jungermanniopsida": ("Botany", "Bryophytes"), "hepaticae": ("Botany", "Bryophytes"),
+    "musci": ("Botany", "Bryophytes"),
     "chlorophyta": ("Botany", "Algae"), "charophyta": ("Botany", "Algae"), "rhodophyta": ("Botany", "Algae"),
     "phaeophyceae": ("Botany", "Algae"), "phaeophyta": ("Botany", "Algae"), "ochrophyta": ("Botany", "Algae"),
     "bacillariophyta": ("Botany", "Algae"), "bacillariophyceae": ("Botany", "Algae"), "haptophyta": ("Botany", "Algae"),
@@ -89,15 +98,23 @@ TAXA: dict[str, tuple[str, str]] = {
     "dinoflagellata": ("Botany", "Algae"), "dinophyceae": ("Botany", "Algae"), "euglenophyta": ("Botany", "Algae"),
     "cyanobacteria": ("Botany", "Algae"), "cyanophyta": ("Botany", "Algae"), "cyanophyceae": ("Botany", "Algae"),
     # fungi and what mycologists keep
-    "ascomycota": ("Botany", "Macrofungi, Lichens & Myxomycetes"), "basidiomycota": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
-    "mycetozoa": ("Botany", "Macrofungi, Lichens & Myxomycetes"), "myxomycetes": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
-    "myxomycota": ("Botany", "Macrofungi, Lichens & Myxomycetes"), "lichenes": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
-    "chytridiomycota": ("Botany", "Microfungi"), "zygomycota": ("Botany", "Microfungi"), "glomeromycota": ("Botany", "Microfungi"),
-    "mucoromycota": ("Botany", "Microfungi"), "oomycota": ("Botany", "Microfungi"), "microsporidia": ("Botany", "Microfungi"),
+    "ascomycota": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
+    "basidiomycota": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
+    "mycetozoa": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
+    "myxomycetes": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
+    "myxomycota": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
+    "lichenes": ("Botany", "Macrofungi, Lichens & Myxomycetes"),
+    "chytridiomycota": ("Botany", "Microfungi"), "zygomycota": ("Botany", "Microfungi"),
+    "glomeromycota": ("Botany", "Microfungi"),
+    "mucoromycota": ("Botany", "Microfungi"), "oomycota": ("Botany", "Microfungi"),
+    "microsporidia": ("Botany", "Microfungi"),
     # protists
-    "foraminifera": ("Microbiology", "Eukaryotic microorganisms"), "radiozoa": ("Microbiology", "Eukaryotic microorganisms"),
-    "ciliophora": ("Microbiology", "Protozoa"), "apicomplexa": ("Microbiology", "Protozoa"), "myzozoa": ("Microbiology", "Protozoa"),
-    "amoebozoa": ("Microbiology", "Protozoa"), "euglenozoa": ("Microbiology", "Protozoa"), "cercozoa": ("Microbiology", "Protozoa"),
+    "foraminifera": ("Microbiology", "Eukaryotic microorganisms"),
+    "radiozoa": ("Microbiology", "Eukaryotic microorganisms"),
+    "ciliophora": ("Microbiology", "Protozoa"), "apicomplexa": ("Microbiology", "Protozoa"),
+    "myzozoa": ("Microbiology", "Protozoa"),
+    "amoebozoa": ("Microbiology", "Protozoa"), "euglenozoa": ("Microbiology", "Protozoa"),
+    "cercozoa": ("Microbiology", "Protozoa"),
 }  # fmt: skip
 
 # Code of nomenclature → discipline, for names whose classification is unknown.
@@ -110,7 +127,10 @@ BASES: dict[str, tuple[str, str, str]] = {
     "MineralSpecimen": ("Geology", "Earth System", "Minerals and Gems"),
     "MeteoriteSpecimen": ("Astrogeology", "Extraterrestrial", "Terrestrial Finds/Falls"),
 }
-ANTHROPOLOGY = r"(?i)\banthropolog|\barchaeolog|\barcheolog|\bethnolog|\bethnograph|\bartefact|\bartifact|\bhuman remains|\bosteolog.*human"
+ANTHROPOLOGY = (
+    r"(?i)\banthropolog|\barchaeolog|\barcheolog|\bethnolog|\bethnograph|\bartefact|\bartifact|\bhuman remains"
+    r"|\bosteolog.*human"
+)
 _VERTEBRATES = ("Fishes", "Amphibians", "Reptiles", "Birds", "Mammals")
 NOT_SPECIMENS = ("Observation", "HumanObservation", "MachineObservation", "MaterialCitation", "Occurrence")
 

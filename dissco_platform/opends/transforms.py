@@ -246,6 +246,7 @@ def _country_name(text: str) -> str | None:
     return country.title(code) if code else None
 
 
+_ORDER = {"order": "DMY or MDY, for 2/1/1930"}
 _TRANSFORMS = (
     Transform("trim", "outer white space removed", lambda c, _: c[0].str.strip_chars()),
     Transform("lower", "lower case", lambda c, _: c[0].str.to_lowercase()),
@@ -255,15 +256,15 @@ _TRANSFORMS = (
     Transform("number", "a number, decimal point or comma", _number),
     Transform("integer", "a whole number", _integer),
     Transform("boolean", "true or false, in several languages", _boolean),
-    Transform("date", "ISO 8601 date or interval; from text, year, month and day", _date(lambda d: d.iso, pl.String), None, {"order": "DMY or MDY for 2/1/1930"}),
-    Transform("year", "the year of a date", _date(lambda d: d.common(4), pl.Int64), None, {"order": "DMY or MDY"}),
-    Transform("month", "the month of a date", _date(lambda d: d.common(7), pl.Int64), None, {"order": "DMY or MDY"}),
-    Transform("day", "the day of a date", _date(lambda d: d.common(10), pl.Int64), None, {"order": "DMY or MDY"}),
-    Transform("start_day", "first day of the year of a date", _date(lambda d: d.first_day.timetuple().tm_yday if len(d.start) > 7 else None, pl.Int64), None),
-    Transform("end_day", "last day of the year of a date", _date(lambda d: d.last_day.timetuple().tm_yday if len(d.end) > 7 else None, pl.Int64), None),
+    Transform("date", "ISO 8601 date or interval; from text, year, month, day", _date(lambda d: d.iso, pl.String), None, _ORDER),
+    Transform("year", "the year of a date", _date(lambda d: d.common(4), pl.Int64), None, _ORDER),
+    Transform("month", "the month of a date", _date(lambda d: d.common(7), pl.Int64), None, _ORDER),
+    Transform("day", "the day of a date", _date(lambda d: d.common(10), pl.Int64), None, _ORDER),
+    Transform("start_day", "first day of the year of a date", _date(dates.first_day_of_year, pl.Int64), None),
+    Transform("end_day", "last day of the year of a date", _date(dates.last_day_of_year, pl.Int64), None),
     Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None),
     Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None),
-    Transform("elevation_low", "lowest elevation in metres from minimum, maximum, verbatim", _span(measures.elevation, "low"), None),
+    Transform("elevation_low", "lowest elevation in metres, of low, high, verbatim", _span(measures.elevation, "low"), None),
     Transform("elevation_high", "highest elevation in metres", _span(measures.elevation, "high"), None),
     Transform("depth_low", "least depth in metres", _span(measures.depth, "low"), None),
     Transform("depth_high", "greatest depth in metres", _span(measures.depth, "high"), None),

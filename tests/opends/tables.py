@@ -48,7 +48,7 @@ def write(folder: Path, *records: dict[str, str | None], **tables: list[dict[str
                 "core_id": str(row),
                 "fingerprint": json_version([terms, children]),
                 **terms,
-            }  # fmt: skip
+            }
         )
     frame = pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame(schema=["row", *BASE])
     frame.with_columns(pl.col("row").cast(pl.Int64)).write_parquet(folder / "records.parquet")

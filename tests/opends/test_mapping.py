@@ -32,7 +32,7 @@ def test_base_mappings_load(name: str) -> None:
         (SPECIMEN + "    dwc:preparations: 12\n", "line 3"),
         (SPECIMEN + "    dwc:preparations: preparations\n", "'preparations' is no column"),
         (SPECIMEN + "    dwc:preparations: {from: dwc:sex, transform: upcase}\n", "there is no transform 'upcase'"),
-        (SPECIMEN + "    dwc:preparations: {from: dwc:sex, transform: {split: {by: x}}}\n", "has no parameter by; it has at, take"),
+        (SPECIMEN + "    dwc:preparations: {from: dwc:sex, transform: {split: {by: x}}}\n", "no parameter by; it has at"),
         (SPECIMEN + "    dwc:preparations: {from: dwc:sex, vocabulary: things}\n", "there is no vocabulary 'things'"),
         (SPECIMEN + "    dwc:preparations: {form: dwc:sex}\n", "form"),
         (SPECIMEN + "    ods:version: dwc:sex\n", "filled at publication"),
@@ -109,7 +109,7 @@ def test_a_label_of_two_concepts_is_refused_with_its_line(tmp_path: Path) -> Non
     (folder / "vocabularies").mkdir(parents=True)
     (folder / "dwc.yaml").write_text((MAPPINGS / "dwc.yaml").read_text())
     (folder / "vocabularies" / "sex.tsv").write_text("concept\tparent\tlanguage\tlabels\nmale\t\ten\tfemale\n")
-    with pytest.raises(MappingError, match="sex.tsv, line 2"):
+    with pytest.raises(MappingError, match=r"sex\.tsv, line 2"):
         load_mapping(folder / "dwc.yaml")
 
 

@@ -72,11 +72,14 @@ def test_darwin_core_and_abcd_give_the_same_document_for_the_same_specimen(tmp_p
     bare = {"dwc:occurrenceID": None, "dwc:catalogNumber": None, "dwc:basisOfRecord": None, "dwc:scientificName": None,
             "dwc:kingdom": None, "dcterms:modified": None, "dwc:preparations": None}  # fmt: skip
     unit = bare | {
-        "abcd:UnitGUID": "https://data.example.org/7", "abcd:RecordBasis": "PreservedSpecimen", "abcd:KindOfUnit": "herbarium sheet",
+        "abcd:UnitGUID": "https://data.example.org/7",
+        "abcd:RecordBasis": "PreservedSpecimen", "abcd:KindOfUnit": "herbarium sheet",
         "abcd:DateLastEdited": "2024-01-02", "abcd:SourceInstitutionID": "AM", "abcd:Sex": "female", "dwc:recordedBy": "J. Smith",
-        f"{gathering}DateTime/ISODateTimeBegin": "1902-05-03", f"{gathering}Country/Name": "Peru", f"{gathering}LocalityText": "Lima",
+        f"{gathering}DateTime/ISODateTimeBegin": "1902-05-03", f"{gathering}Country/Name": "Peru",
+        f"{gathering}LocalityText": "Lima",
         f"{gathering}Altitude/MeasurementOrFactText": "300-400 ft", f"{point}LatitudeDecimal": "-12.5",
-        f"{point}LongitudeDecimal": "-77", f"{point}SpatialDatum": "WGS84", f"{gathering}Code": "12", "abcd:DataSet/Title": "A Museum: herbarium",
+        f"{point}LongitudeDecimal": "-77", f"{point}SpatialDatum": "WGS84", f"{gathering}Code": "12",
+        "abcd:DataSet/Title": "A Museum: herbarium",
     }  # fmt: skip
     record = {
         "dwc:occurrenceID": "https://data.example.org/7", "dwc:catalogNumber": None, "dwc:preparations": "herbarium sheet",

@@ -2,7 +2,8 @@
 
 Each vocabulary is one TSV beside this file (`concept`, `parent`, `language`, `labels` separated by `|`); its first lines
 begin with `#` and name the source. The language `~` marks regular expressions over the normalised text, tried last and in
-file order; the language `?` names the concept of whatever carries a question mark. Curators add labels and concepts by a file of the same form in `mappings/vocabularies/`.
+file order; the language `?` names the concept of whatever carries a question mark. Curators add labels and concepts by
+a file of the same form in `mappings/vocabularies/`.
 """
 
 import csv
@@ -18,10 +19,14 @@ from dissco_platform.errors import MappingError
 FOLDER = Path(__file__).parent
 # What stands beside the name of a country or place without changing which it is.
 _BESIDE = frozenset(
-    "n s e w ne nw se sw north south east west northern southern eastern western central centr center of the off near nr"
-    " close to in is isl isls isle isles island islands i ile iles isla islas ins insel inseln arch archipelago coast prov"
-    " province possibly probable probably prob republic rep kingdom state states dept district region border cf so".split()
-) - {"north", "south", "east", "west", "of", "the", "republic", "states", "island", "islands", "central"}
+    {
+        "n", "s", "e", "w", "ne", "nw", "se", "sw", "northern", "southern", "eastern", "western", "centr", "center", "off",
+        "near", "nr", "close", "to", "in", "is", "isl", "isls", "isle", "isles", "i", "ile", "iles", "isla", "islas", "ins",
+        "insel", "inseln", "arch", "archipelago", "coast", "prov", "province", "possibly", "probable", "probably", "prob",
+        "rep", "kingdom", "state", "dept", "district", "region", "border", "cf", "so",
+    }
+)  # fmt: skip
+
 # Alone they name one thing; inside a longer text they may be another's name, a sea's or a region's.
 _VAGUE = frozenset(
     {
@@ -167,7 +172,7 @@ class Vocabulary:
                 other = self.labels.get(key)
                 if other is not None and other != concept:
                     raise MappingError(
-                        f"{path}, line {line}: label {label.strip()!r} belongs to {other!r} already; remove it from one of the two"
+                        f"{path}, line {line}: label {label.strip()!r} belongs to {other!r} already; take it from one"
                     )
                 self.labels[key] = concept
         for key, concept in list(self.labels.items()):
