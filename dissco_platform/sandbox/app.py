@@ -19,7 +19,7 @@ from dissco_platform.sandbox.answers import Answer, json_answer
 from dissco_platform.sandbox.asgi import Receive, Scope, Send, abort, is_local, query, read_body, send_answer
 from dissco_platform.sandbox.faults import AFTER_WRITE, KINDS, FaultPlan, Faults
 from dissco_platform.sandbox.listing import ListingError, Query, list_dois
-from dissco_platform.sandbox.records import Record, resource
+from dissco_platform.sandbox.records import Attributes, Record, resource
 from dissco_platform.sandbox.settings import Repository, SandboxSettings
 from dissco_platform.sandbox.storage import Storage
 from dissco_platform.sandbox.writing import delete, owns, random_suffix, stamp, validate, write
@@ -202,7 +202,7 @@ class Sandbox:
 
     def _activities(self, record: Record) -> dict[str, Any]:
         attributes, items = dict(record.attributes), []
-        for version, at, changes in self.storage.activities(record.doi):
+        for version, at, changes in [*self.storage.activities(record.doi), (1, record.created, Attributes())]:
             base = f"https://doi.org/{record.doi}"
             items.append(
                 {

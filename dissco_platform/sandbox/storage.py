@@ -100,7 +100,7 @@ class Storage:
         await self._enqueue(None, "", {}, name)
 
     def activities(self, doi: str) -> list[tuple[int, str, Attributes]]:
-        """Return (version, time, changes) of every committed write of a DOI, newest first."""
+        """Return (version, time, changes) of every committed change of a DOI, newest first; its creation is none."""
         rows = self._reader.execute(
             "select version, at, changes from activities where doi = ? order by version desc", (doi,)
         )
@@ -192,9 +192,11 @@ class Storage:
                 counts[count] = counts.get(count, 0) + 1
                 if record is not None:
                     self._writer.execute(_UPSERT, _row(record))
-                    self._writer.execute(_ACTIVITY, (doi, record.version, record.updated, orjson.dumps(changes)))
+                    if record.version > 1:  # the creation is what is left when the changes are taken back
+                        self._writer.execute(_ACTIVITY, (doi, record.version, record.updated, orjson.dumps(changes)))
                 elif doi:
                     self._writer.execute("delete from dois where doi = ?", (doi,))
+                    self._writer.execute("delete from activities where doi = ?", (doi,))
             self._writer.executemany(_COUNT, counts.items())
         except BaseException:
             self._writer.execute("rollback")
