@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from dissco_platform.assets.partitions import UNPARTITIONED
-from dissco_platform.errors import DisscoError, UsageError
+from dissco_platform.errors import ArchiveError, ChecklistError, DisscoError, UsageError
 
 PROGRESS = logging.getLogger("dissco.progress")
 _EVERY_SECONDS = 2.0
@@ -218,6 +218,16 @@ class Progress:
         if time.monotonic() - self.last >= _EVERY_SECONDS:
             self.last = time.monotonic()
             self.context.log.info(f"{what}: {count:,}")
+
+
+@contextmanager
+def named(path: Path, source: str | None) -> Iterator[None]:
+    """Let an error speak of the source that a person knows, not of the content-addressed file that holds its bytes."""
+    try:
+        yield
+    except (ArchiveError, ChecklistError) as error:
+        error.args = (str(error).replace(str(path), source or "").replace(path.name, source or "the archive"),)
+        raise
 
 
 @contextmanager

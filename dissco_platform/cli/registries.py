@@ -17,7 +17,9 @@ BROKEN = 1
 
 @app.command("verify")
 def verify_registry(
-    datacite: Annotated[bool, typer.Option("--datacite", help="Compare with DataCite's list of our DOIs as well.")] = False,
+    datacite: Annotated[
+        bool, typer.Option("--datacite", help="Compare with DataCite's list of our DOIs as well.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check that versions are whole and in order, every document is in its place, and every DOI is known at DataCite.

@@ -128,7 +128,7 @@ class _Drain:
         self._settle(done)
         refused = next((outcome for _, outcome in done if outcome.kind is Kind.UNAUTHORIZED), None)
         if refused is not None:
-            raise DoiServiceError(refused.message or "The DOI service refused the credentials.")
+            raise DoiServiceError(self.client.stopped or refused.message or "The DOI service refused the credentials.")
 
     def _watch(self, outcome: Outcome) -> None:
         if outcome.kind in REPEATABLE:
@@ -142,11 +142,7 @@ class _Drain:
 
     def _settle(self, done: list[tuple[Leased, Outcome]]) -> None:
         registered = [row for row, outcome in done if outcome.ok]
-        dead = [
-            (row, outcome.message or outcome.kind)
-            for row, outcome in done
-            if outcome.kind is Kind.REJECTED
-        ]
+        dead = [(row, outcome.message or outcome.kind) for row, outcome in done if outcome.kind is Kind.REJECTED]
         later = [
             (row, outcome.message or outcome.kind, _pause(row, outcome))
             for row, outcome in done
