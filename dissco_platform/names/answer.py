@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-from dissco_platform.names.backbone import Backbone
+from dissco_platform.names.index import Backbone
 from dissco_platform.names.ranks import CLASSIFICATION
 
 MAX_ALTERNATIVES: Final = 5
@@ -53,6 +53,7 @@ _PARTS: Final = ("nameScore", "authorshipScore", "classificationScore", "rankSco
 
 
 def answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
+    """Return MATCH_COLUMNS for every query (`q`), given the chosen candidates (see `match.choose`)."""
     usages = backbone.usages
     frame = queries.select("q", "g", "authorship", "e1").join(
         chosen.drop("g", "e1", "authorship", strict=False), on="q", how="left", maintain_order="left"

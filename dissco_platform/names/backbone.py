@@ -15,11 +15,9 @@ Tables written into the index folder (Parquet; a row number is the place of a us
 How a name is looked up there is in `candidates.py`.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,51 +26,30 @@ import polars as pl
 
 from dissco_platform.errors import ChecklistError
 from dissco_platform.names.coldp import Checklist, read_checklist
+from dissco_platform.names.index import (
+    CODE_ENUM,
+    INDEX_VERSION,
+    MAX_WORDS,
+    RANK_ENUM,
+    STATUS_ENUM,
+    Backbone,
+    BackboneInfo,
+    open_backbone,
+    pack,
+)
 from dissco_platform.names.normalise import stem_key
-from dissco_platform.names.ranks import CLASSIFICATION, CODES, RANK_NUMBER, RANKS, STATUSES
-from dissco_platform.names.score import taxon_key
-from dissco_platform.names.words import deletions, hash64, name_words
+from dissco_platform.names.parse_many import parse_names
+from dissco_platform.names.ranks import CLASSIFICATION, RANK_NUMBER, STATUSES
+from dissco_platform.names.words import deletions, hash64, name_words, parsed_keys
 from dissco_platform.provenance import ContentVersion, fingerprint
 
-Progress = Callable[[str, int], None]
+__all__ = ["Backbone", "BackboneInfo", "build_backbone", "open_backbone"]
 
-INDEX_VERSION: Final = 2
-"""Raised whenever the tables or the keys change: an index of another version is built again, never guessed at."""
-
-CODE_WORDS: Final = tuple(sorted(set(CODES.values())))
-WORD_BITS: Final = 21
-MAX_WORDS: Final = 2**WORD_BITS
 MAX_DEPTH: Final = 64
+CHUNK: Final = 500_000
+"""Usages whose fingerprints are made at a time: bounds memory."""
 
-_RANK_ENUM: Final = pl.Enum([rank for rank, _ in RANKS])
-_STATUS_ENUM = pl.Enum(list(STATUSES))
-CODE_ENUM = pl.Enum(list(CODE_WORDS))
-
-
-@dataclass(frozen=True)
-class BackboneInfo:
-    """What an index was built from and what it holds."""
-
-    key: str
-    title: str
-    version: str
-    doi: str
-    licence: str
-    issued: str
-    kind: str
-    usages: int
-    by_status: dict[str, int]
-    by_rank: dict[str, int]
-    data_version: str
-    index_version: int = INDEX_VERSION
-    temporary_ids: float = 0.0
-    """Share of identifiers that have neither the shape of a Catalogue of Life id nor of an OTU."""
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def release(self) -> str:
-        """Return how the release is cited in a result: alias or key with its version."""
-        return " ".join(part for part in (self.key, self.version) if part) or self.title or self.data_version[:12]
+Progress = Callable[[str, int], None]
 
 
 def build_backbone(source: Path, out: Path, *, progress: Progress | None = None) -> BackboneInfo:
@@ -88,7 +65,7 @@ def build_backbone(source: Path, out: Path, *, progress: Progress | None = None)
         checklist = read_checklist(source, scratch)
         raw = scratch / "usages-as-read.parquet"
         tell("reading", 0)
-        _read_words(checklist, raw)
+        raw = _parse_irregular(_read_words(checklist, raw))
         rows = pl.scan_parquet(raw).select(pl.len()).collect().item()
         if rows == 0:
             raise ChecklistError(f"{source.name}: the checklist has no usages")
@@ -105,15 +82,48 @@ def build_backbone(source: Path, out: Path, *, progress: Progress | None = None)
     return info
 
 
-def _read_words(checklist: Checklist, raw: Path) -> None:
+def _read_words(checklist: Checklist, raw: Path) -> Path:
     """Write the checklist's usages with their words (`g`, `e1`, `e2` keys) to `raw`, streaming."""
     frame = checklist.usages.filter(pl.col("id").is_not_null() & pl.col("scientificName").is_not_null())
     frame = frame.with_columns(
-        pl.col("rank").cast(_RANK_ENUM),
-        pl.col("status").cast(_STATUS_ENUM),
+        pl.col("rank").cast(RANK_ENUM),
+        pl.col("status").cast(STATUS_ENUM),
         pl.col("code").cast(CODE_ENUM),
     )
     name_words(frame, "scientificName", "authorship").sink_parquet(raw, compression="zstd", compression_level=1)
+    return raw
+
+
+def _parse_irregular(raw: Path) -> Path:
+    """Return usages whose names are not of the regular form with the words that the parser finds in them."""
+    odd = (
+        pl.scan_parquet(raw)
+        .select("name", "author", "code", "quality")
+        .with_row_index("row")
+        .filter(pl.col("quality") > 1)
+    ).collect()
+    if odd.is_empty():
+        return raw
+    asked = odd.select("name", authorship="author", code=pl.col("code").cast(pl.String))
+    parsed = parse_names(asked)
+    keys = parsed_keys(odd["name"], parsed).rename({"g": "_g", "e1": "_e1", "e2": "_e2"}).drop("whole")
+    patch = pl.concat([odd.select("row"), keys, parsed.select(_author="authorship")], how="horizontal")
+    found = pl.col("_g").is_not_null()
+    target = raw.with_name("usages-parsed.parquet")
+    (
+        pl.scan_parquet(raw)
+        .with_row_index("row")
+        .join(patch.lazy(), on="row", how="left", maintain_order="left")
+        .with_columns(
+            g=pl.coalesce("_g", "g"),
+            e1=pl.when(found).then("_e1").otherwise("e1"),
+            e2=pl.when(found).then("_e2").otherwise("e2"),
+            author=pl.coalesce("author", "_author"),
+        )
+        .drop("row", "_g", "_e1", "_e2", "_author")
+        .sink_parquet(target, compression="zstd", compression_level=1)
+    )
+    return target
 
 
 @dataclass
@@ -294,19 +304,6 @@ def _write_keys(raw: Path, out: Path) -> None:
     table.write_parquet(out / "keys.parquet", compression="zstd")
 
 
-def pack(g: pl.Series, one: pl.Series, two: pl.Series) -> pl.Series:
-    """Return the 63-bit key of (genus or uninomial number, stem numbers of the epithets; null counts as none)."""
-    return (
-        pl.DataFrame({"g": g, "one": one, "two": two})
-        .select(
-            pl.col("g").cast(pl.UInt64) * (2 ** (2 * WORD_BITS))
-            + pl.col("one").cast(pl.UInt64).fill_null(0) * 2**WORD_BITS
-            + pl.col("two").cast(pl.UInt64).fill_null(0)
-        )
-        .to_series()
-    )
-
-
 def _check_width(words: int, what: str) -> None:
     if words >= MAX_WORDS:
         raise ChecklistError(f"the checklist has {words} distinct {what}; an index holds {MAX_WORDS - 1}")
@@ -341,27 +338,7 @@ def _write_usages(
     frame.write_parquet(out / "usages.parquet", compression="zstd", row_group_size=250_000)
     ids = frame.select(hash=hash64(pl.col("id")), row=pl.int_range(pl.len(), dtype=pl.Int32)).sort("hash", "row")
     ids.write_parquet(out / "identifiers.parquet", compression="zstd")
-    version = ContentVersion()
-    version.schema("usages", [f"index {INDEX_VERSION}"])
-    # what a match can depend on: the usage itself, whom it leads to, and what stands above it
-    accepted_id = frame["id"].gather(frame["accepted"])
-    table = pl.read_parquet(out / "lineages.parquet", columns=list(CLASSIFICATION))
-    above = table.select(fingerprint([pl.col(c) for c in CLASSIFICATION])).to_series()
-    prints = frame.select(
-        fingerprint(
-            [
-                pl.col("id"),
-                pl.col("name"),
-                pl.col("rank").cast(pl.String),
-                pl.col("status").cast(pl.String),
-                pl.col("code").cast(pl.String),
-                pl.Series("author", pl.read_parquet(raw, columns=["author"])["author"]),
-                pl.Series("accepted id", accepted_id),
-                pl.Series("above", above.gather(frame["lineage"])),
-            ]
-        )  # fmt: skip
-    ).to_series()
-    version.add("usages", prints)
+    version = _version(frame, authorships["authorship"], out)
     meta = checklist.metadata
 
     def text(*names: str) -> str:
@@ -382,163 +359,30 @@ def _write_usages(
         usages=frame.height,
         by_status=_counts(frame["status"]),
         by_rank=_counts(frame["rank"]),
-        data_version=version.hexdigest(),
+        data_version=version,
         temporary_ids=round(float(odd or 0.0), 6),
         warnings=list(checklist.warnings),
     )
 
 
+def _version(usages: pl.DataFrame, authorships: pl.Series, out: Path) -> str:
+    """Return the version of what a match can depend on: each usage, whom it leads to, and what stands above it."""
+    version = ContentVersion()
+    version.schema("usages", [f"index {INDEX_VERSION}"])
+    table = pl.read_parquet(out / "lineages.parquet", columns=list(CLASSIFICATION))
+    above = table.select(fingerprint([pl.col(rank) for rank in CLASSIFICATION])).to_series()
+    ids = usages["id"]
+    for start in range(0, usages.height, CHUNK):
+        part = usages.slice(start, CHUNK)
+        part = part.select("id", "name", "rank", "status", "code").with_columns(
+            author=authorships.gather(part["authorship_id"]),
+            accepted=ids.gather(part["accepted"]),
+            above=above.gather(part["lineage"]),
+        )
+        version.add("usages", part.select(fingerprint([pl.col(c).cast(pl.String) for c in part.columns])).to_series())
+    return version.hexdigest()
+
+
 def _counts(column: pl.Series) -> dict[str, int]:
     counted = column.cast(pl.String).value_counts(sort=True)
     return {str(name): int(count) for name, count in counted.iter_rows()}
-
-
-class Backbone:
-    """An opened index; its tables are read when first used and kept in memory."""
-
-    def __init__(self, path: Path, info: BackboneInfo) -> None:
-        self.path = path
-        self.info = info
-
-    def _table(self, name: str) -> pl.DataFrame:
-        try:
-            return pl.read_parquet(self.path / f"{name}.parquet")
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise ChecklistError(f"{self.path}: the index lacks {name}.parquet; build it again") from error
-
-    @cached_property
-    def usages(self) -> pl.DataFrame:
-        """Return the usages table."""
-        return self._table("usages")
-
-    @cached_property
-    def lineages(self) -> pl.DataFrame:
-        """Return the lineages table."""
-        return self._table("lineages")
-
-    @cached_property
-    def lineage_keys(self) -> pl.DataFrame:
-        """Return the lineages' names as they are compared with a record's classification."""
-        return self.lineages.select([taxon_key(pl.col(rank)).alias(rank) for rank in CLASSIFICATION])
-
-    @cached_property
-    def authorships(self) -> pl.Series:
-        """Return the distinct authorships by number."""
-        return self._table("authorships")["authorship"]
-
-    @cached_property
-    def words(self) -> pl.Series:
-        """Return for every usage the packed numbers of its words: genus, epithets (see `pack`)."""
-        return self._table("words")["words"]
-
-    @cached_property
-    def epithet_words(self) -> pl.Series:
-        """Return the epithet words by number (number 0 is none)."""
-        return pl.concat([pl.Series("word", [""]), self.epithets["word"]])
-
-    @cached_property
-    def genera(self) -> pl.DataFrame:
-        """Return words of genera and uninomials: id, word."""
-        return self._table("genera")
-
-    @cached_property
-    def epithets(self) -> pl.DataFrame:
-        """Return words of epithets: word, stem, stem_id."""
-        return self._table("epithets")
-
-    @cached_property
-    def epithet_numbers(self) -> pl.DataFrame:
-        """Return word → number of epithets."""
-        return self.epithets.select("word", number=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
-
-    @cached_property
-    def stem_numbers(self) -> pl.DataFrame:
-        """Return stem → number (`s`)."""
-        return self.epithets.select("stem", s="stem_id").unique("s")
-
-    @cached_property
-    def stems(self) -> pl.Series:
-        """Return the stems by number (number 0 is none)."""
-        stems = self.epithets.select("stem_id", "stem").unique("stem_id").sort("stem_id")["stem"]
-        return pl.concat([pl.Series("stem", [""]), stems])
-
-    @cached_property
-    def genus_words(self) -> pl.Series:
-        """Return the genus words by number (number 0 is none)."""
-        return pl.concat([pl.Series("word", [""]), self.genera["word"]])
-
-    @cached_property
-    def keys(self) -> "SortedTable":
-        """Return key → rows."""
-        return SortedTable.of(self._table("keys"), "key", "row")
-
-    @cached_property
-    def identifiers(self) -> "SortedTable":
-        """Return hash of an id → rows."""
-        return SortedTable.of(self._table("identifiers"), "hash", "row")
-
-    @cached_property
-    def genus_deletions(self) -> "SortedTable":
-        """Return hash of a genus word with a letter left out → word numbers."""
-        return SortedTable.of(self._table("genus_deletions"), "hash", "id")
-
-    @cached_property
-    def epithet_deletions(self) -> "SortedTable":
-        """Return hash of an epithet with a letter left out → word numbers."""
-        return SortedTable.of(self._table("epithet_deletions"), "hash", "id")
-
-    @cached_property
-    def stem_deletions(self) -> "SortedTable":
-        """Return hash of a stem with a letter left out → stem numbers."""
-        return SortedTable.of(self._table("stem_deletions"), "hash", "id")
-
-
-@dataclass(frozen=True)
-class SortedTable:
-    """Values by sorted UInt64 keys, looked up by bisection: nothing is hashed when an index is opened."""
-
-    keys: pl.Series
-    values: pl.Series
-
-    @classmethod
-    def of(cls, frame: pl.DataFrame, key: str, value: str) -> "SortedTable":
-        """Take two columns of a frame sorted by `key`."""
-        return cls(frame[key].rechunk().set_sorted(), frame[value].rechunk())
-
-    def find(self, wanted: pl.Series) -> pl.DataFrame:
-        """Return `place` (UInt32, in `wanted`) and `value` of every hit, in the order of `wanted`; a null hits nothing."""
-        asked = wanted.to_frame("key").with_row_index("place").drop_nulls("key")
-        low = self.keys.search_sorted(asked["key"], side="left")
-        high = self.keys.search_sorted(asked["key"], side="right")
-        hits = (
-            asked.select("place")
-            .with_columns(low=low, high=high)
-            .filter(pl.col("high") > pl.col("low"))
-            .select("place", at=pl.int_ranges("low", "high", dtype=pl.UInt32))
-            .explode("at")
-        )
-        return hits.select("place", value=self.values.gather(hits["at"]))
-
-
-def open_backbone(path: Path) -> Backbone:
-    """Open an index that `build_backbone` wrote; ChecklistError where there is none or it is of another version."""
-    file = path / "info.json"
-    if not file.is_file():
-        raise ChecklistError(f"{path}: holds no index of a checklist; build one with a ColDP or Darwin Core checklist")
-    try:
-        info = BackboneInfo(**orjson.loads(file.read_bytes()))
-    except (orjson.JSONDecodeError, TypeError) as error:
-        raise ChecklistError(f"{file}: cannot be read; build the index again") from error
-    if info.index_version != INDEX_VERSION:
-        raise ChecklistError(
-            f"{path}: index version {info.index_version}, this release reads {INDEX_VERSION}; build it again"
-        )
-    return Backbone(path, info)
-
-
-def drop_index(path: Path) -> None:
-    """Remove an index folder."""
-    shutil.rmtree(path, ignore_errors=True)
-
-
-__all__ = ["Backbone", "BackboneInfo", "SortedTable", "build_backbone", "open_backbone"]

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 from rapidfuzz.distance import OSA
 
-from dissco_platform.names.backbone import WORD_BITS, Backbone, SortedTable, pack
+from dissco_platform.names.index import WORD_BITS, Backbone, SortedTable, pack
 from dissco_platform.names.normalise import stem_key
 from dissco_platform.names.words import MAX_FUZZY_WORD, deletions, hash64
 

@@ -304,7 +304,7 @@ def _split(files: dict[str, Path], defaults: dict[str, Any]) -> pl.LazyFrame:
             "infragenericEpithet",
             "specificEpithet",
             "infraspecificEpithet",
-        }  # fmt: skip
+        }
     ]
     names = names.select(name_columns)
 

@@ -12,6 +12,8 @@ from dissco_platform.errors import ChecklistError
 from dissco_platform.names.backbone import Backbone, open_backbone
 from dissco_platform.names.keys import NAME_COLUMNS, name_columns, name_key
 from dissco_platform.names.match import match_queries
+from dissco_platform.names.overrides import Overrides
+from dissco_platform.names.parse_many import ParseCache
 from dissco_platform.names.query import make_queries
 from dissco_platform.provenance import ContentVersion, fingerprint
 
@@ -35,20 +37,24 @@ def harmonise(
     backbone: Backbone | Path,
     out: Path,
     *,
-    overrides: object = None,
+    overrides: Overrides | None = None,
     cache: Path | None = None,
 ) -> HarmoniseReport:
     """Match the distinct names in `parsed` (records.parquet, identifications.parquet) and write `out/names.parquet`.
 
-    One row per distinct name, sorted by `name_key`: NAME_COLUMNS, parse columns, match columns.
+    One row per distinct name, sorted by `name_key`: NAME_COLUMNS, parse columns, match columns. `overrides` are curators'
+    decisions for this dataset (`Overrides.of`); `cache` is a folder where parses are kept across runs and datasets.
     """
     index = backbone if isinstance(backbone, Backbone) else open_backbone(backbone)
     names = _distinct(parsed)
+    kept = ParseCache(cache) if cache is not None else None
     results = []
     for start in range(0, max(names.height, 1), BATCH):
         part = names.slice(start, BATCH)
-        queries, parses = make_queries(part)
+        queries, parses = make_queries(part, cache=kept)
         matched = match_queries(queries, index)
+        if overrides is not None:
+            matched = overrides.apply(part, matched, index)
         own = part.drop("records")
         results.append(pl.concat([own, parses, matched], how="horizontal"))
     table = pl.concat(results)

@@ -59,6 +59,6 @@ def name_key(available: Collection[str]) -> pl.Expr:
 
     Null where every name-bearing column is blank.
     """
-    columns = {column: expr for column, expr in zip(NAME_COLUMNS, name_columns(available), strict=True)}
+    columns = dict(zip(NAME_COLUMNS, name_columns(available), strict=True))
     nothing = pl.all_horizontal([columns[column].is_null() for column in NAME_BEARING])
     return pl.when(nothing).then(None).otherwise(fingerprint(list(columns.values()))).alias("name_key")

@@ -10,8 +10,8 @@ from typing import Final
 import polars as pl
 
 from dissco_platform.names.answer import MATCH_COLUMNS, MAX_ALTERNATIVES, answers
-from dissco_platform.names.backbone import Backbone
 from dissco_platform.names.candidates import by_identifier, by_typo, by_words, number_words
+from dissco_platform.names.index import Backbone
 from dissco_platform.names.ranks import RANK_NUMBER, UNRANKED
 from dissco_platform.names.rating import score_candidates
 from dissco_platform.names.score import CLASSIFIED, THRESHOLD, confidence
@@ -49,6 +49,12 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
             [chosen.join(again.select("q").unique(), on="q", how="anti"), choose(again, THRESHOLD, backbone)],
             how="diagonal",
         )
+    # "Aus sp." and "Aus aff. bus" name a genus and mean something in it
+    beyond = queries.filter("beyond")["q"].implode()
+    of_its_own = pl.col("q").is_in(beyond) & ~pl.col("matchType").is_in(["none", "ambiguous"])
+    chosen = chosen.with_columns(
+        matchType=pl.when(of_its_own).then(pl.lit("higherRank")).otherwise(pl.col("matchType"))
+    )
     if higher_rank:
         unmatched = queries.join(chosen.filter(pl.col("matchType") != "none"), on="q", how="anti")
         higher = _higher(unmatched, backbone)
@@ -129,10 +135,6 @@ def _higher(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         elif rank == "genus":
             own = pl.when(pl.col("e1").is_not_null() | pl.col("beyond")).then(pl.col("g"))
             part = queries.select(*base, g=pl.coalesce(own, pl.col("q_genus")), e1=none)
-            part = part.join(queries.select("q", asked=pl.col("g"), one="e1"), on="q").filter(
-                pl.col("one").is_not_null() | (pl.col("g") != pl.col("asked")) | pl.col("asked").is_null()
-                | pl.lit(value=True)
-            ).drop("asked", "one")  # fmt: skip
         else:
             part = queries.select(*base, g=pl.col(f"q_{rank}"), e1=none)
         hidden = CLASSIFIED[CLASSIFIED.index(rank) :] if rank in CLASSIFIED else ()

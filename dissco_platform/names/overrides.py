@@ -13,7 +13,7 @@ import polars as pl
 
 from dissco_platform.errors import MappingError
 from dissco_platform.names.answer import answers_for_rows
-from dissco_platform.names.backbone import Backbone
+from dissco_platform.names.index import Backbone
 from dissco_platform.names.words import hash64
 from dissco_platform.provenance import json_version
 

@@ -10,11 +10,10 @@ from typing import Final
 import polars as pl
 
 from dissco_platform.names.coldp import RANK_WORDS, vocabulary
-from dissco_platform.names.normalise import word_key
-from dissco_platform.names.parse_many import parse_names
+from dissco_platform.names.parse_many import ParseCache, parse_names
 from dissco_platform.names.ranks import CODES
 from dissco_platform.names.score import CLASSIFICATION_WEIGHTS, taxon_key
-from dissco_platform.names.words import whole_key
+from dissco_platform.names.words import parsed_keys
 
 _LOWEST_FIRST: Final = ("genus", "family", "order", "class", "phylum", "kingdom")
 NOTHING: Final = ("", "null", "none", "\\n", "na", "n/a", "nan", "-", "--", "?", ".")
@@ -53,7 +52,27 @@ def _clean(text: pl.Expr) -> pl.Expr:
     return pl.when(~text.str.to_lowercase().is_in(NOTHING)).then(text)
 
 
-def make_queries(names: pl.DataFrame, parsed: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _beyond(parsed: pl.DataFrame) -> pl.Series:
+    """Return whether a name stands for something below the taxon that its canonical name is."""
+    below = ["subspecies", "variety", "form", "subvariety", "subform", "infraspecific name"]
+    return (
+        parsed.select(
+            (pl.col("outcome") == "informal")
+            | (pl.col("specificEpithet").is_not_null() & ~pl.col("canonicalName").str.contains(" ", literal=True))
+            | (
+                pl.col("rank").is_in(below)
+                & pl.col("infraspecificEpithet").is_null()
+                & (pl.col("canonicalName").str.count_matches(" ", literal=True) == 1)
+            )
+        )
+        .to_series()
+        .fill_null(value=False)
+    )
+
+
+def make_queries(
+    names: pl.DataFrame, *, cache: ParseCache | None = None, processes: int | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return (queries, parses) for the rows of `names` (NAME_COLUMNS), in order."""
     asked = names.select(
         name=name_text(),
@@ -61,21 +80,15 @@ def make_queries(names: pl.DataFrame, parsed: pl.DataFrame | None = None) -> tup
         rank=vocabulary(pl.col("dwc:taxonRank").str.strip_chars(), RANK_WORDS, None),
         code=vocabulary(pl.col("dwc:nomenclaturalCode").str.strip_chars(), CODES, None),
     )
-    if parsed is None:
-        parsed = parse_names(asked)
-    canonical = parsed["canonicalName"].str.split(" ")
-    whole = (
-        parsed["outcome"].is_in(["identifier", "virus", "formula", "unparsable"]) & parsed["canonicalName"].is_null()
-    )
+    parsed = parse_names(asked, cache=cache, processes=processes)
+    keys = parsed_keys(asked["name"], parsed)
     frame = asked.with_columns(
         parsed_rank=parsed["rank"],
-        whole=whole,
-        beyond=parsed["outcome"] == "informal",
-        words=canonical,
+        beyond=_beyond(parsed),
         found_authorship=parsed["authorship"],
     )
-    words = pl.col("words")
-    count = words.list.len().fill_null(0)
+    frame = pl.concat([frame, keys], how="horizontal")
+    count = 1 + pl.col("e1").is_not_null().cast(pl.Int8) + pl.col("e2").is_not_null().cast(pl.Int8)
     informative = pl.col("parsed_rank").is_in(["infraspecific name", "infrageneric name", "unranked"])
     # the record's own rank counts; of a parse only what the name itself proves
     rank = pl.coalesce(
@@ -85,14 +98,11 @@ def make_queries(names: pl.DataFrame, parsed: pl.DataFrame | None = None) -> tup
         pl.when(count == 2).then(pl.lit("species")),
     )
     queries = frame.select(
-        g=pl.when(pl.col("whole"))
-        .then(whole_key(pl.col("name")))
-        .otherwise(word_key(words.list.get(0, null_on_oob=True)))
-        .replace("", None),
-        e1=word_key(words.list.get(1, null_on_oob=True)).replace("", None),
-        e2=pl.when(count > 2).then(word_key(words.list.last())).replace("", None),
-        whole="whole",
-        beyond="beyond",
+        "g",
+        "e1",
+        "e2",
+        "whole",
+        "beyond",
         authorship=pl.coalesce("authorship", "found_authorship"),
         rank=pl.when(pl.col("beyond")).then(None).otherwise(rank),
         code="code",

@@ -7,8 +7,8 @@ import polars as pl
 from rapidfuzz.distance import OSA
 
 from dissco_platform.names import authorship
-from dissco_platform.names.backbone import CODE_ENUM, Backbone
 from dissco_platform.names.candidates import unpack
+from dissco_platform.names.index import CODE_ENUM, Backbone
 from dissco_platform.names.normalise import fold, squash
 from dissco_platform.names.ranks import RANK_NUMBER, STATUSES, UNRANKED
 from dissco_platform.names.score import CLASSIFIED, STATUS_POINTS, classification_score, rank_points

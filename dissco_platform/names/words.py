@@ -23,6 +23,9 @@ _REGULAR: Final = (
 )
 
 
+_VIRUS: Final = r"(?i) .*(?:virus(?:es)?|viroids?|phages?|satellites?|prions?|particle)\b"
+
+
 def hash64(text: pl.Expr) -> pl.Expr:
     """Return a 64-bit hash that is the same in every release (xxh3)."""
     return text.nchash.xxh3_64()  # type: ignore[attr-defined, no-any-return]
@@ -38,6 +41,9 @@ def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
     parts = folded.str.extract_groups(_REGULAR)
     g, s = parts.struct.field("g").str.replace(r"^[xX] ?([A-Z])", "${1}"), parts.struct.field("s")
     e1, e2 = parts.struct.field("e1"), parts.struct.field("e2")
+    # "Tobacco mosaic virus" has the form of a trinomial and is none
+    virus = folded.str.contains(_VIRUS)
+    g = pl.when(~virus).then(g)
     return (
         frame.with_columns(_g=g, _s=s, _e1=e1, _e2=e2)
         .with_columns(
@@ -52,6 +58,28 @@ def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
         )
         .with_columns(g=pl.col("g").fill_null(whole_key(pl.col(name))).replace("", None))
         .drop("_g", "_s", "_e1", "_e2", "scientificName", "authorship")
+    )
+
+
+def parsed_keys(name: pl.Series, parsed: pl.DataFrame) -> pl.DataFrame:
+    """Return `g`, `e1`, `e2` (word keys) and `whole` of names given with their parses (PARSE_COLUMNS), in order.
+
+    `whole`: an identifier, virus, hybrid formula or what cannot be read, which is one key and matches only as such.
+    """
+    words = parsed["canonicalName"].str.split(" ").alias("words")
+    frame = parsed.select(
+        "canonicalName", whole=pl.col("outcome").is_in(["identifier", "virus", "formula", "unparsable"])
+    ).with_columns(words, name.alias("name"))
+    word = pl.col("words")
+    count = word.list.len().fill_null(0)
+    return frame.select(
+        g=pl.when("whole")
+        .then(whole_key(pl.coalesce("canonicalName", "name")))
+        .otherwise(word_key(word.list.get(0, null_on_oob=True)))
+        .replace("", None),
+        e1=pl.when(~pl.col("whole") & (count > 1)).then(word_key(word.list.get(1, null_on_oob=True))).replace("", None),
+        e2=pl.when(~pl.col("whole") & (count > 2)).then(word_key(word.list.last())).replace("", None),
+        whole="whole",
     )
 
 
