@@ -100,16 +100,17 @@ class _Build:
         self.rejects = ParquetOut(out / "rejects.parquet", REJECTS, 100_000)
         self.cuts: list[str] = []
         self.version = ContentVersion()
-        title = self._dataset_title()
-        self.dataset_columns = [pl.lit(title, dtype=pl.String).alias("dataset:title")]
-        self.data_prefix: list[object] = [title]
+        about = self._about_dataset()
+        self.dataset_columns = [
+            pl.lit(value, dtype=pl.String).alias(f"dataset:{name}") for name, value in about.items()
+        ]
+        self.data_prefix = sorted(about.items())
 
-    def _dataset_title(self) -> str | None:
+    def _about_dataset(self) -> dict[str, str | None]:
+        """Return what mappings may read of the dataset's metadata, as columns `dataset:<name>`."""
         path = self.parsed / "dataset.json"
-        if not path.is_file():
-            return None
-        title = orjson.loads(path.read_bytes()).get("title")
-        return str(title) if title else None
+        about = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        return {name: str(about[name]) if about.get(name) else None for name in ("title", "language", "license")}
 
     def _bounds(self) -> list[int]:
         rows = self.records.select(pl.col("row")).collect()["row"]

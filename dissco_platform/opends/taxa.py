@@ -63,6 +63,26 @@ def read_names(names: Path) -> pl.DataFrame:
     return _taxa(frame)
 
 
+# Names of these ranks are set in italics (ICZN appendix B6, ICN recommendation 60F).
+ITALIC = ("genus", "subgenus", "section", "species", "subspecies", "variety", "form")
+
+
+def _html(name: str, authorship: str | None) -> pl.Expr:
+    """Return a name as HTML, in italics but for the connecting terms, its authorship upright."""
+    plain = pl.col(name)
+    for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        plain = plain.str.replace_all(mark, entity, literal=True)
+    italic = pl.concat_str(
+        pl.lit("<i>"), plain.str.replace_all(r" (subsp\.|var\.|f\.|sect\.) ", "</i> $1 <i>"), pl.lit("</i>")
+    )
+    if authorship is None:
+        return italic
+    author = pl.col(authorship)
+    for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        author = author.str.replace_all(mark, entity, literal=True)
+    return pl.concat_str([italic, author], separator=" ", ignore_nulls=True)
+
+
 def _taxa(frame: pl.DataFrame) -> pl.DataFrame:
     matched = pl.col("matchType").is_in(MATCHED)
     shown = matched | (pl.col("matchType") == "higherRank")
@@ -84,6 +104,10 @@ def _taxa(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(col).then(identifier).alias("@id"),
         identifier.alias("dwc:taxonID"),
         label.alias("dwc:scientificName"),
+        pl.when(pl.col("acceptedRank").is_in(ITALIC))
+        .then(_html("acceptedName", "acceptedAuthorship"))
+        .alias("ods:scientificNameHTMLLabel"),
+        pl.when(pl.col("genus").is_not_null()).then(_html("genus", None)).alias("ods:genusHTMLLabel"),
         pl.col("acceptedAuthorship").alias("dwc:scientificNameAuthorship"),
         pl.col("acceptedRank").alias("dwc:taxonRank"),
         remark.alias("dwc:taxonRemarks"),

@@ -1,0 +1,173 @@
+"""The docs page of this package, made from its tables, so that it cannot say anything else than the code does.
+
+`python -m dissco_platform.opends.docs > docs/opends.md` writes it; a test compares.
+"""
+
+from pathlib import Path
+
+from dissco_platform.opends import vocabularies
+from dissco_platform.opends.identifiers import SCHEMES
+from dissco_platform.opends.mapping import Mapping, load_mapping
+from dissco_platform.opends.mids import ELEMENTS
+from dissco_platform.opends.terms import model
+from dissco_platform.opends.transforms import TRANSFORMS
+
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+
+INTRODUCTION = """# openDS: from parsed tables to documents
+
+This page is generated from the tables of `dissco_platform/opends` (`python -m dissco_platform.opends.docs`).
+
+A record of a parsed archive becomes one **Digital Specimen** (openDS 0.4.0) and its media become **Digital Media**
+(0.5.0). Mappings say which column feeds which term; transforms and vocabularies say what a value means; the model says
+what a document may hold. Identifiers, versions, dates and links between specimens and media are stamped at publication.
+
+## Mappings
+
+`mappings/dwc.yaml`, `mappings/abcd.yaml` and `mappings/dwc-dp.yaml` hold, for each openDS class and parsed table, where
+each term comes from. A dataset's own file holds only what differs:
+
+```yaml
+ods:DigitalSpecimen:            # class
+  records:                      # parsed table
+    dwc:disposition: dwc:disposition                  # a column
+    dwc:preparations: [dwc:preparations, verbatim:prep]   # the first that has a value
+    dwc:organismName:
+      from:
+        - {column: dwc:fieldNotes, when: {dwc:collectionCode: [A, B]}}   # only where a column holds one of these
+        - {columns: [dwc:genus, dwc:specificEpithet], transform: {concat: {separator: ' '}}}
+      values: {I: in collection}    # written value (any case) to value
+      default: unknown              # fills what is still empty
+    ods:physicalSpecimenIDType: {constant: Global}    # stands above everything that is written
+ods:Event:
+  records:
+    dwc:sex:                        # empty: the term is taken out
+    ods:hasAgents:
+      - {role: collector, names: dwc:recordedBy, ids: dwc:recordedByID}
+```
+
+Keys of a rule: `from`, `transform`, `vocabulary`, `values`, `when`, `default`, `constant`, `join`, `unmatched` (`keep` or
+`drop` values that the vocabulary does not know). A dataset's rule replaces the base's key by key; a file may say
+`extends: other.yaml`. Lists of agents, identifiers, relationships, citations and assertions are made from columns of the
+same row by entries such as the one above. A mapping is checked when it is loaded; an error names file, line and what is
+allowed.
+
+## What is decided
+
+- **Identity**: occurrenceID, catalogNumber, materialSampleID, materialEntityID, the first that is filled. Its type is read
+  from its form (table of schemes below); a constant in the dataset's mapping overrides it.
+- **Rejects**: `missing_identifier`, `duplicate_identifier` (the first record keeps it), `not_a_specimen` (basisOfRecord
+  says observation, citation or occurrence), `invalid_document` (with path and reason). Records = specimens + rejects.
+- **Full or DOI only**: the dataset's choice (`dataset`); else the record's licence, else the dataset's. CC0, CC BY (any
+  version), public domain, PDDL and ODC-By are open. Others: `licence_not_open`, `licence_not_understood`, `no_licence`.
+  Media are judged by their own licence in the same way, which never decides the specimen's.
+- **Accepted identification**: what a status or flag says (`status`), else the core record's own (`core record`), else the
+  latest date (`latest date`), else the first (`first in file`); kept in `accepted_by`.
+- **Names**: the name as written stays; the matched name stands beside it as a second TaxonIdentification. A match to a
+  higher taxon never replaces the specimen's name.
+- **Vocabularies**: the concept stands in the term; what was written in other words stands beside it as an assertion
+  `verbatim <term>`. A value that no table knows stays as it is and is counted for curators.
+- **Dates** are never more precise than written: `02/01/1930` without a stated order is `1930`; `verbatimEventDate` keeps
+  what was written. Coordinates outside their range with the other cell inside it are read as swapped.
+"""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    lines.extend("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows)
+    return "\n".join(lines)
+
+
+def _sources(mapping: Mapping, owner: str, term: str) -> str:
+    columns = [column for _, column in mapping.columns_of(owner, term)]
+    return ", ".join(dict.fromkeys(columns))
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    parts = [INTRODUCTION, "## Transforms\n"]
+    parts.append(
+        _table(
+            ("name", "takes", "gives", "parameters"),
+            [
+                (
+                    one.name,
+                    "one column" if one.inputs == 1 else "one or more columns",
+                    one.summary,
+                    "; ".join(f"{name}: {text}" for name, text in one.parameters.items()),
+                )
+                for one in TRANSFORMS.values()
+            ],
+        )
+    )
+    parts.append("\n## Vocabularies\n\nCurators add labels in `mappings/vocabularies/<name>.tsv` (same columns).\n")
+    tables = [vocabularies.load(name) for name in vocabularies.names()]
+    parts.append(
+        _table(
+            ("name", "concepts", "labels", "source"),
+            [(one.name, str(len(one.concepts)), str(len(one.labels)), one.source) for one in tables],
+        )
+    )
+    parts.append("\n## Schemes of identifiers\n\nThe first that fits; anything else is a locally unique identifier.\n")
+    parts.append(
+        _table(
+            ("pattern", "dcterms:type", "gupriLevel", "physicalSpecimenIDType"),
+            [
+                (f"`{one.pattern}`", one.type, one.gupri, "Resolvable" if one.resolvable else "Global")
+                for one in SCHEMES
+            ],
+        )
+    )
+    parts.append(
+        "\n## MIDS\n\nA level is reached when every element of it and of the levels below is given (TDWG MIDS mappings,"
+        " 2026-04-30); an element is given by any of its alternatives, of which all columns must be filled.\n"
+    )
+    parts.append(
+        _table(
+            ("level", "element", "disciplines", "alternatives"),
+            [
+                (
+                    str(one.level),
+                    one.name,
+                    ", ".join(one.disciplines),
+                    "; ".join(" + ".join(a) for a in one.alternatives),
+                )
+                for one in ELEMENTS
+            ],
+        )
+    )
+    parts.append(
+        "\nopenDS's own reading (the existing processor) differs: it asks for dwc:fieldNumber alone as collecting number, for a"
+        " known type status of geological and palaeontological specimens at level 2, for no media identifier at level 3,"
+        " and gives specimens without a known discipline, fungi, algae and protists among them, never more than level 1."
+        " Geology's `Mass` (level 3) has no mapping in the standard, so nobody is held back by it.\n"
+    )
+    parts.append("## The model\n\nSources are the columns of the base mappings, in order of precedence.\n")
+    darwin, abcd = load_mapping(MAPPINGS / "dwc.yaml"), load_mapping(MAPPINGS / "abcd.yaml")
+    rows = model().describe()
+    for owner in model().classes:
+        parts.append(f"### {owner}\n")
+        parts.append(
+            _table(
+                ("term", "type", "obligation", "values", "filled by", "Darwin Core", "ABCD"),
+                [
+                    (
+                        row["term"],
+                        row["type"],
+                        row["obligation"],
+                        row["values"],
+                        row["filled by"],
+                        _sources(darwin, owner, row["term"]),
+                        _sources(abcd, owner, row["term"]),
+                    )
+                    for row in rows
+                    if row["class"] == owner
+                ],
+            )
+        )
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
