@@ -240,13 +240,13 @@ def _csv_rows(lines: Iterator[str], delimiter: str, terms: list[str]) -> Iterato
 
 
 def _json_row(line: str) -> Row:
-    """Read one JSON object; a line that is none is answered as a name that cannot be read."""
+    """Read one JSON object; a line that is none keeps its text as `verbatim` and names nothing."""
     try:
         value = orjson.loads(line) if line.strip() else {}
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        return {"verbatim": line, "dwc:scientificName": line}
+        return {"verbatim": line}
     row: Row = {}
     for term, cell in value.items():
         column = _TERMS.get(str(term).rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower())

@@ -3,7 +3,6 @@
 import json
 
 import polars as pl
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,10 @@ from dissco_platform.names.answer import MATCH_COLUMNS
 from dissco_platform.names.index import Backbone
 
 from .conftest import match
+
+
+def ids(backbone: Backbone, *rows: dict[str, str] | str) -> list[object]:
+    return [got["usageID"] for got in match(backbone, *rows)]
 
 
 def one(backbone: Backbone, row: dict[str, str] | str, **options: bool) -> dict[str, object]:
@@ -43,13 +46,11 @@ def test_another_gender_is_a_variant(backbone: Backbone) -> None:
     assert (got["matchType"], got["usageID"]) == ("variant", "CRA")
 
 
-@pytest.mark.parametrize(
-    "wrong", ["Carabus hortensiz", "Carabus hotrensis", "Carabus hortesis", "Caraabus hortensis", "Carabus xanthomelis"]
-)
-def test_a_letter_off_is_found(backbone: Backbone, wrong: str) -> None:
-    got = one(backbone, wrong)
-    assert got["matchType"] in ("fuzzy", "variant")
-    assert got["usageID"] in ("CRH", "CRX")
+def test_a_letter_off_is_found(backbone: Backbone) -> None:
+    wrong = ["Carabus hortensiz", "Carabus hotrensis", "Carabus hortesis", "Caraabus hortensis", "Carabus xanthomelis"]
+    got = match(backbone, *wrong)
+    assert {str(answer["matchType"]) for answer in got} <= {"fuzzy", "variant"}
+    assert [answer["usageID"] for answer in got] == ["CRH", "CRH", "CRH", "CRH", "CRX"]
 
 
 def test_a_misspelling_by_another_author_is_not_believed(backbone: Backbone) -> None:
@@ -63,10 +64,14 @@ def test_a_known_genus_is_not_exchanged_for_another_without_support(backbone: Ba
 
 
 def test_homonyms_are_told_apart_by_classification_author_or_code(backbone: Backbone) -> None:
-    assert one(backbone, {"scientificName": "Oenanthe", "kingdom": "Plantae"})["usageID"] == "OEP"
-    assert one(backbone, {"scientificName": "Oenanthe", "family": "Muscicapidae"})["usageID"] == "OEA"
-    assert one(backbone, "Oenanthe Vieillot, 1816")["usageID"] == "OEA"
-    assert one(backbone, {"scientificName": "Oenanthe", "nomenclaturalCode": "ICN"})["usageID"] == "OEP"
+    got = ids(
+        backbone,
+        {"scientificName": "Oenanthe", "kingdom": "Plantae"},
+        {"scientificName": "Oenanthe", "family": "Muscicapidae"},
+        "Oenanthe Vieillot, 1816",
+        {"scientificName": "Oenanthe", "nomenclaturalCode": "ICN"},
+    )
+    assert got == ["OEP", "OEA", "OEA", "OEP"]
 
 
 def test_homonyms_that_nothing_tells_apart_are_ambiguous_with_alternatives(backbone: Backbone) -> None:
@@ -82,9 +87,8 @@ def test_several_usages_of_one_accepted_name_are_one_answer(backbone: Backbone) 
 
 
 def test_a_subgenus_or_a_wrong_rank_marker_does_not_hide_a_match(backbone: Backbone) -> None:
-    assert one(backbone, "Carabus nemoralis")["usageID"] == "CRN"
-    assert one(backbone, "Carabus (Carabus) auratus")["usageID"] == "CRA"
-    assert one(backbone, "Carabus nemoralis var. prasinotinctus")["usageID"] == "CRP"
+    got = ids(backbone, "Carabus nemoralis", "Carabus (Carabus) auratus", "Carabus nemoralis var. prasinotinctus")
+    assert got == ["CRN", "CRA", "CRP"]
 
 
 def test_what_the_checklist_lacks_gets_the_lowest_known_higher_taxon(backbone: Backbone) -> None:
@@ -95,16 +99,17 @@ def test_what_the_checklist_lacks_gets_the_lowest_known_higher_taxon(backbone: B
 
 
 def test_an_open_name_is_a_higher_rank_match(backbone: Backbone) -> None:
-    assert one(backbone, "Carabus sp.")["matchType"] == "higherRank"
-    assert one(backbone, "Carabus aff. auratus")["usageID"] == "CRB"
-    assert one(backbone, "Carabus cf. auratus")["usageID"] == "CRA"
+    got = match(backbone, "Carabus sp.", "Carabus aff. auratus", "Carabus cf. auratus")
+    assert [(a["matchType"], a["usageID"]) for a in got] == [
+        ("higherRank", "CRB"),
+        ("higherRank", "CRB"),
+        ("exact", "CRA"),
+    ]
 
 
 def test_identifiers_and_viruses_match_as_a_whole_or_not_at_all(backbone: Backbone) -> None:
-    assert one(backbone, "BOLD:AAX3687")["usageID"] == "OTU"
-    assert one(backbone, "bold:aax3687")["usageID"] == "OTU"
-    assert one(backbone, "BOLD:AAX3688")["matchType"] == "none"
-    assert one(backbone, "Tobacco mosaic virus")["usageID"] == "VIR"
+    got = ids(backbone, "BOLD:AAX3687", "bold:aax3687", "BOLD:AAX3688", "Tobacco mosaic virus", "Tobacco mosaic viruz")
+    assert got == ["OTU", "OTU", None, "VIR", None]
 
 
 def test_a_contradicting_classification_is_not_overruled_for_a_genus(backbone: Backbone) -> None:
@@ -113,22 +118,26 @@ def test_a_contradicting_classification_is_not_overruled_for_a_genus(backbone: B
 
 
 def test_parts_make_a_name_where_there_is_none(backbone: Backbone) -> None:
-    assert one(backbone, {"genus": "Carabus", "specificEpithet": "auratus"})["usageID"] == "CRA"
-    assert one(backbone, {"scientificName": "auratus", "genus": "Carabus"})["usageID"] == "CRA"
-    assert one(backbone, {"scientificName": "C. auratus", "genus": "Carabus"})["usageID"] == "CRA"
+    got = ids(
+        backbone,
+        {"genus": "Carabus", "specificEpithet": "auratus"},
+        {"scientificName": "auratus", "genus": "Carabus"},
+        {"scientificName": "C. auratus", "genus": "Carabus"},
+    )
+    assert got == ["CRA", "CRA", "CRA"]
 
 
 def test_an_id_of_the_checklist_counts(backbone: Backbone) -> None:
     assert one(backbone, {"scientificName": "Oenanthe", "taxonID": "OEP"})["usageID"] == "OEP"
 
 
-@pytest.mark.parametrize("nothing", ["", " ", "null", "Unknown", "indet.", "???", "\x00\x01", "𝔘𝔫", "a" * 10_000])
-def test_nothing_is_answered_as_none(backbone: Backbone, nothing: str) -> None:
-    got = one(backbone, nothing)
-    assert (got["matchType"], got["usageID"], got["confidence"]) == ("none", None, 0)
+def test_nothing_is_answered_as_none(backbone: Backbone) -> None:
+    nothing = ["", " ", "null", "Unknown", "indet.", "???", "\x00\x01", "𝔘𝔫", "a" * 10_000]
+    got = match(backbone, *nothing)
+    assert {(a["matchType"], a["usageID"], a["confidence"]) for a in got} == {("none", None, 0)}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.text(max_size=60), min_size=1, max_size=20))
 def test_any_text_has_one_answer_with_every_column(backbone: Backbone, rows: list[str]) -> None:
     got = match(backbone, *rows)

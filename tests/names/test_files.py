@@ -1,0 +1,163 @@
+"""Files of names in, rows out; a dataset harmonised; curators' decisions."""
+
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dissco_platform.errors import ChecklistError, MappingError, UsageError
+from dissco_platform.names.answer import MATCH_COLUMNS
+from dissco_platform.names.harmonise import harmonise
+from dissco_platform.names.index import Backbone
+from dissco_platform.names.keys import NAME_COLUMNS, name_key
+from dissco_platform.names.overrides import load_overrides
+from dissco_platform.names.parser import PARSE_COLUMNS
+from dissco_platform.names.tables_io import match_file, parse_file, read_names
+
+
+def parse(text: str) -> list[dict[str, object]]:
+    out = io.BytesIO()
+    parse_file(io.BytesIO(text.encode()), out, "jsonl")
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_bare_lines_are_names_commas_and_quotes_untouched() -> None:
+    text = 'Aus bus L., 1758\n\n"Aus" cus, "x"\n'
+    assert [row.get("verbatim") for row in parse(text)] == ["Aus bus L., 1758", "", '"Aus" cus, "x"']
+
+
+def test_csv_is_known_by_its_header() -> None:
+    rows = parse('id;scientificName;taxonRank\n1;"Aus bus; L.";species\n2;Cus dus;\n')
+    assert [(row["verbatim"], row["canonicalName"]) for row in rows] == [
+        ("Aus bus; L.", "Aus bus"),
+        ("Cus dus", "Cus dus"),
+    ]
+
+
+def test_json_lines_are_known_by_their_brace_and_a_bad_one_is_answered() -> None:
+    rows = parse('{"scientificName": "Aus bus"}\n{broken\n\n{"scientificName": 5}\n')
+    assert [row["outcome"] for row in rows] == ["parsed", "blank", "blank", "unparsable"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=30), max_size=12))
+def test_every_line_of_bare_names_gets_one_row(lines: list[str]) -> None:
+    lines = ["Aus bus", *lines]
+    rows = [row for batch in read_names(io.BytesIO("\n".join(lines).encode() + b"\n")) for row in batch]
+    assert len(rows) == len(lines)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_results_come_in_the_order_of_the_input(backbone: Backbone, tmp_path: Path, kind: str) -> None:
+    names = ["Carabus auratus", "", "Oenanthe", "Nihil nullum", "Motacilla oenanthe"]
+    source, out = tmp_path / "names.txt", tmp_path / "out"
+    source.write_text("\n".join(names) + "\n")
+    told: list[int] = []
+    assert match_file(source, backbone, out, kind, told.append) == len(names)  # type: ignore[arg-type]
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[kind](out)
+    assert read["verbatim"].fill_null("").to_list() == names
+    assert read["matchType"].to_list() == ["exact", "none", "ambiguous", "none", "exact"]
+    assert told == [len(names)]
+
+
+def test_an_empty_input_is_an_empty_output(backbone: Backbone, tmp_path: Path) -> None:
+    for kind in ("csv", "jsonl", "parquet"):
+        assert match_file(io.BytesIO(b""), backbone, tmp_path / kind, kind) == 0  # type: ignore[arg-type]
+    assert pl.read_parquet(tmp_path / "parquet").height == 0
+
+
+def test_a_checklist_can_be_given_as_it_is(checklist: Path) -> None:
+    out = io.BytesIO()
+    match_file(io.BytesIO(b"Carabus auratus\n"), checklist, out, "jsonl")
+    assert json.loads(out.getvalue())["usageID"] == "CRA"
+
+
+def test_a_missing_file_or_an_unknown_format_is_told(backbone: Backbone, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        parse_file(tmp_path / "none.txt", io.BytesIO())
+    with pytest.raises(UsageError, match="csv, jsonl or parquet"):
+        parse_file(io.BytesIO(b"a"), io.BytesIO(), "xml")  # type: ignore[arg-type]
+
+
+def records(folder: Path, names: list[str | None]) -> Path:
+    folder.mkdir(exist_ok=True)
+    pl.DataFrame(
+        {"row": range(len(names)), "dwc:scientificName": names, "dwc:locality": ["x"] * len(names)}
+    ).write_parquet(folder / "records.parquet")
+    return folder
+
+
+def test_a_dataset_has_one_row_for_each_distinct_name(backbone: Backbone, tmp_path: Path) -> None:
+    parsed = records(tmp_path / "parsed", ["Carabus auratus", "Carabus auratus", "Carabus sp.", None, "Oenanthe"])
+    pl.DataFrame({"row": [0], "dwc:scientificName": ["Carabus auratus"], "dwc:family": ["Carabidae"]}).write_parquet(
+        parsed / "identifications.parquet"
+    )
+    report = harmonise(parsed, backbone, tmp_path / "out", cache=tmp_path / "cache")
+    table = pl.read_parquet(tmp_path / "out" / "names.parquet")
+    assert table.columns == ["name_key", *NAME_COLUMNS, *PARSE_COLUMNS, *MATCH_COLUMNS]
+    assert table["name_key"].is_sorted()
+    assert table.height == table["name_key"].n_unique() == 4
+    assert report.records == {"ambiguous": 1, "exact": 3, "higherRank": 1}
+    again = harmonise(parsed, backbone.path, tmp_path / "again", cache=tmp_path / "cache")
+    assert again.data_version == report.data_version
+
+
+def test_the_key_does_not_depend_on_absent_columns() -> None:
+    frame = pl.DataFrame({"dwc:scientificName": ["Aus", "", None], "dwc:taxonRank": ["genus", "genus", None]})
+    wide = frame.with_columns([pl.lit(None, dtype=pl.String).alias(c) for c in NAME_COLUMNS if c not in frame.columns])
+    keys = frame.select(name_key(frame.columns)).to_series()
+    assert keys.to_list() == wide.select(name_key(wide.columns)).to_series().to_list()
+    assert keys.is_null().to_list() == [False, True, True]
+
+
+def test_a_dataset_without_records_is_told(backbone: Backbone, tmp_path: Path) -> None:
+    with pytest.raises(ChecklistError, match=r"records\.parquet"):
+        harmonise(tmp_path, backbone, tmp_path / "out")
+
+
+DECISIONS = """\
+# decisions
+scientificName\tscientificNameAuthorship\tdataset\tusageID\twho\twhy
+Oenanthe\t\t\tOEP\tA. Curator\ta herbarium
+Oenanthe\t\tbirds\tOEA\tB. Curator\ta bird collection
+Carabus auratus\t\t\tdo not match\tA. Curator\tmislabelled
+Carabus hortensis\t\t\tGONE\tA. Curator\tmoved
+"""
+
+
+def test_curators_decide_first_and_the_most_particular_decision_wins(backbone: Backbone, tmp_path: Path) -> None:
+    (tmp_path / "decisions.tsv").write_text(DECISIONS)
+    overrides = load_overrides([tmp_path / "decisions.tsv"])
+    parsed = records(tmp_path / "parsed", ["Oenanthe", "Carabus  auratus", "Carabus hortensis"])
+    harmonise(parsed, backbone, tmp_path / "out", overrides=overrides.of("birds"))
+    got = {row["dwc:scientificName"]: row for row in pl.read_parquet(tmp_path / "out" / "names.parquet").to_dicts()}
+    assert (got["Oenanthe"]["usageID"], got["Oenanthe"]["confidence"]) == ("OEA", 100)
+    assert "B. Curator" in got["Oenanthe"]["note"]
+    assert got["Carabus  auratus"]["matchType"] == "none"
+    assert got["Carabus hortensis"]["usageID"] == "CRH"
+    assert "GONE is not in this release" in got["Carabus hortensis"]["note"]
+    assert overrides.of("birds").version != overrides.of("plants").version == overrides.of(None).version
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("scientificName\tusageID\twho\nAus\tX\tme\n", "line 1: no column why"),
+        ("scientificName\tusageID\twho\twhy\nAus\tX\tme\n", "line 2: why is blank"),
+        ("scientificName\tusageID\twho\twhy\tcolour\n", "unknown column 'colour'"),
+        ("scientificName\tusageID\twho\twhy\nAus\tX\tme\ty\nAus\tZ\tme\ty\n", "decided on line 2 already"),
+    ],
+)
+def test_a_faulty_decision_names_its_file_and_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "d.tsv"
+    path.write_text(text)
+    with pytest.raises(MappingError, match=rf"d\.tsv.*{said}"):
+        load_overrides([path])
+
+
+def test_the_decisions_of_this_repository_can_be_read() -> None:
+    load_overrides((Path(__file__).parents[2] / "mappings" / "names").glob("*.tsv"))

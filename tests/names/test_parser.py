@@ -1,0 +1,154 @@
+"""One name into its parts, and many at once."""
+
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dissco_platform.names import parse_many
+from dissco_platform.names.normalise import stem_key
+from dissco_platform.names.parse_many import PARSE_SCHEMA, ParseCache, parse_names
+from dissco_platform.names.parser import parse_name
+from dissco_platform.names.stem import stem_canonical
+
+
+@pytest.mark.parametrize(
+    ("verbatim", "canonical"),
+    [
+        ("Aus bus Smith, 1900", "Aus bus"),
+        ("Aus (Bus) cus subsp. dus (L.) Mill.", "Aus cus dus"),
+        ("Aus bus subsp. cus var. dus", "Aus bus cus dus"),
+        ("Döringina vulgäris", "Doeringina vulgaeris"),
+        ("Aus 4-punctatus", "Aus quadripunctatus"),
+        ("Aus o'donelli", "Aus odonelli"),
+        ("×Aus bus", "Aus bus"),
+        ("Aus bus L. × A. cus", "Aus bus × Aus cus"),
+        ("Aus bus × cus", "Aus bus × Aus cus"),
+        ("Aus sect. Bus", "Bus"),
+        ("Aus aff. bus", "Aus"),
+        ("Aus cf. bus", "Aus bus"),
+        ("Aus sp. 12", "Aus"),
+        ("AUS BUS", "Aus bus"),
+        ("aus bus", "Aus bus"),
+        ("<i>Aus bus</i> L.", "Aus bus"),
+        ("Aus bus (Mani &amp; Kurian, 1953)", "Aus bus"),
+        ("Aus_bus", "Aus bus"),
+        ("Aus mÃ¼lleri", "Aus muelleri"),
+        ("Aus endosymbiont of Bus cus", None),
+        ("Not recorded", None),
+        ("Tobacco mosaic virus", None),
+    ],
+)
+def test_canonical_names_are_written_as_gnparser_writes_them(verbatim: str, canonical: str | None) -> None:
+    assert parse_name(verbatim).canonicalName == canonical
+
+
+@pytest.mark.parametrize(
+    ("verbatim", "outcome"),
+    [
+        ("Aus bus", "parsed"),
+        ("Aus sp.", "informal"),
+        ("Aus bus × Aus cus", "formula"),
+        ("BOLD:AAA0004", "identifier"),
+        ("Tobacco mosaic virus", "virus"),
+        ("incertae sedis", "placeholder"),
+        ("Unknown", "placeholder"),
+        ("", "blank"),
+        ("((((", "unparsable"),
+    ],
+)
+def test_the_outcome_says_what_kind_of_string_it_is(verbatim: str, outcome: str) -> None:
+    parse = parse_name(verbatim)
+    assert parse.outcome == outcome
+    assert (parse.quality > 0) == (parse.canonicalName is not None)
+
+
+def test_parts_keep_the_spelling_of_the_source() -> None:
+    parse = parse_name("Döringina vulgäris Müller, 1900")
+    assert (parse.genericName, parse.specificEpithet, parse.year) == ("Döringina", "vulgäris", "1900")
+
+
+def test_a_damaged_name_says_so() -> None:
+    assert parse_name("Aus bus").quality == 1
+    assert parse_name("Aus  bus").quality == 2
+    assert parse_name("aus bus").quality == 3
+    assert parse_name("Aus cf. bus").quality == 4
+
+
+HOSTILE = ["A" * 10_000, "Aus " + "bus " * 5_000, "(" * 10_000, "Aus &amp;" * 2_000, "<i>" * 4_000, "Ã¶" * 5_000]
+HOSTILE += ["a-" * 5_000, "Aus × " * 2_000, "× " * 5_000, '"' * 9_000, "Aus bus (L.) " * 900, "Aus " + "α " * 4_000]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda text: text[:8])
+def test_a_hostile_name_takes_no_longer_than_a_long_one(hostile: str) -> None:
+    start = time.process_time()
+    parse_name(hostile)
+    assert time.process_time() - start < 0.25
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=80), st.none() | st.text(max_size=20))
+def test_no_text_raises(name: str, authorship: str | None) -> None:
+    parse = parse_name(name, authorship)
+    assert parse.canonicalName is None or parse.canonicalName.strip()
+
+
+words = st.from_regex(r"[a-z]{4,12}", fullmatch=True)
+authors = st.sampled_from([None, "Smith, 1900", "(Müller & Troschel, 1842)", "A.B. Smith & Jones, 2001", "L."])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(words, words, st.none() | words, authors, st.booleans()), min_size=1, max_size=20))
+def test_plain_names_are_the_same_by_column_and_by_the_parser(
+    rows: list[tuple[str, str, str | None, str | None, bool]],
+) -> None:
+    asked = []
+    for genus, species, infra, author, inside in rows:
+        name = " ".join(part for part in (genus.capitalize(), species, infra) if part)
+        asked.append((f"{name} {author}", None, None) if author and inside else (name, author, None))
+    frame = pl.DataFrame(asked, schema=dict.fromkeys(("name", "authorship", "code"), pl.String), orient="row")
+    by_column = parse_names(frame)
+    by_parser = [parse_name(*row[:2]) for row in asked]
+    for column in ("canonicalName", "canonicalStem", "genericName", "specificEpithet", "infraspecificEpithet", "year"):
+        assert by_column[column].to_list() == [getattr(parse, column) for parse in by_parser]
+
+
+def test_a_second_run_parses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["Aus bus", "Aus cf. bus L.", "Aus bus × cus", None, ""]
+    asked = pl.DataFrame(
+        {"name": names, "authorship": [None] * 5, "code": [None] * 5},
+        schema=dict.fromkeys(("name", "authorship", "code"), pl.String),
+    )
+    first = parse_names(asked, cache=ParseCache(tmp_path))
+
+    def never(*_: object) -> None:
+        raise AssertionError("a name was parsed again")
+
+    monkeypatch.setattr(parse_many, "parse_name", never)
+    second = parse_names(asked, cache=ParseCache(tmp_path))
+    assert first.equals(second)
+    assert dict(first.schema) == {
+        c: pl.DataType.from_python(str) if t is pl.String else t() for c, t in PARSE_SCHEMA.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("albus", "alba"),
+        ("sylvaticus", "silvatica"),
+        ("ruber", "rubrum"),
+        ("lamarckii", "lamarcki"),
+        ("caeruleus", "coerulea"),
+    ],
+)
+def test_gender_and_common_spellings_share_a_stem(one: str, other: str) -> None:
+    stems = pl.DataFrame({"w": [one, other]}).select(stem_key(pl.col("w"))).to_series()
+    assert stems[0] == stems[1]
+
+
+def test_the_stem_of_a_canonical_name_leaves_the_genus() -> None:
+    assert stem_canonical("Aus vulgaris rufipes") == "Aus uulgar rufip"
