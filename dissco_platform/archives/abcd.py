@@ -28,7 +28,7 @@ from dissco_platform.archives.container import Container, Member
 from dissco_platform.archives.eml import empty_metadata
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.tables import RECORDS, VERBATIM, fixed_columns
-from dissco_platform.archives.tablewriter import RejectWriter, TableWriter, content_parts, row_hash
+from dissco_platform.archives.tablewriter import CONTENT, RejectWriter, TableWriter, content_of, row_hash
 from dissco_platform.archives.xmlsafe import attribute, local, refuse_doctype, text_of
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
@@ -316,7 +316,8 @@ class _Reading:
             pl.Series("source_line", [unit.ordinal for unit in batch], dtype=pl.Int64),
             pl.Series("core_id", [unit.identifier for unit in batch], dtype=pl.String),
         )
-        frame = frame.with_columns(fingerprint([*content_parts(kept), pl.lit(hanging)]).alias("fingerprint"))
+        prints = content_of(frame, kept).select(fingerprint([*CONTENT, pl.lit(hanging)]).alias("fingerprint"))
+        frame = frame.with_columns(prints["fingerprint"])
         self.version.add(RECORDS, frame["fingerprint"])
         self._spill(RECORDS, frame, kept)
         overflow = [column for column in columns if column not in kept]
@@ -344,7 +345,8 @@ class _Reading:
             pl.Series("source_line", [ordinal for _, ordinal, _, _ in found], dtype=pl.Int64),
             pl.Series("row_type", [row_type for _, _, row_type, _ in found], dtype=pl.String),
         )
-        sums = frame.select("row", row_hash([pl.col("row_type"), *content_parts(columns)]).alias("h"))
+        content = content_of(frame, columns).with_columns(frame["row_type"])
+        sums = frame.select("row").with_columns(row_hash(pl.col("row_type"), content).alias("h"))
         sums = sums.group_by("row").agg(pl.col("h").sum())
         self._spill(table, frame, columns)
         return rows.to_frame("row").join(sums, on="row", how="left", maintain_order="left")["h"].fill_null(0)

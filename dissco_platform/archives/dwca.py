@@ -20,7 +20,7 @@ from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet, make_plan, specimens_possible
 from dissco_platform.archives.tables import RECORDS, holds_specimens, local_name
-from dissco_platform.archives.tablewriter import RejectWriter, TableWriter, content_parts, id_hash
+from dissco_platform.archives.tablewriter import CONTENT, RejectWriter, TableWriter, content_of, id_hash
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
@@ -261,9 +261,9 @@ class _Reading:
             hanging = pl.lit(sums.find(keys)).fill_null(0)
             if self.by_event:
                 hanging = hanging + pl.lit(sums.find(self.event_keys[-1])).fill_null(0)
+        prints = content_of(frame, terms).select(fingerprint([*CONTENT, hanging]).alias("fingerprint"))
         numbered = frame.rename({CORE_ID: "core_id"}).with_columns(
-            pl.int_range(self.row, self.row + frame.height, dtype=pl.Int64).alias("row"),
-            fingerprint([*content_parts(terms), hanging]).alias("fingerprint"),
+            pl.int_range(self.row, self.row + frame.height, dtype=pl.Int64).alias("row"), prints["fingerprint"]
         )
         self.version.add(RECORDS, numbered["fingerprint"])
         self.row += frame.height

@@ -13,7 +13,7 @@ import polars as pl
 
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.tables import EXTENSION_COLUMNS, VERBATIM
-from dissco_platform.archives.tablewriter import RejectWriter, TableWriter, content_parts, id_hash, row_hash
+from dissco_platform.archives.tablewriter import RejectWriter, TableWriter, content_of, id_hash, row_hash
 
 KEY = "__key"
 """Scratch column: 64-bit hash of the core id; null where the row number is known."""
@@ -77,8 +77,8 @@ class Extensions:
 
     def add(self, group: Group, frame: pl.DataFrame, report: FileReport) -> None:
         """Add rows that name their record by `__core_id`; fixed columns but `row` are expected."""
-        parts = [pl.lit(group.row_type), *content_parts(group.terms)]
-        frame = frame.with_columns(id_hash(CORE_ID).alias(KEY), row_hash(parts).alias(HASH))
+        hashes = row_hash(pl.lit(group.row_type), content_of(frame, group.terms))
+        frame = frame.with_columns(id_hash(CORE_ID).alias(KEY), hashes.alias(HASH))
         self._sums.append(frame.group_by(KEY).agg(pl.col(HASH).sum()))
         if sum(one.height for one in self._sums) > 4 * max(self._sums[0].height, 500_000):
             self._sums = [pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())]

@@ -104,26 +104,34 @@ def column_weights(name: str) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "little") | 1, int.from_bytes(digest[8:], "little") | 1
 
 
-def content_parts(terms: Iterable[str]) -> list[pl.Expr]:
-    """Return two UInt64 expressions over term columns that together say what a row holds.
+CONTENT = ("__content_0", "__content_1")
+"""Names of the two UInt64 columns that `content_of` returns."""
+
+
+def content_of(frame: pl.DataFrame, terms: Iterable[str]) -> pl.DataFrame:
+    """Return two UInt64 columns that together say what each row holds in its term columns.
 
     Each filled cell counts as the XXH3 hash of its text times a number made from its column's name; a row is the sum
     (modulo 2^64, once for each of two numbers). Empty cells add nothing and the order of columns is free, so a new
     empty column or another column order changes no record. A third of the cost of joining the texts.
     """
-    hashes = [(pl.col(name).nchash.xxh3_64(), column_weights(name)) for name in sorted(terms)]  # type: ignore[attr-defined]
-    if not hashes:
-        return [pl.lit(0, dtype=pl.UInt64)] * 2
-    return [
-        pl.sum_horizontal(value * pl.lit(weights[place], dtype=pl.UInt64) for value, weights in hashes)
+    ordered = sorted(terms)
+    if not ordered:
+        return pl.DataFrame({name: pl.zeros(frame.height, dtype=pl.UInt64, eager=True) for name in CONTENT})
+    hashed = frame.select(pl.col(ordered).nchash.xxh3_64())  # type: ignore[attr-defined]
+    weights = [column_weights(name) for name in ordered]
+    return hashed.select(
+        pl.sum_horizontal(
+            pl.col(name) * pl.lit(weight[place], dtype=pl.UInt64) for name, weight in zip(ordered, weights, strict=True)
+        ).alias(CONTENT[place])
         for place in (0, 1)
-    ]
+    )
 
 
-def row_hash(parts: Sequence[pl.Expr]) -> pl.Expr:
+def row_hash(row_type: pl.Expr, content: pl.DataFrame) -> pl.Series:
     """Return a 64-bit hash (UInt64) of extension rows, to be added up for each record, so that their order is free."""
-    text = pl.concat_str([part.cast(pl.String).fill_null("") for part in parts], separator="\x1e")
-    return text.nchash.xxh3_64()  # type: ignore[attr-defined, no-any-return]
+    text = pl.concat_str([row_type, *[pl.col(name).cast(pl.String) for name in CONTENT]], separator="\x1e")
+    return content.select(text.nchash.xxh3_64().alias("h"))["h"]  # type: ignore[attr-defined]
 
 
 def id_hash(column: str) -> pl.Expr:
