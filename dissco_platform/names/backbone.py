@@ -106,7 +106,11 @@ def _parse_irregular(raw: Path) -> Path:
         return raw
     asked = odd.select("name", authorship="author", code=pl.col("code").cast(pl.String))
     parsed = parse_names(asked)
-    keys = parsed_keys(odd["name"], parsed).rename({"g": "_g", "e1": "_e1", "e2": "_e2"}).drop("whole")
+    keys = (
+        parsed_keys(odd["name"], parsed, informal_whole=True)
+        .rename({"g": "_g", "e1": "_e1", "e2": "_e2"})
+        .drop("whole")
+    )
     patch = pl.concat([odd.select("row"), keys, parsed.select(_author="authorship")], how="horizontal")
     found = pl.col("_g").is_not_null()
     target = raw.with_name("usages-parsed.parquet")

@@ -15,7 +15,7 @@ from dissco_platform.errors import ChecklistError
 from dissco_platform.names.ranks import CLASSIFICATION, CODES, RANKS, STATUSES
 from dissco_platform.names.score import taxon_key
 
-INDEX_VERSION: Final = 2
+INDEX_VERSION: Final = 3
 """Raised whenever the tables or the keys change: an index of another version is built again, never guessed at."""
 
 CODE_WORDS: Final = tuple(sorted(set(CODES.values())))

@@ -32,7 +32,13 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
     queries = number_words(queries, backbone)
     named = queries.filter(pl.col("g").is_not_null())
     by_id = by_identifier(queries, backbone)
-    direct = pl.concat([by_words(named, backbone), by_id]).unique(maintain_order=True)
+    # a checklist may hold "Aus sp. A" itself: then it is that, not the genus
+    literal = queries.filter(pl.col("literal").is_not_null()).select(
+        "q", g="literal", e1=pl.lit(None, dtype=pl.String), e2=pl.lit(None, dtype=pl.String)
+    )
+    itself = by_words(number_words(literal, backbone), backbone)
+    others = by_words(named.join(itself, on="q", how="anti"), backbone)
+    direct = pl.concat([itself, others, by_id]).unique(maintain_order=True)
     scored = score_candidates(direct, queries, backbone, by_id)
     chosen = choose(scored, THRESHOLD, backbone)
     # a genus whose authors are others than the record's may be a misspelling of one that they did describe
@@ -50,7 +56,7 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
             how="diagonal",
         )
     # "Aus sp." and "Aus aff. bus" name a genus and mean something in it
-    beyond = queries.filter("beyond")["q"].implode()
+    beyond = queries.filter("beyond").join(itself, on="q", how="anti")["q"].implode()
     of_its_own = pl.col("q").is_in(beyond) & ~pl.col("matchType").is_in(["none", "ambiguous"])
     chosen = chosen.with_columns(
         matchType=pl.when(of_its_own).then(pl.lit("higherRank")).otherwise(pl.col("matchType"))

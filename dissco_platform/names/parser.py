@@ -111,7 +111,7 @@ def parse_name(
     text, repairs = clean(raw)
     if not text:
         return Parse(outcome="blank" if not raw.strip() else "unparsable")
-    if text.lower().strip(" .") in _PHRASES:
+    if text.lower().strip(" .") in _PHRASES and not (authorship and text[0].isupper()):
         return Parse(outcome="placeholder")
     parse = _parse(text, authorship, rank, code)
     if parse.quality and repairs:
@@ -255,7 +255,9 @@ def stem_formula(names: list[str], sign: str) -> str:
 def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
     if isinstance(parsed, nameparser.Informal):
         word = canonical.write_word(parsed.taxon.split(" ")[-1] if "(" in parsed.taxon else parsed.taxon, first=True)
-        word = word.strip("()")
+        word = word.strip("()?. ")
+        if not word:
+            return Parse(genericName=parsed.taxon, rank=rank_of(str(parsed.rank)), outcome="informal")
         return Parse(
             word, word, genericName=parsed.taxon, rank=rank_of(str(parsed.rank)), outcome="informal", quality=4
         )

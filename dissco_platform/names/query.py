@@ -1,7 +1,8 @@
 """From the name columns of records to queries: which text is the name, parsed, as word keys.
 
 The columns of a query: `g, e1, e2` (word keys), `whole` (the name is an identifier, virus or formula and matches only as a
-whole), `beyond` (the name stands for something below the taxon it names: `Aus sp.`), `authorship`, `rank`, `code`, `id`,
+whole), `beyond` (the name stands for something below the taxon it names: `Aus sp.`), `literal` (its key as a whole then), `authorship`, `rank`, `code`,
+`id`,
 `q_<rank>` (classification keys). What becomes of them is in `match.py`.
 """
 
@@ -13,7 +14,7 @@ from dissco_platform.names.coldp import RANK_WORDS, vocabulary
 from dissco_platform.names.parse_many import ParseCache, parse_names
 from dissco_platform.names.ranks import CODES
 from dissco_platform.names.score import CLASSIFICATION_WEIGHTS, taxon_key
-from dissco_platform.names.words import parsed_keys
+from dissco_platform.names.words import parsed_keys, whole_key
 
 _LOWEST_FIRST: Final = ("genus", "family", "order", "class", "phylum", "kingdom")
 NOTHING: Final = ("", "null", "none", "\\n", "na", "n/a", "nan", "-", "--", "?", ".")
@@ -103,6 +104,7 @@ def make_queries(
         "e2",
         "whole",
         "beyond",
+        literal=pl.when("beyond").then(whole_key(pl.col("name"))),
         authorship=pl.coalesce("authorship", "found_authorship"),
         rank=pl.when(pl.col("beyond")).then(None).otherwise(rank),
         code="code",

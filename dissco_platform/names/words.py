@@ -19,9 +19,12 @@ _REGULAR: Final = (
     r"^(?P<g>(?:[xX] ?)?[A-Z][A-Za-z.-]+)"
     r"(?: (?:(?:subgen|subg|sect|ser|supersect|subsect)\. ?)?\(?(?P<s>[A-Z][A-Za-z-]+)\)?)?"
     r"(?: (?:x )?(?P<e1>(?:[0-9]+-)?[a-z][a-z'-]+))?"
-    rf"(?: (?:(?:{MARKERS})\.? ?)?(?:x )?(?P<e2>[a-z][a-z'-]+))?$"
+    rf"(?: (?:(?:{MARKERS})(?:\. ?| ))?(?:x )?(?P<e2>[a-z][a-z'-]+))?$"
 )
 
+
+WHOLE: Final = ("identifier", "virus", "formula", "unparsable")
+"""Outcomes of a parse whose names are one key and match only as such."""
 
 _VIRUS: Final = r"(?i) .*(?:virus(?:es)?|viroids?|phages?|satellites?|prions?|particle)\b"
 
@@ -37,7 +40,7 @@ def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
     A subgenus given alone (`Aus (Bus)`) is the uninomial Bus; between genus and epithet it is left out of the key.
     """
     folded = fold(pl.col(name).str.replace(r"^[†‡]\s*", "").str.replace_all("×", "x ", literal=True))
-    folded = folded.str.replace_all(r"\s+", " ").str.strip_chars()
+    folded = folded.str.replace_all(r"[\[(]sic!?[\])]", " ").str.replace_all(r"\s+", " ").str.strip_chars(" ;:,")
     parts = folded.str.extract_groups(_REGULAR)
     g, s = parts.struct.field("g").str.replace(r"^[xX] ?([A-Z])", "${1}"), parts.struct.field("s")
     e1, e2 = parts.struct.field("e1"), parts.struct.field("e2")
@@ -61,20 +64,23 @@ def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
     )
 
 
-def parsed_keys(name: pl.Series, parsed: pl.DataFrame) -> pl.DataFrame:
+def parsed_keys(name: pl.Series, parsed: pl.DataFrame, *, informal_whole: bool = False) -> pl.DataFrame:
     """Return `g`, `e1`, `e2` (word keys) and `whole` of names given with their parses (PARSE_COLUMNS), in order.
 
-    `whole`: an identifier, virus, hybrid formula or what cannot be read, which is one key and matches only as such.
+    `whole`: an identifier, virus, hybrid formula or what cannot be read, which is one key and matches only as such. A
+    checklist's own informal names (`Aus sp. A`) are such a key too (`informal_whole`): they are not the genus.
     """
+    outcomes = [*WHOLE, "informal"] if informal_whole else list(WHOLE)
+    text = pl.when(pl.col("outcome") == "formula").then(pl.coalesce("canonicalName", "name")).otherwise(pl.col("name"))
     words = parsed["canonicalName"].str.split(" ").alias("words")
-    frame = parsed.select(
-        "canonicalName", whole=pl.col("outcome").is_in(["identifier", "virus", "formula", "unparsable"])
-    ).with_columns(words, name.alias("name"))
+    frame = parsed.select("canonicalName", "outcome", whole=pl.col("outcome").is_in(outcomes)).with_columns(
+        words, name.alias("name")
+    )
     word = pl.col("words")
     count = word.list.len().fill_null(0)
     return frame.select(
         g=pl.when("whole")
-        .then(whole_key(pl.coalesce("canonicalName", "name")))
+        .then(whole_key(text))
         .otherwise(word_key(word.list.get(0, null_on_oob=True)))
         .replace("", None),
         e1=pl.when(~pl.col("whole") & (count > 1)).then(word_key(word.list.get(1, null_on_oob=True))).replace("", None),

@@ -40,7 +40,7 @@ BRO	PLA	accepted	species	Bromus sterilis	L.	botanical
 BRG	BRO	synonym	species	Bromus sterilis	Guss.	botanical
 OTU	ANI	accepted	unranked	BOLD:AAX3687		
 VIR		accepted	species	Tobacco mosaic virus		virus
-"""
+"""  # noqa: W291
 
 
 @pytest.fixture(scope="session")

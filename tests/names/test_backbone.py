@@ -170,3 +170,18 @@ def test_every_table_of_an_index_is_sorted_by_its_key(backbone: Backbone) -> Non
     for table in (backbone.keys, backbone.identifiers, backbone.genus_deletions, backbone.epithet_deletions):
         assert table.keys.is_sorted()
     assert backbone.usages.height == pl.read_parquet(backbone.path / "words.parquet").height
+
+
+def test_epithets_that_begin_like_a_rank_marker_are_whole(tmp_path: Path) -> None:
+    names = [
+        "Aus bus variegatus",
+        "Aus bus absona",
+        "Aus bus mutilus",
+        "Aus xanthus",
+        "Aus bus var. formosus",
+        "Aus sp. A",
+    ]
+    rows = "".join(f"{n}\taccepted\tunranked\t{name}\n" for n, name in enumerate(names))
+    index = build(tmp_path, {"NameUsage.tsv": "ID\tstatus\trank\tscientificName\n" + rows})
+    asked = [*names[:4], "Aus bus formosus", "Aus sp. A", "Aus"]
+    assert [m["usageID"] for m in match(index, *asked)] == ["0", "1", "2", "3", "4", "5", None]
