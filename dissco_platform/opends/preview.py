@@ -16,9 +16,9 @@ import polars as pl
 from dissco_platform.errors import MappingError
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.build import build_specimens
-from dissco_platform.opends.columns import Findings, evaluate
+from dissco_platform.opends.columns import Findings, evaluate, source_expr
 from dissco_platform.opends.context import DatasetContext
-from dissco_platform.opends.mapping import ListRule, Mapping, rule_columns
+from dissco_platform.opends.mapping import ListRule, Mapping, Rule, rule_columns
 from dissco_platform.opends.terms import model
 
 EXAMPLES = 10
@@ -263,3 +263,47 @@ def vocabulary_gaps(unmatched: dict[str, dict[str, int]], mapping: Mapping) -> l
         if term in used and used[term] in vocabularies.names()
         for value, count in values.items()
     ]
+
+
+def trace(parsed: Path, mapping: Mapping, row: int) -> list[dict[str, Any]]:
+    """Return where each value of one record comes from: class, term, value, table, line, columns and what they said.
+
+    `how` is `constant`, `default`, the names of the transforms and the vocabulary, or empty where the cell was copied.
+    """
+    found: list[dict[str, Any]] = []
+    for (owner, table), rules in mapping.blocks.items():
+        path = parsed / f"{table}.parquet"
+        if not path.is_file():
+            continue
+        frame = pl.scan_parquet(path).filter(pl.col("row") == row).collect()
+        for at in range(frame.height):
+            found.extend(_traced(frame[at : at + 1], mapping, owner, table, rules))
+    return found
+
+
+def _traced(
+    one: pl.DataFrame, mapping: Mapping, owner: str, table: str, rules: dict[str, Rule | ListRule]
+) -> Iterator[dict[str, Any]]:
+    values = evaluate(one, mapping, owner, table, Findings())
+    for term, rule in rules.items():
+        if term not in values.columns or values[term][0] is None:
+            continue
+        place = {"class": owner, "term": term, "value": values[term][0], "table": table, "line": one["source_line"][0]}
+        columns, how = rule_columns(rule), "objects"
+        if isinstance(rule, Rule):
+            columns, how = _fed_by(one, rule)
+        written = {column: one[column][0] for column in columns if column in one.columns and one[column][0] is not None}
+        yield place | {"written": written, "how": how}
+
+
+def _fed_by(one: pl.DataFrame, rule: Rule) -> tuple[list[str], str]:
+    if rule.constant is not None:
+        return [], "constant"
+    for source in rule.sources:
+        expr = source_expr(source, one.columns)
+        if expr is not None and one.select(expr.alias("value"))["value"][0] is not None:
+            steps = [step.name for step in source.steps]
+            return list(source.columns), ", ".join(
+                [*steps, *([f"vocabulary {rule.vocabulary}"] if rule.vocabulary else [])]
+            )
+    return [], "default"

@@ -113,3 +113,28 @@ def test_the_schema_of_content_leaves_identifiers_to_publication() -> None:
     content = json_schema("ods:DigitalSpecimen", content=True)["$defs"]["ods:DigitalSpecimen"]
     assert "@id" not in content["properties"]
     assert "ods:physicalSpecimenID" in content["required"]
+
+
+def test_many_buckets_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [
+        {
+            "dwc:occurrenceID": f"https://data.example.org/{at * 37 % 50}",
+            "dwc:associatedMedia": f"https://img.example.org/{at % 7}.jpg",
+        }
+        for at in range(60)
+    ]
+    one, single = build(tmp_path, *records)
+    monkeypatch.setattr("dissco_platform.opends.build.SPECIMENS_A_BUCKET", 10)
+    monkeypatch.setattr("dissco_platform.opends.build.DOCUMENTS_A_BUCKET", 5)
+    many, split = build(tmp_path, *records, name="many", batch_rows=7)
+    assert many.data_version == one.data_version
+    assert many.rejects == one.rejects == {"duplicate_identifier": 10}
+    ids = [row["normalisedPhysicalSpecimenID"] for row in specimens(split)]
+    assert ids == sorted(ids) == [row["normalisedPhysicalSpecimenID"] for row in specimens(single)]
+    for name in ("documents", "media_documents"):
+        hashes = pl.read_parquet(split / f"{name}.parquet")["content_hash"]
+        assert hashes.is_sorted()
+        assert set(hashes) == set(pl.read_parquet(single / f"{name}.parquet")["content_hash"])
+    again, _ = build(tmp_path, *records, name="again", previous=split, batch_rows=7)
+    assert (again.rendered, again.carried_over, again.media_rendered) == (0, 50, 0)
+    assert again.data_version == one.data_version

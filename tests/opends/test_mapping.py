@@ -6,7 +6,7 @@ import pytest
 
 from dissco_platform.errors import MappingError
 from dissco_platform.opends.mapping import Mapping, load_mapping
-from dissco_platform.opends.preview import check, explain, lineage, preview, vocabulary_gaps
+from dissco_platform.opends.preview import check, explain, lineage, preview, trace, vocabulary_gaps
 from tests.opends.tables import CONTEXT, MAPPINGS, build, document, write
 
 SPECIMEN = "ods:DigitalSpecimen:\n  records:\n"
@@ -149,3 +149,18 @@ def test_lineage_says_which_column_feeds_which_term() -> None:
 def test_gaps_name_the_file_that_would_close_them() -> None:
     (gap,) = vocabulary_gaps({"dwc:sex": {"x": 2}}, load_mapping(MAPPINGS / "dwc.yaml"))
     assert gap["file"] == "mappings/vocabularies/sex.tsv"
+
+
+def test_a_trace_says_which_cell_gave_each_value(tmp_path: Path) -> None:
+    parsed = write(tmp_path / "parsed", {"dwc:sex": "Weibchen", "dwc:verbatimElevation": "100 ft"})
+    traced = {(one["class"], one["term"]): one for one in trace(parsed, load_mapping(MAPPINGS / "dwc.yaml"), 0)}
+    sex = traced["ods:Event", "dwc:sex"]
+    assert (sex["value"], sex["written"], sex["how"], sex["line"]) == (
+        "female",
+        {"dwc:sex": "Weibchen"},
+        "vocabulary sex",
+        2,
+    )
+    low = traced["ods:Location", "dwc:minimumElevationInMeters"]
+    assert (low["value"], low["written"]) == (30.48, {"dwc:verbatimElevation": "100 ft"})
+    assert traced["ods:Event", "dwc:eventType"]["how"] == "default"

@@ -1,0 +1,193 @@
+"""What single values mean: agents, identifiers, organisations, licences, dates, measures."""
+
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dissco_platform.opends import vocabularies
+from dissco_platform.opends.agents import agents_json, split_names
+from dissco_platform.opends.coordinates import parse_angle, parse_position
+from dissco_platform.opends.dates import date_of, parse_date
+from dissco_platform.opends.identifiers import (
+    identifier_type,
+    normalised_orcid,
+    normalised_organisation_id,
+    physical_id_type,
+)
+from dissco_platform.opends.licences import parse_licence
+from dissco_platform.opends.measures import parse_metres, parse_number
+from dissco_platform.opends.organisations import organisation_name
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Smith, J. & Jones, B.; R. Brown et al.", ["Smith, J.", "Jones, B.", "R. Brown"]),
+        ("J. Smith, B. Jones", ["J. Smith", "B. Jones"]),
+        ("Smith, John", ["Smith, John"]),
+        ("Smith, J., Jones, B.", ["Smith, J.", "Jones, B."]),
+        ("leg. Meyer und Müller", ["Meyer", "Müller"]),
+        ("Museum of Zoology, Lund", ["Museum of Zoology, Lund"]),
+        ("unknown", []),
+        ("Smith | Smith", ["Smith"]),
+    ],
+)
+def test_names_in_a_cell(text: str, names: list[str]) -> None:
+    assert split_names(text) == names
+
+
+def test_identifiers_go_to_names_only_where_their_numbers_agree() -> None:
+    orcid = "https://orcid.org/0000-0002-5669-2769"
+    both = orjson.loads(f"[{agents_json('A. One|B. Two', '0000-0002-5669-2769|Q123', 'collector')}]")
+    assert [agent["@id"] for agent in both] == [orcid, "http://www.wikidata.org/entity/Q123"]
+    apart = orjson.loads(f"[{agents_json('A. One|B. Two', orcid, 'collector')}]")
+    assert ["@id" in agent for agent in apart] == [False, False, True]
+    inside = orjson.loads(f"[{agents_json(f'A. One ({orcid})', None, 'collector')}]")
+    assert (inside[0]["schema:name"], inside[0]["@id"]) == ("A. One", orcid)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "physical"),
+    [
+        ("https://doi.org/10.1234/abc", "DOI", "Resolvable"),
+        ("10.1234/abc", "DOI", "Global"),
+        ("urn:lsid:ipni.org:names:1", "LSID", "Global"),
+        ("9c752d22-b09a-11e8-96f8-529269fb1459", "UUID", "Global"),
+        ("https://n2t.net/ark:/65665/3abc", "ARK", "Resolvable"),
+        ("https://data.example.org/1", "URL", "Resolvable"),
+        ("MUS:BIRDS:12", "Locally unique identifier", "Global"),
+        ("OTHER:BIRDS:12", "Locally unique identifier", "Local"),
+        ("RMNH.1", "Locally unique identifier", "Local"),
+        ("12-3456", "Locally unique identifier", "Local"),
+    ],
+)
+def test_schemes_of_identifiers(text: str, kind: str, physical: str) -> None:
+    frame = pl.DataFrame({"id": [text], "code": ["MUS"]})
+    found = frame.select(
+        identifier_type(pl.col("id")).alias("k"), physical_id_type(pl.col("id"), pl.col("code")).alias("p")
+    )
+    assert found.row(0) == (kind, physical)
+
+
+def test_organisation_ids_have_right_forms_and_checksums() -> None:
+    assert normalised_organisation_id("https://ROR.org/0566bfb96/") == "https://ror.org/0566bfb96"
+    assert normalised_organisation_id("https://ror.org/0566bfb97") is None
+    assert (
+        normalised_organisation_id("http://www.wikidata.org/entity/Q641676") == "https://www.wikidata.org/wiki/Q641676"
+    )
+    assert normalised_orcid("0000-0002-5669-2768") is None
+
+
+def test_the_organisations_name_comes_from_a_file_else_from_the_publisher(tmp_path: Path) -> None:
+    dump = tmp_path / "ror.json"
+    dump.write_bytes(
+        orjson.dumps([{"id": "https://ror.org/0566bfb96", "names": [{"value": "A Museum", "types": ["ror_display"]}]}])
+    )
+    assert organisation_name("https://ror.org/0566bfb96", dump) == "A Museum"
+    table = tmp_path / "ror.csv"
+    table.write_text("id,names.types.ror_display\nhttps://ror.org/0566bfb96,en: A Museum\n")
+    assert organisation_name("https://ror.org/0566bfb96", table) == "A Museum"
+    assert organisation_name("https://ror.org/02wddde16", table, publisher="P") == "P"
+    assert organisation_name("https://ror.org/0566bfb96", tmp_path / "none.json") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "spdx", "is_open"),
+    [
+        ("CC_BY_4_0", "CC-BY-4.0", True),
+        ("http://creativecommons.org/licenses/by/3.0/nl/legalcode", "CC-BY-3.0", True),
+        ("Dieser Inhalt steht unter der Lizenz Namensnennung - Nicht kommerziell 4.0", "CC-BY-NC-4.0", False),
+        ("Creative Commons Namensnennung 4.0 International", "CC-BY-4.0", True),
+        ("CC BY-SA 4.0", "CC-BY-SA-4.0", False),
+        ("This work is licensed under CC-BY-NC-ND", "CC-BY-NC-ND-4.0", False),
+        ("gemeinfrei", "CC0-1.0", True),
+        ("not in the public domain", None, False),
+        ("All rights reserved", None, False),
+    ],
+)
+def test_licences(text: str, spdx: str | None, is_open: bool) -> None:
+    found = parse_licence(text)
+    assert (found and found.spdx) == spdx
+    assert bool(found and found.open) is is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("1978-12-21", "1978-12-21"), ("3 mai 1902", "1902-05-03"), ("12.IX.1931", "1931-09-12"), ("Sept. 1899", "1899-09"),
+        ("1890s", "1890/1899"), ("02/01/1930", "1930"), ("13/01/1930", "1930-01-13"), ("2007-11-13/15", "2007-11-13/2007-11-15"),
+        ("12-14 June 1950", "1950-06-12/1950-06-14"), ("1999-02-30", None), ("unknown", None), ("2004-123", "2004-05-02"),
+        ("15 de marzo de 1950", "1950-03-15"), ("ca. 1920", "1920"), ("1950 - 1960", "1950/1960"), ("0000-00-00", None),
+    ],
+)  # fmt: skip
+def test_dates_are_never_more_precise_than_written(text: str, iso: str | None) -> None:
+    found = parse_date(text)
+    assert (found and found.iso) == iso
+
+
+def test_parts_that_contradict_a_date_leave_what_they_agree_on() -> None:
+    both = date_of("1902-05-03", "1902", "6", "3")
+    assert both is not None
+    assert both.iso == "1902"
+    assert date_of("1902-05-03", "1903") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("300-400 ft", 91.44, 121.92), ("ca. 300 m", 300, 300), ("1'200 m ü. M.", 1200, 1200), ("12,5 m", 12.5, 12.5),
+        ("1,200 ft", 365.76, 365.76), ("20 fathoms", 36.576, 36.576), ("100 m - 200 m", 100, 200), ("1.5 km", 1500, 1500),
+        ("0-10m", 0, 10), ("-5", -5, -5),
+    ],
+)  # fmt: skip
+def test_lengths_with_units(text: str, low: float, high: float) -> None:
+    span = parse_metres(text)
+    assert span is not None
+    assert (span.low, span.high) == (pytest.approx(low), pytest.approx(high))
+
+
+@pytest.mark.parametrize("text", ["deep", "3 furlongs", "", "m"])
+def test_lengths_that_say_nothing(text: str) -> None:
+    assert parse_metres(text) is None
+
+
+def test_swapped_and_impossible_coordinates() -> None:
+    swapped = parse_position("-100", "45")
+    assert swapped is not None
+    assert (swapped.latitude, swapped.longitude, swapped.swapped) == (45, -100, True)
+    assert parse_position("100", "100") is None
+    zero = parse_position("0", "0")
+    assert zero is not None
+    assert zero.zero
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_a_parser(text: str) -> None:
+    parse_date(text)
+    parse_angle(text)
+    parse_position(text, text, text)
+    parse_metres(text)
+    parse_number(text)
+    parse_licence(text)
+    split_names(text)
+    for name in ("sex", "country", "typeStatus", "geochronology"):
+        vocabularies.load(name).match(text)
+
+
+def test_geological_ages_know_their_parents() -> None:
+    table = vocabularies.load("geochronology")
+    assert table.match("Oberjura") == "UpperJurassic"
+    assert table.ancestors("Oxfordian") == ["UpperJurassic", "Jurassic", "Mesozoic", "Phanerozoic"]
+    assert table.match("Middle Jurassic (Callovian)") == "Callovian"
+
+
+@pytest.mark.parametrize("name", vocabularies.names())
+def test_every_vocabulary_names_its_source_and_its_parents_exist_or_are_groups(name: str) -> None:
+    table = vocabularies.load(name)
+    assert table.source
+    assert table.concepts
+    assert all(table.match(concept) is not None for concept in table.concepts)
