@@ -10,6 +10,7 @@ from dissco_platform.assets.recording import (
     Progress,
     Recording,
     latest,
+    named,
     result_again,
     reusable,
     told_plainly,
@@ -64,7 +65,7 @@ def catalogue_of_life(
             return result_again(context, found)
         recording = Recording(inputs)
         before = latest(context.instance, "catalogue_of_life", None)
-        with files.building("catalogue_of_life", CHECKLIST) as build:
+        with files.building("catalogue_of_life", CHECKLIST) as build, named(fetched.path, source):
             info = build_backbone(fetched.path, build.path, progress=Progress(context, "catalogue_of_life"))
             path = build.publish(info.data_version)
         with known.write() as connection:

@@ -20,6 +20,7 @@ from dissco_platform.assets.recording import (
     reusable,
     told_plainly,
 )
+from dissco_platform.errors import ArchiveError
 from dissco_platform.opends.build import BuildReport, build_specimens
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.registry.datasets import Dataset, get_dataset
@@ -108,6 +109,15 @@ def digital_specimens(
                 batch=batch,
                 progress=Progress(context, "digital_specimens"),
             )
+            if report.specimens == 0:
+                reasons = (
+                    ", ".join(f"{reason} {count}" for reason, count in report.rejects.items()) or "it has no records"
+                )
+                raise ArchiveError(
+                    f"{dataset.source} holds no specimens ({reasons}); nothing was published. "
+                    "`dissco archive inspect` shows what it holds.",
+                    reason="no_specimens",
+                )
             for name in DOCUMENT_FILES:
                 if (build.path / name).exists():
                     (build.path / name).rename(documents.path / name)

@@ -12,6 +12,7 @@ from dissco_platform.assets.recording import (
     Progress,
     Recording,
     check_specs,
+    named,
     required,
     result_again,
     reusable,
@@ -47,10 +48,9 @@ def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResourc
             return result_again(context, found)
         recording = Recording(inputs)
         files = store.store()
-        with files.building("parsed_records", slug) as build:
-            archive = read_archive(
-                files.blob(raw.data_version), build.path, progress=Progress(context, "parsed_records")
-            )
+        blob = files.blob(raw.data_version)
+        with files.building("parsed_records", slug) as build, named(blob, raw.text("source")):
+            archive = read_archive(blob, build.path, progress=Progress(context, "parsed_records"))
             path = build.publish(archive.data_version)
         recording.count(records=archive.records)
         recording.rejects("rejects", archive.rejects)

@@ -7,6 +7,7 @@ import dagster as dg
 from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import Materialized, Progress, Recording, latest, result_again, told_plainly
+from dissco_platform.errors import SourceError
 from dissco_platform.http import Validators
 from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
@@ -45,11 +46,16 @@ def raw_archive(
                     update_dataset(connection, slug, checked=now(), checked_by=signal.evidence)
                 return result_again(context, before)
         recording = Recording(inputs)
-        fetched = client.fetch(
-            dataset.source, files.root / "blobs", trusted=True, progress=Progress(context, "raw_archive")
-        )
+        try:
+            fetched = client.fetch(
+                dataset.source, files.root / "blobs", trusted=True, progress=Progress(context, "raw_archive")
+            )
+        except SourceError as error:
+            with known.write() as connection:
+                update_dataset(connection, slug, failed=now(), failure=str(error))
+            raise
         with known.write() as connection:
-            update_dataset(connection, slug, checked=now(), checked_by="download")
+            update_dataset(connection, slug, checked=now(), checked_by="download", failed=None, failure=None)
         recording.count(bytes=fetched.size)
         recording.metadata.update(
             {

@@ -84,7 +84,20 @@ def status(as_json: AsJson = False) -> None:
     elif not rows:
         console.print("No dataset is enrolled yet: dissco dataset add SLUG --source … --organisation …")
     else:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
+        columns = {
+            "dataset": "dataset",
+            "specimens": "specimens",
+            "doi_only": "DOI only",
+            "media": "media",
+            "missing": "missing",
+            "registered": "DOIs registered",
+            "pending": "pending",
+            "failed": "failed",
+        }
+        print_table(list(columns.values()), [[row[name] for name in columns] for row in rows])
+        for row in rows:
+            if row["failure"]:
+                messages.print(f"{row['dataset']}: {row['failure']}", soft_wrap=True)
 
 
 def _sum(found: dict[tuple[str, str, str, bool], int], **wanted: object) -> int:

@@ -96,8 +96,10 @@ def test_an_unknown_dataset_and_an_unusable_name(dissco: CommandLine) -> None:
 def test_an_unreadable_checklist_leaves_the_one_in_use(dissco: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no checklist")
     said = dissco.refuses("checklist", "use", str(tmp_path / "notes.txt"), expect=1)
-    assert "checklist" in said.lower() or "ColDP" in said
-    dissco("dataset", "add", "fossils", "--source", str(EXAMPLES / "week1" / "fossils.zip"), "--organisation", "Q641676")
+    assert "notes.txt: is no zip, folder or table of names" in said
+    dissco(
+        "dataset", "add", "fossils", "--source", str(EXAMPLES / "week1" / "fossils.zip"), "--organisation", "Q641676"
+    )
     assert dissco.json("run", "fossils")["specimens"] > 0
 
 

@@ -99,7 +99,9 @@ def test_the_doi_list_is_for_the_collection_system(zoology: dict[str, Any], tmp_
     run = zoology["week2"]
     assert len(rows) == run["specimens"] + run["doi_only"] + run["versions"]["missing"]
     assert len({row["DOI"] for row in rows}) == len(rows)
-    assert all(re.fullmatch(r"https://doi\.org/10\.5555/[A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3}", row["DOI"]) for row in rows)
+    assert all(
+        re.fullmatch(r"https://doi\.org/10\.5555/[A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3}", row["DOI"]) for row in rows
+    )
 
 
 def test_status_and_dataset_show_what_is_there(zoology: dict[str, Any]) -> None:
@@ -136,6 +138,6 @@ def test_a_mapping_fix_rebuilds_documents_and_reads_no_archive(zoology: dict[str
 
 
 OVERRIDE = """
-specimen:
+ods:DigitalSpecimen:
   dcterms:rightsHolder: { constant: The museum that found the mistake }
 """
