@@ -10,26 +10,21 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import polars as pl
 from lxml import etree
 
-from dissco_platform.archives.abcd_rows import Node, Row, UnitRows, read_unit
-from dissco_platform.archives.abcd_terms import (
-    CONTACTS,
-    DATASET_COLUMNS,
-    EFG_NAMESPACE,
-    METADATA_PATHS,
-    NAMESPACES,
-)
+from dissco_platform.archives.abcd_parser import Malformed, UnitStream
+from dissco_platform.archives.abcd_rows import Node, Row, UnitRows, derive_columns
+from dissco_platform.archives.abcd_terms import DATASET_COLUMNS, METADATA_PATHS, NAMESPACES
 from dissco_platform.archives.container import Container, Member
 from dissco_platform.archives.eml import empty_metadata
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.tables import RECORDS, VERBATIM, fixed_columns
 from dissco_platform.archives.tablewriter import CONTENT, RejectWriter, TableWriter, content_of, row_hash
-from dissco_platform.archives.xmlsafe import attribute, local, refuse_doctype, text_of
+from dissco_platform.archives.xmlsafe import local, refuse_doctype
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
@@ -152,7 +147,7 @@ class _Reading:
                     batch = []
                     if self.progress is not None:
                         self.progress(RECORDS, self.row)
-        except (etree.XMLSyntaxError, etree.LxmlError, ValueError) as error:
+        except Malformed as error:
             self._broken(member, report, error)
         self._keep(batch, member)
 
@@ -180,119 +175,53 @@ class _Reading:
 
     def _units(self, member: Member, report: FileReport) -> Iterator[UnitRows]:
         """Yield the flattened units of one document; note what the response says about itself."""
-        dataset: dict[str, str] = {}
+        document = UnitStream(member.name, self.trees)
+        values: dict[str, list[str]] | None = None
+        columns: Row = {}
         ordinal = 0
-        dropped = 0
-        stated: int | None = None
-        problem = ""
-        with member.open() as stream:
-            events = etree.iterparse(
-                cast(Any, stream),
-                events=("start", "end"),
-                tag=(
-                    "{*}Unit",
-                    "{*}DataSet",
-                    "{*}Metadata",
-                    "{*}content",
-                    "{*}diagnostic",
-                    "{*}response",
-                    "{*}DataSets",
-                ),
-                resolve_entities=False,
-                no_network=True,
-                load_dtd=False,
-                huge_tree=False,
-                remove_comments=True,
-                remove_pis=True,
-            )
-            for event, element in events:
-                name = local(element)
-                if event == "start":
-                    if name == "content":
-                        stated = _integer(attribute(element, "recordCount"))
-                        dropped += _integer(attribute(element, "recordDropped")) or 0
-                    elif name in ("response", "DataSets", "DataSet"):
-                        self._note_root(element, report)
-                    continue
-                parent = element.getparent()
-                if name == "Unit" and parent is not None and local(parent) == "Units":
-                    if not dataset:
-                        dataset = self._dataset(parent.getparent())
+        try:
+            with member.open() as stream:
+                for unit in document.units(stream):
+                    if unit.dataset is not values:
+                        values = unit.dataset
+                        columns = self._dataset(values, document)
                     ordinal += 1
-                    yield self._flatten(element, dataset, ordinal)
-                    element.clear()
-                    while element.getprevious() is not None:
-                        del parent[0]
-                elif name == "DataSet":
-                    if not dataset:
-                        self._dataset(element)
-                    dataset = {}
-                    element.clear()
-                elif name == "diagnostic" and (attribute(element, "severity") or "").upper() in ("ERROR", "FATAL"):
-                    problem = problem or text_of(element)[:500]
-        self._judge(member, report, ordinal, (stated, dropped, problem))
+                    unit.ordinal = ordinal
+                    unit.record.update(columns)
+                    yield unit
+        finally:
+            report.encoding = document.encoding
+            for namespace in sorted(document.namespaces & NAMESPACES.keys()):
+                self.metadata.setdefault("standard", NAMESPACES[namespace])
+        if values is None:
+            self._dataset(document.dataset, document)
+        self._judge(member, report, ordinal, document)
 
-    def _judge(self, member: Member, report: FileReport, units: int, said: tuple[int | None, int, str]) -> None:
-        stated, dropped, problem = said
-        if dropped:
+    def _judge(self, member: Member, report: FileReport, units: int, document: UnitStream) -> None:
+        """Compare what the response says about itself with what it held."""
+        if document.dropped:
             report.flag("records_dropped_by_provider")
-            self.metadata["recordsDropped"] = self.metadata.get("recordsDropped", 0) + dropped
-        if stated is not None and stated != units:
+            self.metadata["recordsDropped"] = self.metadata.get("recordsDropped", 0) + document.dropped
+        if document.stated is not None and document.stated != units:
             report.flag("record_count_differs")
-        if problem:
+        if document.problem:
             report.flag("provider_error")
             if not units:
-                self.errors.append(
-                    ArchiveError(
-                        f"{member.name}: the provider answered with an error: {problem}", reason="provider_error"
-                    )
-                )
+                message = f"{member.name}: the provider answered with an error: {document.problem}"
+                self.errors.append(ArchiveError(message, reason="provider_error"))
 
-    def _note_root(self, element: Any, report: FileReport) -> None:
-        for namespace in element.nsmap.values():
-            if namespace in NAMESPACES and "standard" not in self.metadata:
-                self.metadata["standard"] = NAMESPACES[namespace]
-        declared = element.getroottree().docinfo.encoding
-        if declared and report.encoding != declared:
-            report.encoding = declared.upper()
-
-    def _dataset(self, element: Any) -> dict[str, str]:
+    def _dataset(self, values: dict[str, list[str]], document: UnitStream) -> Row:
         """Return the columns that a DataSet gives to its units; the first one also fills the metadata."""
-        if element is None:
-            return {}
-        values: dict[str, list[str]] = {}
-        for child in element:
-            if local(child) != "Units":
-                _collect(child, local(child), values)
         if values and self.metadata["title"] is None:
-            self._fill_metadata(values, element)
+            for key, paths in METADATA_PATHS.items():
+                found = _first(values, paths)
+                if found is not None:
+                    self.metadata[key] = found
+            self.metadata["contacts"] = list(document.contacts)
         elif values and self.metadata["title"] != _first(values, METADATA_PATHS["title"]):
             self.flags.append("several_datasets")
-        return {
-            column: found for column, paths in DATASET_COLUMNS.items() if (found := _first(values, paths)) is not None
-        }
-
-    def _fill_metadata(self, values: dict[str, list[str]], element: Any) -> None:
-        for key, paths in METADATA_PATHS.items():
-            found = _first(values, paths)
-            if found is not None:
-                self.metadata[key] = found
-        contacts = []
-        for path, role in CONTACTS.items():
-            for contact in element.iterfind("/".join(f"{{*}}{part}" for part in path.split("/"))):
-                fields = {local(child).lower(): text_of(child) for child in contact}
-                contacts.append({"role": role, "name": fields.get("name", ""), "email": fields.get("email", "")})
-        self.metadata["contacts"] = [{k: v for k, v in one.items() if v} for one in contacts]
-
-    def _flatten(self, element: Any, dataset: dict[str, str], ordinal: int) -> UnitRows:
-        namespace = element.tag.rpartition("}")[0]
-        root = self.trees.get(namespace)
-        if root is None:
-            root = self.trees[namespace] = Node("", efg=namespace == "{" + EFG_NAMESPACE)
-        unit = read_unit(element, root)
-        unit.ordinal = ordinal
-        unit.record.update(dataset)
-        return unit
+        found_columns = {column: _first(values, paths) for column, paths in DATASET_COLUMNS.items()}
+        return {column: value for column, value in found_columns.items() if value is not None}
 
     def _keep(self, batch: list[UnitRows], member: Member) -> None:
         """Turn a batch of units into frames: number them, fingerprint them, write them to scratch."""
@@ -339,7 +268,9 @@ class _Reading:
         """Write child rows to scratch; return the sum of their hashes for each record of the batch."""
         values = [row for _, _, _, row in found]
         columns = list(dict.fromkeys(column for row in values for column in row))
-        frame = _frame(values, columns).with_columns(
+        frame = derive_columns(table, _frame(values, columns))
+        columns = frame.columns
+        frame = frame.with_columns(
             pl.Series("row", [row for row, _, _, _ in found], dtype=pl.Int64),
             pl.lit(name).alias("source_file"),
             pl.Series("source_line", [ordinal for _, ordinal, _, _ in found], dtype=pl.Int64),
@@ -378,24 +309,8 @@ def _frame(rows: list[Row], columns: list[str]) -> pl.DataFrame:
     )
 
 
-def _integer(text: str | None) -> int | None:
-    try:
-        return int(text) if text is not None else None
-    except ValueError:
-        return None
-
-
 def _first(values: dict[str, list[str]], paths: tuple[str, ...]) -> str | None:
     for path in paths:
         if values.get(path):
             return values[path][0]
     return None
-
-
-def _collect(element: Any, path: str, values: dict[str, list[str]]) -> None:
-    if not len(element):
-        text = " ".join((element.text or "").split())
-        if text:
-            values.setdefault(path, []).append(text)
-    for child in element:
-        _collect(child, f"{path}/{local(child)}", values)
