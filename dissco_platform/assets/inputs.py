@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dissco_platform.assets.partitions import CODE_VERSIONS, DEPENDENCIES
 from dissco_platform.errors import MappingError
+from dissco_platform.names.overrides import Overrides, load_overrides
 from dissco_platform.opends.mapping import Mapping as TermMapping
 from dissco_platform.opends.mapping import load_mapping
 from dissco_platform.provenance import json_version
@@ -21,11 +22,15 @@ BASES = {"dwca": "dwc.yaml", "abcd": "abcd.yaml", "dwc-dp": "dwc-dp.yaml"}
 
 @dataclass(frozen=True)
 class Facts:
-    """What a dataset's assets depend on besides each other; `mapping` has a version for each kind of archive."""
+    """What a dataset's assets depend on besides each other.
+
+    `mapping` has a version for each kind of archive, `overrides` is that of the curators' decisions on names.
+    """
 
     source: str = ""
     enrolment: str = ""
     mapping: Mapping[str, str] = field(default_factory=dict)
+    overrides: str = ""
 
 
 def facts(dataset: Dataset, mappings: Path, kind: str | None) -> Facts:
@@ -41,7 +46,12 @@ def facts(dataset: Dataset, mappings: Path, kind: str | None) -> Facts:
         "doi_only": dataset.doi_only,
     }
     resolved = resolve_mappings(mappings, dataset.slug, kind)
-    return Facts(dataset.source, json_version(enrolment), {name: found.version for name, found in resolved.items()})
+    return Facts(
+        dataset.source,
+        json_version(enrolment),
+        {name: found.version for name, found in resolved.items()},
+        name_overrides(mappings, dataset.slug).version,
+    )
 
 
 def made_from(asset: str, versions: Mapping[str, str], known: Facts | None = None) -> dict[str, str]:
@@ -50,7 +60,7 @@ def made_from(asset: str, versions: Mapping[str, str], known: Facts | None = Non
     Args:
         asset: its name.
         versions: data versions of the assets above it.
-        known: facts of the dataset; needed by `raw_archive`, `mapping` and `digital_specimens`.
+        known: facts of the dataset; `parsed_records` and `registered_dois` need none.
     """
     inputs = {name: versions[name] for name in DEPENDENCIES[asset]}
     if known is not None:
@@ -58,9 +68,20 @@ def made_from(asset: str, versions: Mapping[str, str], known: Facts | None = Non
             inputs["source"] = known.source
         elif asset == "mapping":
             inputs.update(known.mapping)
+        elif asset == "taxon_harmonised":
+            inputs["overrides"] = known.overrides
         elif asset == "digital_specimens":
             inputs["enrolment"] = known.enrolment
     return {**inputs, "code": CODE_VERSIONS[asset]}
+
+
+def name_overrides(folder: Path, slug: str) -> Overrides:
+    """Return the curators' decisions on names that hold for a dataset (`mappings/names/*.tsv`).
+
+    Raises:
+        MappingError: a file of decisions is wrong.
+    """
+    return load_overrides((folder / "names").glob("*.tsv")).of(slug)
 
 
 def resolve_mappings(folder: Path, slug: str, kind: str | None = None) -> dict[str, TermMapping]:

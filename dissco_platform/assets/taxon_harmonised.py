@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dissco_platform.assets.catalogue_of_life import CHECKLIST
-from dissco_platform.assets.inputs import made_from
+from dissco_platform.assets.inputs import Facts, made_from, name_overrides
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
     Materialized,
@@ -16,7 +16,7 @@ from dissco_platform.assets.recording import (
     told_plainly,
 )
 from dissco_platform.names.harmonise import harmonise
-from dissco_platform.resources import DatasetStoreResource
+from dissco_platform.resources import DatasetStoreResource, MappingFiles
 
 
 @dg.asset(
@@ -30,13 +30,16 @@ from dissco_platform.resources import DatasetStoreResource
     description="One row per distinct name: match type, confidence, matched and accepted usage, classification, "
     "alternatives. The verbatim name stays beside it.",
 )
-def taxon_harmonised(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> Materialized:
+def taxon_harmonised(
+    context: dg.AssetExecutionContext, store: DatasetStoreResource, mapping_files: MappingFiles
+) -> Materialized:
     """Match the dataset's names with the checklist in use."""
     slug = context.partition_key
     with told_plainly(context):
         parsed, checklist = required(context, "parsed_records"), required(context, "catalogue_of_life")
         versions = {"parsed_records": parsed.data_version, "catalogue_of_life": checklist.data_version}
-        inputs = made_from("taxon_harmonised", versions)
+        overrides = name_overrides(mapping_files.path(), slug)
+        inputs = made_from("taxon_harmonised", versions, Facts(overrides=overrides.version))
         if found := reusable(context, "taxon_harmonised", inputs):
             return result_again(context, found)
         recording = Recording(inputs)
@@ -46,6 +49,8 @@ def taxon_harmonised(context: dg.AssetExecutionContext, store: DatasetStoreResou
                 files.path("parsed_records", slug, parsed.data_version),
                 files.path("catalogue_of_life", CHECKLIST, checklist.data_version),
                 build.path,
+                overrides=overrides,
+                cache=files.root / "name_parses",
             )
             path = build.publish(report.data_version)
         distinct = sum(report.names.values())
