@@ -199,6 +199,8 @@ def column_rule(term: Term) -> pl.Expr | None:
         return column.str.contains(term.pattern)
     if term.format in {"iri", "uri", "url"}:
         return column.str.contains(r"^(?i)[a-z][a-z0-9+.-]*:[^\s<>\"{}|\\^`]+$")
+    if term.format == "date-time":
+        return column.str.contains(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$")
     if term.format == "email":
         return column.str.contains(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
     return None

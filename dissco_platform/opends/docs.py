@@ -14,6 +14,44 @@ from dissco_platform.opends.transforms import TRANSFORMS
 
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 
+# Rows of openDS's published mappings (SSSOM, data-mapping 0.4.0) whose source no rule reads, and why.
+NOT_READ: dict[str, str] = {
+    "eml:license": "the dataset's licence comes from its settings, where no record states one",
+    "eml:title": "read as dataset:title",
+    "dwca:ID": "identifies a row of the archive, not the specimen",
+    "dwc:chronometricAgeDeterminedBy": "misspelt prefix; chrono:chronometricAgeDeterminedBy is read",
+    "abcd:comment/value": "an ABCD path in the Darwin Core table; ac:comments is read",
+    "dwc:discipline": "topicDiscipline follows from the accepted classification and basisOfRecord",
+    "dwc:institutionID": "ods:organisationID is a setting of the dataset, checked when it is enrolled",
+    "dwc:feedbackURL": "openDS has no term for it",
+    "dwc:agentID": "agents come joined into the record's …By and …ByID columns",
+    "dwc:agentRole": "agents come joined into the record's …By and …ByID columns",
+    "dwc:agentRoleOrder": "the position of an agent is its place in the cell",
+    "dwc:agentRoleDate": "agents come joined into the record's …By and …ByID columns",
+    "dwc.referenceID": "misspelt; dwc:referenceID is read",
+    "dwc:subjectResourceID": "joins the row to its record",
+    "xap:CreateDate": "read as xmp:CreateDate",
+    "xmprights:usageTerms": "read as xmpRights:UsageTerms",
+    "xmprights:webStatement": "read as xmpRights:WebStatement",
+    "xmprights:owner": "read as xmpRights:Owner",
+    "xmprights:ownerID": "openDS media agents take identifiers of creators only from columns beside their names",
+}
+
+# Where openDS's own example documents do not fit openDS's own schemas.
+EXAMPLE_FAULTS: tuple[tuple[str, str], ...] = (
+    ("ods:status", "`ods:Active` for `Active`"),
+    ("ods:hasAgents/@type", "`schema:SoftwareAgent`, which is not in the list (`schema:SoftwareApplication` is)"),
+    (
+        "ods:hasEntityRelationships",
+        "`dwc:relatedResourceURI` for `ods:relatedResourceURI`, or no `dwc:relatedResourceID`",
+    ),
+    ("ods:identificationType", "`ods:TaxonIdentification` for `TaxonIdentification`"),
+    ("ods:hasTaxonIdentifications", "`ods:scientificNameHtmlLabel` for `ods:scientificNameHTMLLabel`"),
+    ("ods:hasEvents", "a location in place of an event; `dwc:hasGeologicalContext` for `ods:hasGeologicalContext`"),
+    ("ods:hasSpecimenParts", "`dwc:hasSpecimenParts`"),
+    ("ods:hasTombstoneMetadata", "`ods:hasRelatedPID` for `ods:hasRelatedPIDs`"),
+)
+
 INTRODUCTION = """# openDS: from parsed tables to documents
 
 This page is generated from the tables of `dissco_platform/opends` (`python -m dissco_platform.opends.docs`).
@@ -142,7 +180,11 @@ def page() -> str:
         " and gives specimens without a known discipline, fungi, algae and protists among them, never more than level 1."
         " Geology's `Mass` (level 3) has no mapping in the standard, so nobody is held back by it.\n"
     )
-    parts.append("## The model\n\nSources are the columns of the base mappings, in order of precedence.\n")
+    parts.append("## openDS's published mappings\n\nEvery row is read by a rule, but for these:\n")
+    parts.append(_table(("source", "why no rule reads it"), list(NOT_READ.items())))
+    parts.append("\n## openDS's own examples\n\nThey do not fit the schemas in these places:\n")
+    parts.append(_table(("where", "what"), list(EXAMPLE_FAULTS)))
+    parts.append("\n## The model\n\nSources are the columns of the base mappings, in order of precedence.\n")
     darwin, abcd = load_mapping(MAPPINGS / "dwc.yaml"), load_mapping(MAPPINGS / "abcd.yaml")
     rows = model().describe()
     for owner in model().classes:

@@ -1,5 +1,6 @@
 """Against the official openDS schemas, with real archives; and the same specimen in Darwin Core and in ABCD."""
 
+import csv
 import json
 from functools import cache
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from dissco_platform.archives import read_archive
 from dissco_platform.opends.build import build_specimens
-from dissco_platform.opends.mapping import load_mapping
-from dissco_platform.opends.schema import placeholder_document
+from dissco_platform.opends.docs import NOT_READ
+from dissco_platform.opends.mapping import load_mapping, rule_columns
+from dissco_platform.opends.schema import json_schema, placeholder_document
 from dissco_platform.opends.terms import model
 from tests.opends.tables import CONTEXT, MAPPINGS, build, documents
 
@@ -95,3 +97,43 @@ def test_darwin_core_and_abcd_give_the_same_document_for_the_same_specimen(tmp_p
         for identifier in document["ods:hasIdentifiers"]:
             identifier["dcterms:title"] = "physical specimen"
     assert one == other
+
+
+@pytest.mark.parametrize(("table", "mapping"), [("sssom_dwca", "dwc"), ("sssom_dwc_dp", "dwc-dp")])
+def test_every_row_of_the_published_mappings_is_read_or_said_why_not(shared: Path, table: str, mapping: str) -> None:
+    loaded = load_mapping(MAPPINGS / f"{mapping}.yaml")
+    read = {
+        column.lower() for rules in loaded.blocks.values() for rule in rules.values() for column in rule_columns(rule)
+    }
+    known = read | {name.lower() for name in NOT_READ}
+    path = shared / "reference" / "opends" / "data-mapping" / "0.4.0" / f"{table}.tsv"
+    with path.open(encoding="utf-8") as file:
+        missing = {
+            row["object_id"] for row in csv.DictReader(file, delimiter="\t") if row["object_id"].lower() not in known
+        }
+    assert missing == set()
+
+
+def test_every_term_of_the_published_abcd_mapping_is_mapped(shared: Path) -> None:
+    mapped = {term.lower() for (_, _), rules in load_mapping(MAPPINGS / "abcd.yaml").blocks.items() for term in rules}
+    path = shared / "reference" / "opends" / "data-mapping" / "0.4.0" / "sssom_abcdefg.tsv"
+    with path.open(encoding="utf-8") as file:
+        terms = {row["subject_id"].lower() for row in csv.DictReader(file, delimiter="\t")}
+    assert terms - mapped - {"schema:name"} == set()  # names of agents: ods:hasAgents
+
+
+@pytest.mark.parametrize("path", ["digital-specimen/0.4.0", "digital-media/0.4.0", "digital-media/0.5.0"])
+def test_our_schema_finds_in_the_official_examples_what_theirs_finds(shared: Path, path: str) -> None:
+    owner = "ods:DigitalMedia" if "media" in path else "ods:DigitalSpecimen"
+    folder = shared / "reference" / "opends" / "fdo-type"
+    theirs = official(folder, owner)
+    ours = jsonschema_rs.validator_for(json_schema(owner), validate_formats=True)
+    for example in sorted((folder / path / "examples").glob("*digital-*-example.json")):
+        document = json.loads(example.read_text())
+        if document.get("@type") != owner:
+            continue
+
+        def places(validator: Any, whole: Any = document) -> set[str]:
+            return {"/".join(str(step) for step in error.instance_path) for error in validator.iter_errors(whole)}
+
+        assert places(ours) == places(theirs), example.name
