@@ -23,7 +23,9 @@ def main() -> None:
     family = index.lineages["family"].gather(picked["lineage"])
     author = index.authorships.gather(picked["authorship_id"])
     accepted = index.usages["id"].gather(picked["accepted"])
-    empty = pl.DataFrame({c: [None] * picked.height for c in NAME_COLUMNS}, schema=dict.fromkeys(NAME_COLUMNS, pl.String))
+    empty = pl.DataFrame(
+        {c: [None] * picked.height for c in NAME_COLUMNS}, schema=dict.fromkeys(NAME_COLUMNS, pl.String)
+    )
     name = empty.with_columns(picked["name"].alias("dwc:scientificName"))
     full = name.with_columns(
         author.alias("dwc:scientificNameAuthorship"),
@@ -41,11 +43,25 @@ def main() -> None:
         shares = answer.select(
             accepted=right.mean(), homonym=(~right & same).mean(), ambiguous=(pl.col("matchType") == "ambiguous").mean()
         ).row(0, named=True)
-        print(title, {k: f"{100 * v:.2f} %" for k, v in shares.items()}, dict(got["matchType"].value_counts().iter_rows()))
+        print(
+            title, {k: f"{100 * v:.2f} %" for k, v in shares.items()}, dict(got["matchType"].value_counts().iter_rows())
+        )
         if "--misses" in sys.argv:
             odd = answer.filter(~right & ~same & (pl.col("matchType") != "ambiguous"))
             with pl.Config(tbl_rows=40, tbl_width_chars=230, fmt_str_lengths=45, tbl_cols=20):
-                print(odd.select("name", "author", "rank", "status", "matchType", "matchedName", "matchedAuthorship", "confidence", "note"))
+                print(
+                    odd.select(
+                        "name",
+                        "author",
+                        "rank",
+                        "status",
+                        "matchType",
+                        "matchedName",
+                        "matchedAuthorship",
+                        "confidence",
+                        "note",
+                    )
+                )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 The weights and what they rest on are in `score.py`; where candidates come from in `candidates.py`; the choice in `match.py`.
 """
 
+from typing import Final
+
 import polars as pl
 from rapidfuzz.distance import OSA
 
@@ -140,6 +142,15 @@ def _authorship(frame: pl.DataFrame) -> pl.Series:
     )
 
 
+TWO_EDITS_FROM: Final = 10
+"""Letters of a word in which two edits are believed, given an author or a classification in support."""
+
+
+def _edits(plain: int, soft: int) -> int:
+    """Return the edits between two words: usual variants of spelling (`normalise.squash`) count one less, not nothing."""
+    return min(plain, max(soft, plain - 1))
+
+
 def _name_score(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     binomial = pl.when(pl.col("e1").is_not_null()).then(10).when(pl.col("whole")).then(20).otherwise(0)
     frame = frame.with_columns(
@@ -158,7 +169,12 @@ def _name_score(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         keyed = pairs.with_columns(ka=squash(pl.col(a)), kb=squash(pl.col(b)))
         plain = [OSA.distance(x, y, score_cutoff=3) for x, y in pairs.iter_rows()]
         soft = [OSA.distance(x, y, score_cutoff=3) for x, y in keyed.select("ka", "kb").iter_rows()]
-        table = pairs.with_columns(d=pl.Series([min(x, y) for x, y in zip(plain, soft, strict=True)], dtype=pl.Int8))
+        table = pairs.with_columns(
+            d=pl.Series([_edits(*pair) for pair in zip(plain, soft, strict=True)], dtype=pl.Int8)
+        )
+        # two edits in a short word make another word of it (rufipes, rufipennis)
+        short = pl.col(a).str.len_bytes() < TWO_EDITS_FROM
+        table = table.with_columns(d=pl.when((pl.col("d") > 1) & short).then(9).otherwise(pl.col("d")))
         return words.select(a, b).join(table, on=[a, b], how="left", maintain_order="left")["d"].fill_null(0)
 
     words = words.with_columns(dg=distances("g", "cg"), d1=distances("e1", "c1"), d2=distances("e2", "c2"))
@@ -186,7 +202,7 @@ def _name_score(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         .otherwise(-25)
     )
     total = pl.col("dg") + pl.col("d1") + pl.col("d2")
-    doubt = pl.when(total >= 2).then(-15).otherwise(0)
+    doubt = pl.when(total >= 2).then(-25).otherwise(0)
     scores = words.select("q", "row", c_g="cg", fuzzyScore=(mean + genus + doubt).round(0).cast(pl.Int16))
     return (
         frame.join(scores, on=["q", "row"], how="left", maintain_order="left")
