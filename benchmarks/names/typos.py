@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from dissco_platform.names.backbone import Backbone, open_backbone
+from dissco_platform.names.candidates import by_typo, number_words
 from dissco_platform.names.keys import NAME_COLUMNS
 from dissco_platform.names.match import match_queries
 from dissco_platform.names.query import make_queries
@@ -56,12 +57,27 @@ def sample(index: Backbone, size: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"row": pl.Int32, "name": pl.String, "wrong": pl.String}, orient="row")
 
 
+def near_homonyms(index: Backbone, size: int, seed: int) -> pl.DataFrame:
+    """Return cases like `sample`, of names only that have another name of the checklist within two edits."""
+    cases = sample(index, size * 8, seed)
+    queries, _ = make_queries(names_frame(cases["name"]))
+    queries = number_words(queries.with_columns(q=pl.int_range(pl.len(), dtype=pl.UInt32)), index)
+    near = by_typo(queries, index)
+    other = near.with_columns(
+        found=index.usages["name"].gather(near["row"]), name=cases["name"].gather(near["q"])
+    ).filter(pl.col("found") != pl.col("name"))
+    return cases[other["q"].unique().sort().to_list()].head(size)
+
+
+def names_frame(names: pl.Series) -> pl.DataFrame:
+    """Return NAME_COLUMNS with nothing but names."""
+    frame = pl.DataFrame({c: [None] * names.len() for c in NAME_COLUMNS}, schema=dict.fromkeys(NAME_COLUMNS, pl.String))
+    return frame.with_columns(names.alias("dwc:scientificName"))
+
+
 def score(index: Backbone, cases: pl.DataFrame, title: str, *, classified: bool) -> pl.DataFrame:
     """Print recall and precision; return the cases with their answers."""
-    frame = pl.DataFrame(
-        {c: [None] * cases.height for c in NAME_COLUMNS}, schema=dict.fromkeys(NAME_COLUMNS, pl.String)
-    )
-    frame = frame.with_columns(cases["wrong"].alias("dwc:scientificName"))
+    frame = names_frame(cases["wrong"])
     if classified:
         lineage = index.usages["lineage"].gather(cases["row"])
         frame = frame.with_columns(index.lineages["family"].gather(lineage).alias("dwc:family"))
@@ -89,6 +105,7 @@ def main() -> None:
     cases = sample(index, size, seed=1)
     answer = score(index, cases, "one edit, name only", classified=False)
     score(index, cases, "one edit, with family", classified=True)
+    score(index, near_homonyms(index, size // 4, seed=2), "one edit, near-homonyms only", classified=False)
     if "--misses" in sys.argv:
         with pl.Config(tbl_rows=60, tbl_width_chars=220, fmt_str_lengths=40):
             columns = ["name", "wrong", "matchType", "matchedName", "confidence", "note"]
