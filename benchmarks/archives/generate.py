@@ -22,7 +22,8 @@ GENERA = 4_000
 SPECIES = 50_000
 FIXED_DATE = (2026, 1, 1, 0, 0, 0)
 
-SYLLABLES = "ba co di fu ga he li mo na pe qui ro sa te vu xy za phor cer don mel gra stri pla tyr".split()
+SYLLABLE_TEXT = "ba co di fu ga he li mo na pe qui ro sa te vu xy za phor cer don mel gra stri pla tyr"
+SYLLABLES = SYLLABLE_TEXT.split()
 FAMILIES = [f"{a.title()}{b}idae" for a in SYLLABLES[:10] for b in SYLLABLES[10:16]]
 COUNTRIES = [
     ("France", "FR"), ("Germany", "DE"), ("Brazil", "BR"), ("Indonesia", "ID"), ("Kenya", "KE"), ("Perú", "PE"),
@@ -33,37 +34,84 @@ COLLECTORS = [f"{chr(65 + i % 26)}. {s.title()}{t}" for i, (s, t) in enumerate(
 PLACES = [f"{a.title()}{b} {c}" for a in SYLLABLES[:15] for b in ("burg", "ville", "ø", "wald", "són")
           for c in ("near the river mouth, left bank", "5 km N of the village", "forêt, 300 m", "Küste")]  # fmt: skip
 
+COLUMN_TEXT = """
+dwc:occurrenceID = id @ 1.0
+dwc:catalogNumber = catalog @ 1.0
+dwc:institutionCode = const:XMPL @ 1.0
+dwc:collectionCode = pick:ENT|BOT|ICH|PAL @ 1.0
+dwc:basisOfRecord = const:PreservedSpecimen @ 1.0
+dcterms:license = const:http://creativecommons.org/publicdomain/zero/1.0/legalcode @ 1.0
+dcterms:modified = date @ 1.0
+dcterms:rightsHolder = const:Example Museum of Natural History @ 1.0
+dwc:scientificName = name @ 0.99
+dwc:scientificNameAuthorship = author @ 0.9
+dwc:genus = genus @ 0.97
+dwc:specificEpithet = epithet @ 0.9
+dwc:infraspecificEpithet = epithet @ 0.04
+dwc:family = family @ 0.95
+dwc:order = pick:Coleoptera|Lepidoptera|Diptera|Hymenoptera|Asterales @ 0.95
+dwc:class = pick:Insecta|Magnoliopsida @ 0.95
+dwc:phylum = pick:Arthropoda|Tracheophyta @ 0.95
+dwc:kingdom = pick:Animalia|Plantae|Fungi @ 1.0
+dwc:taxonRank = pick:species|species|species|genus|subspecies @ 0.9
+dwc:nomenclaturalCode = pick:ICZN|ICN @ 0.5
+dwc:recordedBy = collector @ 0.8
+dwc:recordNumber = number @ 0.5
+dwc:eventDate = date @ 0.8
+dwc:year = year @ 0.8
+dwc:month = month @ 0.75
+dwc:day = month @ 0.7
+dwc:verbatimEventDate = date @ 0.3
+dwc:country = country @ 0.9
+dwc:countryCode = countryCode @ 0.9
+dwc:stateProvince = place @ 0.5
+dwc:county = place @ 0.2
+dwc:municipality = place @ 0.2
+dwc:locality = place @ 0.85
+dwc:verbatimLocality = place @ 0.3
+dwc:continent = pick:Europe|Africa|Asia|South America @ 0.6
+dwc:decimalLatitude = latitude @ 0.6
+dwc:decimalLongitude = longitude @ 0.6
+dwc:geodeticDatum = const:WGS84 @ 0.6
+dwc:coordinateUncertaintyInMeters = number @ 0.4
+dwc:minimumElevationInMeters = number @ 0.3
+dwc:maximumElevationInMeters = number @ 0.2
+dwc:habitat = place @ 0.3
+dwc:samplingProtocol = pick:net|light trap|by hand|Malaise trap @ 0.2
+dwc:identifiedBy = collector @ 0.5
+dwc:dateIdentified = date @ 0.4
+dwc:typeStatus = pick:holotype|paratype|paratype|syntype @ 0.02
+dwc:individualCount = month @ 0.6
+dwc:sex = pick:male|female|♀|♂ @ 0.3
+dwc:lifeStage = pick:adult|larva @ 0.3
+dwc:preparations = pick:pinned|in alcohol|slide|sheet @ 0.7
+dwc:disposition = const:in collection @ 0.4
+dwc:otherCatalogNumbers = catalog @ 0.1
+dwc:associatedMedia = url @ 0.05
+dwc:occurrenceRemarks = place @ 0.15
+dwc:fieldNumber = number @ 0.2
+dwc:datasetName = const:Example collections @ 1.0
+dwc:datasetID = const:d3b0c8a2-9f5e @ 1.0
+dwc:institutionID = const:https://ror.org/00example0 @ 1.0
+dwc:collectionID = const:urn:lsid:example.org:col:1 @ 1.0
+dcterms:language = const:en @ 1.0
+dcterms:type = const:PhysicalObject @ 1.0
+dwc:ownerInstitutionCode = const:XMPL @ 0.8
+dwc:higherGeography = place @ 0.4
+dwc:island = place @ 0.05
+dwc:waterBody = place @ 0.05
+dwc:georeferencedBy = collector @ 0.2
+dwc:georeferenceProtocol = const:Georeferencing Quick Reference Guide @ 0.2
+dwc:identificationQualifier = pick:cf.|aff.|? @ 0.02
+dwc:previousIdentifications = name @ 0.1
+dwc:dynamicProperties = pick:{"drawer": 12}|{"drawer": 7} @ 0.1
+dcterms:references = url @ 0.9
+"""
 COLUMNS: list[tuple[str, str, float]] = [
-    # term, kind, share of filled cells
-    ("dwc:occurrenceID", "id", 1.0), ("dwc:catalogNumber", "catalog", 1.0), ("dwc:institutionCode", "const:XMPL", 1.0),
-    ("dwc:collectionCode", "pick:ENT|BOT|ICH|PAL", 1.0), ("dwc:basisOfRecord", "const:PreservedSpecimen", 1.0),
-    ("dcterms:license", "const:http://creativecommons.org/publicdomain/zero/1.0/legalcode", 1.0),
-    ("dcterms:modified", "date", 1.0), ("dcterms:rightsHolder", "const:Example Museum of Natural History", 1.0),
-    ("dwc:scientificName", "name", 0.99), ("dwc:scientificNameAuthorship", "author", 0.9), ("dwc:genus", "genus", 0.97),
-    ("dwc:specificEpithet", "epithet", 0.9), ("dwc:infraspecificEpithet", "epithet", 0.04), ("dwc:family", "family", 0.95),
-    ("dwc:order", "pick:Coleoptera|Lepidoptera|Diptera|Hymenoptera|Asterales", 0.95), ("dwc:class", "pick:Insecta|Magnoliopsida", 0.95),
-    ("dwc:phylum", "pick:Arthropoda|Tracheophyta", 0.95), ("dwc:kingdom", "pick:Animalia|Plantae|Fungi", 1.0),
-    ("dwc:taxonRank", "pick:species|species|species|genus|subspecies", 0.9), ("dwc:nomenclaturalCode", "pick:ICZN|ICN", 0.5),
-    ("dwc:recordedBy", "collector", 0.8), ("dwc:recordNumber", "number", 0.5), ("dwc:eventDate", "date", 0.8),
-    ("dwc:year", "year", 0.8), ("dwc:month", "month", 0.75), ("dwc:day", "month", 0.7), ("dwc:verbatimEventDate", "date", 0.3),
-    ("dwc:country", "country", 0.9), ("dwc:countryCode", "countryCode", 0.9), ("dwc:stateProvince", "place", 0.5),
-    ("dwc:county", "place", 0.2), ("dwc:municipality", "place", 0.2), ("dwc:locality", "place", 0.85), ("dwc:verbatimLocality", "place", 0.3),
-    ("dwc:continent", "pick:Europe|Africa|Asia|South America", 0.6), ("dwc:decimalLatitude", "latitude", 0.6),
-    ("dwc:decimalLongitude", "longitude", 0.6), ("dwc:geodeticDatum", "const:WGS84", 0.6), ("dwc:coordinateUncertaintyInMeters", "number", 0.4),
-    ("dwc:minimumElevationInMeters", "number", 0.3), ("dwc:maximumElevationInMeters", "number", 0.2), ("dwc:habitat", "place", 0.3),
-    ("dwc:samplingProtocol", "pick:net|light trap|by hand|Malaise trap", 0.2), ("dwc:identifiedBy", "collector", 0.5),
-    ("dwc:dateIdentified", "date", 0.4), ("dwc:typeStatus", "pick:holotype|paratype|paratype|syntype", 0.02),
-    ("dwc:individualCount", "month", 0.6), ("dwc:sex", "pick:male|female|♀|♂", 0.3), ("dwc:lifeStage", "pick:adult|larva", 0.3),
-    ("dwc:preparations", "pick:pinned|in alcohol|slide|sheet", 0.7), ("dwc:disposition", "const:in collection", 0.4),
-    ("dwc:otherCatalogNumbers", "catalog", 0.1), ("dwc:associatedMedia", "url", 0.05), ("dwc:occurrenceRemarks", "place", 0.15),
-    ("dwc:fieldNumber", "number", 0.2), ("dwc:datasetName", "const:Example collections", 1.0), ("dwc:datasetID", "const:d3b0c8a2-9f5e", 1.0),
-    ("dwc:institutionID", "const:https://ror.org/00example0", 1.0), ("dwc:collectionID", "const:urn:lsid:example.org:col:1", 1.0),
-    ("dcterms:language", "const:en", 1.0), ("dcterms:type", "const:PhysicalObject", 1.0), ("dwc:ownerInstitutionCode", "const:XMPL", 0.8),
-    ("dwc:higherGeography", "place", 0.4), ("dwc:island", "place", 0.05), ("dwc:waterBody", "place", 0.05), ("dwc:georeferencedBy", "collector", 0.2),
-    ("dwc:georeferenceProtocol", "const:Georeferencing Quick Reference Guide", 0.2), ("dwc:identificationQualifier", "pick:cf.|aff.|?", 0.02),
-    ("dwc:previousIdentifications", "name", 0.1), ("dwc:dynamicProperties", "pick:{\"drawer\": 12}|{\"drawer\": 7}", 0.1),
-    ("dcterms:references", "url", 0.9),
-]  # fmt: skip
+    # term, kind of value, share of filled cells
+    (line.split(" = ")[0], line.split(" = ")[1].split(" @ ")[0], float(line.rsplit(" @ ")[1]))
+    for line in COLUMN_TEXT.strip().splitlines()
+]
 MEDIA = ["dcterms:identifier", "dcterms:format", "dcterms:license", "dcterms:creator", "dcterms:title"]
 IDENTIFICATION = ["dwc:scientificName", "dwc:identifiedBy", "dwc:dateIdentified", "dwc:family", "dwc:taxonRank"]
 NAMESPACES = {"dwc": "http://rs.tdwg.org/dwc/terms/", "dcterms": "http://purl.org/dc/terms/"}
