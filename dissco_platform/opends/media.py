@@ -143,6 +143,7 @@ def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
     content = objects(
         whole.select(name for name in whole.columns if name in terms and name != "ods:hasEntityRelationships"),
         "ods:DigitalMedia",
+        with_type=False,
     )
     uri = pl.col("accessURI").str.replace_all('"', "%22", literal=True).str.replace_all("\\", "%5C", literal=True)
     link = pl.col("dcterms:rights").str.starts_with("http")

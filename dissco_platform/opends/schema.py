@@ -59,7 +59,7 @@ def json_schema(owner: str, *, content: bool = False) -> dict[str, Any]:
     """
     definitions: dict[str, Any] = {}
     for name, terms in model().classes.items():
-        kept = [term for term in terms.values() if not (content and name == owner and term.filled == "publication")]
+        kept = [term for term in terms.values() if not (content and name == owner and (term.filled == "publication" or term.name == "@type"))]
         definitions[name] = {
             "type": "object",
             "properties": {term.name: _term_schema(term) for term in kept},
@@ -106,7 +106,7 @@ def placeholder_document(owner: str, content: str, relationships: str) -> dict[s
         "ods:status": "Active",
         "dcterms:created": PLACEHOLDER_DATE,
         "dcterms:modified": PLACEHOLDER_DATE,
-        **{key: value for key, value in body.items() if key != "@type"},
+        **body,
         "ods:hasEntityRelationships": orjson.loads(relationships),
     }
 

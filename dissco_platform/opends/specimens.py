@@ -79,7 +79,7 @@ def build_batch(
     facts = _facts(records, columns, who, links, context, keys)
     columns[EVENT] = _event(columns, facts)
     specimen = _specimen(batch, columns, who, facts, keys, mapping, context, findings)
-    content = objects(specimen, SPECIMEN)
+    content = objects(specimen, SPECIMEN, with_type=False)
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
     media_keys = facts.select(pl.col("media_keys").list.sort().list.join("\x1f").alias("m"))["m"]
     result = facts.with_columns(
