@@ -156,28 +156,32 @@ def _name_score(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     frame = frame.with_columns(
         nameScore=pl.when(pl.col("kind") == "exact").then(100 + binomial).otherwise(100).cast(pl.Int16)
     )
-    fuzzy = frame.filter(pl.col("kind") == "fuzzy")
-    if fuzzy.is_empty():
+    inexact = frame.filter(pl.col("kind") != "exact")
+    if inexact.is_empty():
         return frame
-    g, one, two = (fuzzy.select(part.cast(pl.UInt32)).to_series() for part in unpack(pl.col("c_words")))
-    words = fuzzy.select("q", "row", "g", "e1", "e2", "q_rank", "author").with_columns(
+    g, one, two = (inexact.select(part.cast(pl.UInt32)).to_series() for part in unpack(pl.col("c_words")))
+    words = inexact.select("q", "row", "kind", "g", "e1", "e2").with_columns(
         cg=backbone.genus_words.gather(g), c1=backbone.epithet_words.gather(one), c2=backbone.epithet_words.gather(two)
     )
 
-    def distances(a: str, b: str) -> pl.Series:
+    def distances(a: str, b: str, d: str) -> pl.DataFrame:
         pairs = words.select(a, b).drop_nulls().unique()
         keyed = pairs.with_columns(ka=squash(pl.col(a)), kb=squash(pl.col(b)))
         plain = [OSA.distance(x, y, score_cutoff=3) for x, y in pairs.iter_rows()]
         soft = [OSA.distance(x, y, score_cutoff=3) for x, y in keyed.select("ka", "kb").iter_rows()]
         table = pairs.with_columns(
-            d=pl.Series([_edits(*pair) for pair in zip(plain, soft, strict=True)], dtype=pl.Int8)
+            d=pl.Series([_edits(*pair) for pair in zip(plain, soft, strict=True)], dtype=pl.Int8),
+            plain=pl.Series(plain, dtype=pl.Int8),
         )
         # two edits in a short word make another word of it (rufipes, rufipennis)
         short = pl.col(a).str.len_bytes() < TWO_EDITS_FROM
         table = table.with_columns(d=pl.when((pl.col("d") > 1) & short).then(9).otherwise(pl.col("d")))
-        return words.select(a, b).join(table, on=[a, b], how="left", maintain_order="left")["d"].fill_null(0)
+        found = words.select(a, b).join(table, on=[a, b], how="left", maintain_order="left")
+        return found.select(pl.col("d").fill_null(0).alias(d), pl.col("plain").fill_null(0).alias(f"plain_{d}"))
 
-    words = words.with_columns(dg=distances("g", "cg"), d1=distances("e1", "c1"), d2=distances("e2", "c2"))
+    words = pl.concat(
+        [words, distances("g", "cg", "dg"), distances("e1", "c1", "d1"), distances("e2", "c2", "d2")], how="horizontal"
+    )
     known = backbone.genera.select(pl.col("word").alias("g"), pl.lit(value=True).alias("known"))
     words = words.join(known, on="g", how="left", maintain_order="left")
     similarity = {0: 100, 1: 90, 2: 80}
@@ -203,9 +207,21 @@ def _name_score(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     )
     total = pl.col("dg") + pl.col("d1") + pl.col("d2")
     doubt = pl.when(total >= 2).then(-25).otherwise(0)
-    scores = words.select("q", "row", c_g="cg", fuzzyScore=(mean + genus + doubt).round(0).cast(pl.Int16))
+    # of candidates alike otherwise, the one with fewer letters changed
+    plain = pl.sum_horizontal("plain_dg", "plain_d1", "plain_d2")
+    fuzzy = mean + genus + doubt - 2 * (plain - total).clip(0, 2)
+    scores = words.select(
+        "q",
+        "row",
+        c_g="cg",
+        inexact=pl.when(pl.col("kind") == "fuzzy")
+        .then(fuzzy)
+        .otherwise(100 - plain.clip(0, 4))
+        .round(0)
+        .cast(pl.Int16),
+    )
     return (
         frame.join(scores, on=["q", "row"], how="left", maintain_order="left")
-        .with_columns(nameScore=pl.coalesce("fuzzyScore", "nameScore"))
-        .drop("fuzzyScore")
+        .with_columns(nameScore=pl.coalesce("inexact", "nameScore"))
+        .drop("inexact")
     )
