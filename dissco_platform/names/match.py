@@ -38,6 +38,12 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
     )
     itself = by_words(number_words(literal, backbone), backbone)
     others = by_words(named.join(itself, on="q", how="anti"), backbone)
+    # an id counts where the name agrees, or where there is no name and the id is no mere number: a dataset's own ids look
+    # like anybody's
+    nameless = queries.filter(pl.col("g").is_null() & ~pl.col("id").str.contains(r"^\d+$").fill_null(value=True))
+    by_id = pl.concat(
+        [by_id.join(pl.concat([itself, others]), on=["q", "row"], how="semi"), by_id.join(nameless, on="q", how="semi")]
+    )
     direct = pl.concat([itself, others, by_id]).unique(maintain_order=True)
     scored = score_candidates(direct, queries, backbone, by_id)
     chosen = choose(scored, THRESHOLD, backbone)

@@ -150,3 +150,7 @@ def test_an_answer_does_not_depend_on_its_neighbours(backbone: Backbone) -> None
     together = pl.DataFrame(match(backbone, *rows), schema=MATCH_COLUMNS)
     alone = pl.concat([pl.DataFrame(match(backbone, row), schema=MATCH_COLUMNS) for row in rows])
     assert together.equals(alone)
+
+
+def test_an_id_that_belongs_to_another_name_does_not_count(backbone: Backbone) -> None:
+    assert ids(backbone, {"scientificName": "Carabus auratus", "taxonID": "OEP"}, {"taxonID": "OEP"}) == ["CRA", "OEP"]
