@@ -5,8 +5,10 @@ the previous build, and the rendering of the rest with their media. What one bat
 """
 
 import shutil
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -16,7 +18,7 @@ from dissco_platform.names.keys import name_key
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
-from dissco_platform.opends.mapping import Mapping
+from dissco_platform.opends.mapping import Mapping, rule_columns
 from dissco_platform.opends.media import media_links, render_media
 from dissco_platform.opends.outputs import (
     DOCUMENTS,
@@ -36,9 +38,10 @@ from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 CODE_VERSION = "1"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
-BATCH_ROWS = 20_000
-SPECIMENS_A_BUCKET = 400_000
-DOCUMENTS_A_BUCKET = 40_000
+BATCH_ROWS = 10_000
+CHUNK_BATCHES = 5
+SPECIMENS_A_BUCKET = 100_000
+DOCUMENTS_A_BUCKET = 15_000
 
 Progress = Callable[[str, int], None]
 
@@ -89,10 +92,12 @@ class _Build:
             if (path := parsed / f"{table}.parquet").is_file()
         }
         self.records = pl.scan_parquet(parsed / "records.parquet")
+        self.columns = set(self.records.collect_schema().names())
         self.bounds = self._bounds()
         self.taxa = read_names(names)
         self.report = BuildReport(records=int(self.records.select(pl.len()).collect().item()))
         self.findings = Findings()
+        self._chunks: dict[str, tuple[int, int, pl.DataFrame]] = {}
         self.inputs = json_version({"code": CODE_VERSION, "mapping": mapping.version, "context": context.to_dict()})
         self.buckets = 1 + self.report.records // SPECIMENS_A_BUCKET
         self.document_buckets = min(256, 1 + self.report.records // DOCUMENTS_A_BUCKET)
@@ -124,13 +129,20 @@ class _Build:
             done += self.batch_rows
             self.progress(stage, min(done, self.report.records))
 
-    def _rows(self, table: str, start: int, end: int, columns: list[str] | None = None) -> pl.DataFrame:
-        scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
-        scan = scan.filter(pl.col("row").is_between(start, end, closed="left"))
-        if columns is not None:
-            scan = scan.select(columns)
-        frame = scan.collect()
-        return frame.with_columns(self.dataset_columns) if table == "records" and columns is None else frame
+    def _rows(self, table: str, start: int, end: int) -> pl.DataFrame:
+        """Return a table's rows of one range of records, from a chunk of several ranges read at once.
+
+        A Parquet row group is decoded whole: reading it anew for each range would cost many times the reading.
+        """
+        chunk = self._chunks.get(table)
+        if chunk is None or not (chunk[0] <= start and end <= chunk[1]):
+            at = bisect_left(self.bounds, start)
+            last = self.bounds[min(at + CHUNK_BATCHES, len(self.bounds) - 1)]
+            scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
+            frame = scan.filter(pl.col("row").is_between(start, last, closed="left")).collect()
+            chunk = self._chunks[table] = (start, last, frame)
+        frame = chunk[2].filter(pl.col("row").is_between(start, end, closed="left"))
+        return frame.with_columns(self.dataset_columns) if table == "records" else frame
 
     def run(self) -> BuildReport:
         """Run the three walks and finish the files."""
@@ -250,37 +262,51 @@ class _Build:
     def _walk_render(self, state: pl.Series, specimens: Spill) -> None:
         documents = Spill(self.spill / "documents", self.document_buckets)
         media = Spill(self.spill / "media", self.document_buckets)
-        has_media = bool(self.mapping.block("ods:DigitalMedia", "records")) or "media" in self.tables
         aside: Counter[str] = Counter()
-        for start, end in self._ranges("documents"):
-            mark = state.slice(start, end - start)
-            if not (mark == 1).any() and not (has_media and (mark == 2).any()):
-                continue
-            records = self._rows("records", start, end)
-            mine = state.gather(records["row"])
-            records = records.with_columns(mine.alias("__state")).filter(pl.col("__state") > 0)
-            keys = self._keys(records.drop("__state"), start, end)
-            extension = self._extension("media", records, start, end)
-            links, dropped = media_links(records, extension, self.mapping)
-            aside.update(dropped)
-            self._add_media(links, extension, keys, media)
-            todo = records.filter(pl.col("__state") == 1).drop("__state")
-            if todo.is_empty():
-                continue
-            chosen = keys.join(todo.select("row"), on="row", how="semi", maintain_order="left")
-            extensions = {
-                table: frame
-                for table in self.tables
-                if table != "media" and (frame := self._extension(table, todo, start, end)) is not None and frame.height
-            }
-            built = build_batch(
-                Batch(todo, extensions), chosen, links.join(todo.select("row"), on="row", how="semi", maintain_order="left"),
-                self.taxa, self.mapping, self.context, self.findings,
-            ).with_columns(chosen["input_hash"], chosen["core_id"])  # fmt: skip
-            self._store(built, specimens, documents)
+        # Validation holds Python, rendering holds Polars: one batch is checked and stored while the next is rendered.
+        with ThreadPoolExecutor(max_workers=1) as worker:
+            storing: Future[None] | None = None
+            for start, end in self._ranges("documents"):
+                built = self._batch(state, start, end, media, aside)
+                if storing is not None:
+                    storing.result()
+                storing = worker.submit(self._store, built, specimens, documents) if built is not None else None
+            if storing is not None:
+                storing.result()
         self.report.media_rejects = dict(aside)
         self._finish(specimens, documents)
         self._finish_media(media)
+
+    def _batch(self, state: pl.Series, start: int, end: int, media: Spill, aside: Counter[str]) -> pl.DataFrame | None:
+        """Render one batch; its media go to `media`. None where nothing in it is to be rendered."""
+        mark = state.slice(start, end - start)
+        if not (mark == 1).any() and not (self._has_media() and (mark == 2).any()):
+            return None
+        records = self._rows("records", start, end)
+        records = records.with_columns(state.gather(records["row"]).alias("__state")).filter(pl.col("__state") > 0)
+        keys = self._keys(records.drop("__state"), start, end)
+        extension = self._extension("media", records, start, end)
+        links, dropped = media_links(records, extension, self.mapping)
+        aside.update(dropped)
+        self._add_media(links, extension, keys, media)
+        todo = records.filter(pl.col("__state") == 1).drop("__state")
+        if todo.is_empty():
+            return None
+        chosen = keys.join(todo.select("row"), on="row", how="semi", maintain_order="left")
+        extensions = {
+            table: frame
+            for table in self.tables
+            if table != "media" and (frame := self._extension(table, todo, start, end)) is not None and frame.height
+        }
+        own = links.join(todo.select("row"), on="row", how="semi", maintain_order="left")
+        return build_batch(
+            Batch(todo, extensions), chosen, own, self.taxa, self.mapping, self.context, self.findings
+        ).with_columns(chosen["input_hash"], chosen["core_id"])
+
+    def _has_media(self) -> bool:
+        rules = self.mapping.block("ods:DigitalMedia", "records").values()
+        linked = {column for rule in rules for column in rule_columns(rule)}
+        return "media" in self.tables or bool(linked & self.columns)
 
     def _extension(self, table: str, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame | None:
         if table not in self.tables:

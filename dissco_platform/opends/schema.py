@@ -59,7 +59,11 @@ def json_schema(owner: str, *, content: bool = False) -> dict[str, Any]:
     """
     definitions: dict[str, Any] = {}
     for name, terms in model().classes.items():
-        kept = [term for term in terms.values() if not (content and name == owner and (term.filled == "publication" or term.name == "@type"))]
+        kept = [
+            term
+            for term in terms.values()
+            if not (content and name == owner and (term.filled == "publication" or term.name == "@type"))
+        ]
         definitions[name] = {
             "type": "object",
             "properties": {term.name: _term_schema(term) for term in kept},
