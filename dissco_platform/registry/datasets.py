@@ -12,6 +12,7 @@ from dissco_platform.errors import UsageError
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.tables import dataset, setting
 
+STATES = ("active", "paused", "removed")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -107,6 +108,18 @@ def list_datasets(connection: Connection) -> list[Dataset]:
 def update_dataset(connection: Connection, slug: str, **values: object) -> None:
     """Set columns of one dataset."""
     connection.execute(update(dataset).where(dataset.c.slug == slug).values(**values))
+
+
+def set_state(connection: Connection, slug: str, state: str) -> None:
+    """Let automation run a dataset (`active`), leave it alone (`paused`), or end it (`removed`).
+
+    Raises:
+        UsageError: there is no such dataset or state.
+    """
+    if state not in STATES:
+        raise UsageError(f"'{state}' is no state of a dataset: {', '.join(STATES)}.")
+    get_dataset(connection, slug)
+    update_dataset(connection, slug, state=state)
 
 
 def set_latest(connection: Connection, slug: str, summary: Mapping[str, object]) -> None:

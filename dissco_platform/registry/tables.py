@@ -151,3 +151,47 @@ quota = Table(
     Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
     Column("used", Integer, nullable=False),
 )
+
+# What automation knows of a dataset: when its source is looked at next, what the last look said, what its runs came to.
+watch = Table(
+    "watch",
+    metadata,
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("due", _Time),
+    Column("looks_failed", Integer, nullable=False),  # in a row
+    # The look compared the source with this materialisation of raw_archive (Dagster's storage id).
+    Column("against", BigInteger),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("feed", Text),  # version in the publisher's feed when the source was last known to be what we hold
+    Column("changed", Text),  # by which evidence it differs; null: it does not
+    Column("changed_since", _Time),
+    Column("run_failed", _Time),
+    Column("run_id", String(36)),
+    Column("run_failure", Text),  # the failing step's own sentence
+    Column("cleared", _Time),  # a person asked to try again: failed runs before this do not count
+)
+
+# Copies of what Dagster's materialisations record, so that a comparison of all datasets reads no large events twice.
+# A row holds for its storage id only, and events never change; it may be deleted at any time.
+recorded = Table(
+    "recorded",
+    metadata,
+    Column("instance", String(64), primary_key=True),
+    Column("asset", String(64), primary_key=True),
+    Column("dataset", String(64), primary_key=True),
+    Column("storage_id", BigInteger, nullable=False),
+    Column("data_version", String(128), nullable=False),
+    Column("made_from", Text, nullable=False),  # JSON
+    Column("facts", Text, nullable=False),  # JSON: the few metadata entries that a comparison needs
+    Column("timestamp", Float, nullable=False),
+    Column("run_id", String(36), nullable=False),
+)
+
+# Version of a dataset's resolved mapping by the digest of all that it is resolved from.
+mapping_version = Table(
+    "mapping_version",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("version", String(64), nullable=False),
+)
