@@ -39,18 +39,24 @@ def facts(dataset: Dataset, mappings: Path, kind: str | None) -> Facts:
     Raises:
         MappingError: a mapping file of the dataset is wrong.
     """
-    enrolment = {
-        "organisation_id": dataset.organisation_id,
-        "organisation_name": dataset.organisation_name,
-        "source_system_id": dataset.source_system_id,
-        "doi_only": dataset.doi_only,
-    }
     resolved = resolve_mappings(mappings, dataset.slug, kind)
     return Facts(
         dataset.source,
-        json_version(enrolment),
+        enrolment_version(dataset),
         {name: found.version for name, found in resolved.items()},
         name_overrides(mappings, dataset.slug).version,
+    )
+
+
+def enrolment_version(dataset: Dataset) -> str:
+    """Return the version of what the enrolment says of every specimen of the dataset."""
+    return json_version(
+        {
+            "organisation_id": dataset.organisation_id,
+            "organisation_name": dataset.organisation_name,
+            "source_system_id": dataset.source_system_id,
+            "doi_only": dataset.doi_only,
+        }
     )
 
 
