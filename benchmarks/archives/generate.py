@@ -238,7 +238,8 @@ def core_blocks(count: int, edition: int, dirt: Dirt, facts: dict[str, int]) -> 
         marked = unit(rows, 801) < dirt.null_mark
         frame = frame.with_columns(
             pl.when(marked).then(pl.lit("\\N")).otherwise("dwc:island").alias("dwc:island"),
-            pl.when(unit(rows, 802) < dirt.padded).then(pl.format("  {} ", "dwc:genus")).otherwise("dwc:genus").alias("dwc:genus"),
+            pl.when(unit(rows, 802) < dirt.padded)
+            .then(pl.format("  {} ", "dwc:genus")).otherwise("dwc:genus").alias("dwc:genus"),
         )  # fmt: skip
         lines = _lines(frame)
         _soil(lines, rows, dirt, facts)

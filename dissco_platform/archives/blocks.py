@@ -12,7 +12,7 @@ import polars as pl
 
 from dissco_platform.archives.container import Member
 from dissco_platform.archives.dialect import Dialect
-from dissco_platform.archives.encodings import repair_lines, to_utf8
+from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
 from dissco_platform.archives.flow import ahead
 from dissco_platform.archives.lines import Chunk, Outcome, Row, SetAside, read_quoted, read_unquoted
 from dissco_platform.archives.model import FileReport, Limits
@@ -62,10 +62,11 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
 
 def _text(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[bytes, bool]]:
     """Yield UTF-8 text with `\\n` line ends, the dialect's separator as one character, and whether it is the last."""
-    separator = dialect.separator.encode()
-    single = len(separator) == 1
+    single_byte = dialect.codec in SINGLE_BYTE  # left as it is here: `_parse` reads it line by line
+    separator = dialect.separator.encode(dialect.codec if single_byte else "utf-8", errors="replace")
+    single = len(separator) == 1 and separator < b"\x80"
     decoder = None
-    if dialect.codec not in ("utf-8", "cp1252", "mac_roman"):
+    if dialect.codec != "utf-8" and not single_byte:
         decoder = codecs.getincrementaldecoder(dialect.codec)(errors="replace")
     mark = dialect.line_end.encode()
     held = b""
@@ -75,12 +76,7 @@ def _text(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[by
         while True:
             raw = stream.read(limits.block)
             final = not raw
-            if decoder is not None:
-                data = decoder.decode(raw, final).encode()
-            elif dialect.codec == "utf-8":
-                data = raw
-            else:
-                data = to_utf8(raw, dialect.codec)
+            data = decoder.decode(raw, final).encode() if decoder is not None else raw
             data = held + data if held else data
             held = b""
             if not final:
@@ -197,15 +193,17 @@ class _Reader:
         return end if len(data) > self.limits.max_record else 0
 
     def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator[Block]:
+        single_byte = self.dialect.codec in SINGLE_BYTE
+        if single_byte and not text.isascii():
+            text, _ = repair_lines(text, self.dialect.codec)
         frame = self._whole(text)
+        if frame is None and not single_byte and not _is_text(text):
+            text, repaired = repair_lines(text)
+            self.repaired_lines += repaired
+            frame = self._whole(text)
         if frame is not None:
             yield self._finish(frame, [], text)
             return
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            text, repaired = repair_lines(text)
-            self.repaired_lines += repaired
         if self.dialect.quote is None or self.dialect.quote.encode() not in text:
             yield self._careful_unquoted(text, final, unfinished)
             return
@@ -408,6 +406,14 @@ class _Reader:
             for row in frame.filter(marked).iter_rows()
         ]
         return frame.filter(~marked), aside
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _has_long_line(text: bytes, limit: int) -> bool:

@@ -109,6 +109,8 @@ def _fileset(name: str, element: Any, id_element: str) -> FileSet:
         kind = local(child).lower()
         if kind == id_element or (kind in id_names and fileset.id_index is None):
             fileset.id_index = _index(attribute(child, "index"), fileset)
+            if (attribute(child, "term") or "").strip():
+                _add_field(name, child, fileset)  # some writers give the id a term of its own
         elif kind == "field":
             _add_field(name, child, fileset)
     if not raw_type:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from dissco_platform.archives.container import Member
 from dissco_platform.archives.descriptor import FileSet
-from dissco_platform.archives.encodings import detect, normalise, to_utf8
+from dissco_platform.archives.encodings import SINGLE_BYTE, detect, is_utf8, normalise, repair_lines
 from dissco_platform.archives.model import Limits
 from dissco_platform.archives.tables import local_name
 from dissco_platform.archives.terms import term_of
@@ -18,6 +18,7 @@ from dissco_platform.errors import ArchiveError
 
 SAMPLE_BYTES = 1 << 20
 SAMPLE_LINES = 1000
+CONTROLS = dict.fromkeys([*range(32), 127])
 BINARY_SAMPLE = 1 << 16
 BINARY_SHARE = 0.05
 """Share of control characters from which on a file is not text."""
@@ -79,8 +80,8 @@ def sniff(member: Member, declared: FileSet | None, limits: Limits) -> Dialect:
 
 
 def _decode(sample: bytes, codec: str) -> str:
-    if codec in ("cp1252", "mac_roman"):
-        return to_utf8(sample, codec).decode()
+    if codec in SINGLE_BYTE or (codec == "utf-8" and not is_utf8(sample)):
+        return repair_lines(sample, codec if codec in SINGLE_BYTE else "cp1252")[0].decode()
     return sample.decode(codec, errors="replace")
 
 
@@ -152,7 +153,7 @@ def _choose_separator(dialect: Dialect, lines: list[str], declared: FileSet | No
 
 def split_plain(line: str, separator: str) -> list[str]:
     """Split a header line, enclosures taken off."""
-    return [cell.strip().strip('"').strip() for cell in line.split(separator)]
+    return [cell.translate(CONTROLS).strip().strip('"').strip() for cell in line.split(separator)]
 
 
 def _choose_quote(dialect: Dialect, lines: list[str], declared: FileSet | None) -> None:

@@ -19,7 +19,7 @@ BOMS: tuple[tuple[bytes, str], ...] = (
 _HIGH_WORDS = re.compile(rb"[A-Za-z]*[\x80-\xff]+[A-Za-z\x80-\xff]*")
 # Lower-case letters of Western European languages: where single bytes stand between ASCII letters, these are likely.
 _LIKELY = frozenset("äöüßéèêëàâáãåçñóòôõíìîïúùûøæœÿšžÄÖÜÉÅØÁÍÓÚÑÇŠŽ" + "°’‘“”–—×†½¼µ²³®©«»·´¿")
-_SINGLE_BYTE = ("cp1252", "mac_roman")
+SINGLE_BYTE = ("cp1252", "mac_roman")
 NAMES = {"cp1252": "windows-1252", "mac_roman": "macintosh", "latin-1": "ISO-8859-1", "utf-8": UTF8}
 
 
@@ -85,8 +85,10 @@ def detect(sample: bytes, declared: str | None) -> tuple[str, bytes, list[str]]:
             flags.append("encoding_differs_from_descriptor")
             return "utf-8", b"", flags
         return codec or "utf-8", b"", flags
-    if codec in (None, "utf-8") or codec in _SINGLE_BYTE:
-        best = single_byte(sample, codec if codec in _SINGLE_BYTE else None)
+    if codec in (None, "utf-8") and _mostly_utf8(sample):
+        return "utf-8", b"", flags  # single lines are in another encoding: read and flagged line by line
+    if codec in (None, "utf-8") or codec in SINGLE_BYTE:
+        best = single_byte(sample, codec if codec in SINGLE_BYTE else None)
         if best != codec:
             flags.append("encoding_differs_from_descriptor")
         return best, b"", flags
@@ -96,6 +98,13 @@ def detect(sample: bytes, declared: str | None) -> tuple[str, bytes, list[str]]:
         flags.append("encoding_differs_from_descriptor")
         return single_byte(sample, None), b"", flags
     return codec or "utf-8", b"", flags
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Return whether more lines with other than ASCII characters are UTF-8 than are not."""
+    lines = [line for line in sample.split(b"\n")[:-1] if not line.isascii()]
+    good = sum(1 for line in lines if is_utf8(line))
+    return good > len(lines) - good
 
 
 def _utf16_without_mark(sample: bytes) -> str | None:
@@ -115,7 +124,7 @@ def _utf16_without_mark(sample: bytes) -> str | None:
 def single_byte(sample: bytes, declared: str | None) -> str:
     """Return the likelier of Windows-1252 and Mac Roman for bytes that are not UTF-8."""
     words = [word for word in _HIGH_WORDS.findall(sample)[:5000] if not is_utf8(word)]
-    scores = {codec: _likelihood(words, codec) for codec in _SINGLE_BYTE}
+    scores = {codec: _likelihood(words, codec) for codec in SINGLE_BYTE}
     if declared is not None and scores[declared] >= max(scores.values()) * 0.8:
         return declared
     return "mac_roman" if scores["mac_roman"] > scores["cp1252"] * 1.25 else "cp1252"

@@ -130,18 +130,20 @@ def _join(lines: list[str], start: int, separator: str, width: int) -> int | Non
 
 
 @cache
-def _pattern(separator: str, quote: str, backslash: bool) -> re.Pattern[str]:
+def _pattern(separator: str, quote: str, backslash: bool, blanks: bool) -> re.Pattern[str]:
     sep, mark = re.escape(separator), re.escape(quote)
     inner = rf"(?:[^{mark}\\]|\\.|{mark}{mark})*" if backslash else rf"(?:[^{mark}]|{mark}{mark})*"
-    return re.compile(rf"[ ]*{mark}({inner}){mark}[ ]*(?={sep}|\Z)|([^{sep}]*)", re.DOTALL)
+    around = "[ ]*" if blanks else ""
+    return re.compile(rf"{around}{mark}({inner}){mark}{around}(?={sep}|\Z)|([^{sep}]*)", re.DOTALL)
 
 
-def split_quoted(text: str, separator: str, quote: str, backslash: bool) -> list[str] | None:
+def split_quoted(text: str, separator: str, quote: str, *, backslash: bool, blanks: bool = False) -> list[str] | None:
     """Split one record; None where an enclosure that opens a value does not close before a separator or the end.
 
-    A mark inside a value that does not begin with one is a character like any other.
+    A mark inside a value that does not begin with one is a character like any other. With `blanks`, an enclosure may
+    have blanks around it.
     """
-    pattern = _pattern(separator, quote, backslash)
+    pattern = _pattern(separator, quote, backslash, blanks)
     cells: list[str] = []
     position = 0
     while True:
@@ -153,7 +155,7 @@ def split_quoted(text: str, separator: str, quote: str, backslash: bool) -> list
             cells.append(value.replace("\\" + quote, quote) if backslash else value)
         else:
             plain = match.group(2)
-            if plain.lstrip(" ").startswith(quote):
+            if plain.startswith(quote):
                 return None
             cells.append(plain)
         position = match.end()
@@ -184,7 +186,7 @@ def read_quoted(chunk: Chunk, dialect: Dialect, limits: Limits) -> Outcome:
             outcome.blank += 1
             position += 1
             continue
-        split = split_quoted(line, separator, quote, dialect.backslash)
+        split = split_quoted(line, separator, quote, backslash=dialect.backslash)
         cells = _fit(split, dialect, outcome) if split is not None else None
         taken = 1
         if split is None:
@@ -195,6 +197,10 @@ def read_quoted(chunk: Chunk, dialect: Dialect, limits: Limits) -> Outcome:
                 if not final and few:
                     break
                 taken = 1
+        if cells is None:
+            taken = 1
+            spaced = split_quoted(line, separator, quote, backslash=dialect.backslash, blanks=True)
+            cells = _fit(spaced, dialect, outcome) if spaced is not None else None
         if cells is None:
             cells = _literally(line, separator, quote, dialect, outcome)
             taken = 1
@@ -240,7 +246,7 @@ def _extend(
         if quote not in lines[end]:
             continue
         tries += 1
-        split = split_quoted("\n".join(lines[start : end + 1]), separator, quote, dialect.backslash)
+        split = split_quoted("\n".join(lines[start : end + 1]), separator, quote, backslash=dialect.backslash)
         cells = _fit(split, dialect, outcome) if split is not None else None
         if cells is not None:
             return end + 1 - start, cells

@@ -136,6 +136,9 @@ ID_TERMS: tuple[tuple[str, str], ...] = (
     ("dwc:materialSampleID", "dwc:MaterialSample"),
 )
 _PREFIX_NAMES = {prefix.lower(): prefix for prefix in PREFIXES}
+_CONTROLS = dict.fromkeys([*range(32), 127])
+MAX_NAME = 200
+"""Characters of a header cell that make a column's name."""
 _SQUEEZE = str.maketrans("", "", " _-.")
 
 
@@ -159,7 +162,7 @@ def term_of(header: str) -> str | None:
         known_name = TERMS_BY_NAME.get(name.strip().lower())
         if known_name and known_name.startswith(f"{proper}:"):
             return known_name
-        return f"{proper}:{name.strip()}"
+        return f"{proper}:{name.strip().translate(_CONTROLS)[:MAX_NAME]}"
     return TERMS_BY_NAME.get(text.lower()) or TERMS_BY_NAME.get(text.lower().translate(_SQUEEZE))
 
 
@@ -168,5 +171,5 @@ def column_of(header: str, position: int) -> str:
     term = term_of(header)
     if term is not None:
         return term
-    text = " ".join(header.strip().strip('"').split())
+    text = " ".join(header.strip().strip('"').split()).translate(_CONTROLS)[:MAX_NAME]
     return f"verbatim:{text}" if text else f"verbatim:column {position + 1}"
