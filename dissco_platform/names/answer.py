@@ -84,12 +84,34 @@ def answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> 
     for rank in CLASSIFICATION:
         text[rank] = backbone.lineages[rank].gather(lineage)
     out = frame.with_columns([series.alias(name) for name, series in text.items()])
+    shared = _shared(frame, backbone)
+    if shared.height:
+        joined = out.select("q").join(shared, on="q", how="left", maintain_order="left")
+        out = out.with_columns([pl.coalesce(pl.col(r), joined[f"shared_{r}"]).alias(r) for r in CLASSIFICATION])
     out = out.with_columns(
         alternatives=_alternatives(frame, backbone),
         note=_note(),
         release=pl.lit(backbone.info.release),
     )
     return out.sort("q").select([pl.col(name).cast(dtype) for name, dtype in MATCH_COLUMNS.items()])
+
+
+def _shared(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
+    """Return, for ambiguous queries, the classification that every usage in question shares (`shared_<rank>`)."""
+    tied = (
+        frame.filter(pl.col("matchType") == "ambiguous")
+        .select("q", row="other_rows", total="other_totals")
+        .explode("row", "total")
+        .filter(pl.col("total") >= pl.col("total").max().over("q") - 1)
+    )
+    own = backbone.usages["lineage"].gather(tied["row"])
+    tied = tied.with_columns([backbone.lineages[rank].gather(own).alias(rank) for rank in CLASSIFICATION])
+    return tied.group_by("q").agg(
+        [
+            pl.when(pl.col(rank).n_unique() == 1).then(pl.col(rank).first()).alias(f"shared_{rank}")
+            for rank in CLASSIFICATION
+        ]
+    )
 
 
 def answers_for_rows(rows: pl.Series, notes: pl.Series, backbone: Backbone) -> pl.DataFrame:

@@ -80,6 +80,13 @@ def test_homonyms_that_nothing_tells_apart_are_ambiguous_with_alternatives(backb
     assert {a["usageID"] for a in json.loads(str(got["alternatives"]))} == {"OEA", "OEP"}
 
 
+def test_an_ambiguous_name_keeps_the_classification_that_all_share(backbone: Backbone) -> None:
+    got = one(backbone, {"scientificName": "Oenanthe", "kingdom": "Animalia"})
+    assert got["matchType"] == "exact"
+    queries = match(backbone, "Oenanthe")[0]
+    assert (queries["kingdom"], queries["genus"]) == (None, "Oenanthe")
+
+
 def test_several_usages_of_one_accepted_name_are_one_answer(backbone: Backbone) -> None:
     got = one(backbone, "Bromus sterilis")
     assert (got["matchType"], got["usageID"]) == ("exact", "BRO")
