@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from dissco_platform.assets.inputs import facts, made_from, resolve_mappings
+from dissco_platform.assets.lineage import document_lineage, document_schema
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
     Materialized,
@@ -125,6 +126,8 @@ def digital_specimens(
             path = build.publish(report.data_version)
         _record(recording, report, parsed.number("records"))
         recording.table(path / "specimens.parquet", report.specimens)
+        recording.metadata["dagster/column_schema"] = document_schema(mappings[kind])
+        recording.metadata["dagster/column_lineage"] = document_lineage(mappings[kind], parsed.json("columns"))
         return recording.result(report.data_version)
 
 

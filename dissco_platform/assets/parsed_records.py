@@ -6,6 +6,7 @@ import dagster as dg
 
 from dissco_platform.archives import read_archive
 from dissco_platform.assets.inputs import made_from
+from dissco_platform.assets.lineage import parsed_schema
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
     Materialized,
@@ -58,6 +59,8 @@ def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResourc
         recording.metadata["kind"] = archive.kind
         recording.metadata["flags"] = dg.MetadataValue.json(list(archive.flags))
         recording.table(path / "records.parquet", archive.records)
+        recording.metadata["dagster/column_schema"] = parsed_schema(archive.columns)
+        recording.metadata["columns"] = dg.MetadataValue.json(dict(archive.columns))
         recording.metadata["files"] = dg.MetadataValue.md(_files_table(archive.files))
         unaccounted = [file for file in archive.files if file.rows_read != file.rows_parsed + file.rows_rejected]
         recording.check(

@@ -74,6 +74,7 @@ def registered_dois(
             )
             drained = service.drain(known, files.root / PUBLISHED, slug, progress)
         _record(recording, known, slug, report, drained)
+        recording.metadata["origin"] = dg.MetadataValue.json(_origin(context, built.made_from))
         return recording.result(report.data_version)
 
 

@@ -81,7 +81,9 @@ def _in_use() -> Path:
     with House() as house:
         made = latest(house.instance, "catalogue_of_life", None) if house.settings.dagster_path.exists() else None
         if made is None:
-            raise UsageError("No checklist is in use: name one with --checklist PATH, or `dissco checklist use PATH|URL`.")
+            raise UsageError(
+                "No checklist is in use: name one with --checklist PATH, or `dissco checklist use PATH|URL`."
+            )
         return house.store.path("catalogue_of_life", CHECKLIST, made.data_version)
 
 

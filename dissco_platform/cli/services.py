@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from dissco_platform.cli.demo import file_server
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages
 from dissco_platform.errors import UsageError
@@ -71,6 +73,8 @@ def ui(
             "DAGSTER_HOME": str(settings.dagster_path),
             "DISSCO_HOME": str(settings.home.absolute()),
         }
+        if (settings.home / "demo").is_dir():
+            stack.enter_context(file_server(settings.home))  # the demonstration's datasets have their source there
         if settings.uses_sandbox:
             running = stack.enter_context(
                 running_sandbox(
@@ -84,14 +88,26 @@ def ui(
             environment["DISSCO_DATACITE_PASSWORD"] = settings.datacite_password.get_secret_value()
         console.print(f"Dagster: http://{host}:{port} (stop with Ctrl-C)")
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
-        process = subprocess.Popen([*command, "-h", host, "-p", str(port)], env=environment, cwd=CHECKOUT)
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.default_int_handler)  # a shell starts background jobs with interrupts ignored
+        # A session of its own: it is ended by us, once, with all that it started.
+        process = subprocess.Popen(
+            [*command, "-h", host, "-p", str(port)], env=environment, cwd=CHECKOUT, start_new_session=True
+        )
         try:
             code = process.wait()
         except KeyboardInterrupt:
             messages.print("Stopping …")
-            try:
-                code = process.wait(_INTERRUPT_SECONDS)  # it got the same interrupt from the terminal
-            except subprocess.TimeoutExpired:
-                process.kill()
-                code = process.wait()
+            code = 0
+        finally:
+            _end(process)
     raise typer.Exit(code if code > 0 else 0)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all of its session."""
+    for sign, patience in ((signal.SIGINT, _INTERRUPT_SECONDS), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)

@@ -1,0 +1,82 @@
+"""Columns and where they come from, as Dagster shows them: which source term fed which openDS term."""
+
+from collections.abc import Mapping as Mapped
+
+import dagster as dg
+
+from dissco_platform.opends.mapping import Mapping, rule_columns
+from dissco_platform.opends.terms import model
+
+_TYPES = {"string": "string", "integer": "int", "number": "float", "boolean": "bool"}
+
+# Result of harmonisation → term of the taxon identification that it becomes (opends.taxa).
+TAXON_TERMS = {
+    "dwc:taxonID": "acceptedUsageID",
+    "dwc:scientificName": "acceptedName",
+    "dwc:scientificNameAuthorship": "acceptedAuthorship",
+    "dwc:taxonRank": "acceptedRank",
+    "dwc:nomenclaturalCode": "nomenclaturalCode",
+    "dwc:kingdom": "kingdom",
+    "dwc:phylum": "phylum",
+    "dwc:class": "class",
+    "dwc:order": "order",
+    "dwc:family": "family",
+    "dwc:genus": "genus",
+}
+
+
+def parsed_schema(columns: Mapped[str, list[str]]) -> dg.TableSchema:
+    """Return the columns of all parsed tables, named `table.term`."""
+    return dg.TableSchema(
+        columns=[dg.TableColumn(f"{table}.{column}", "string") for table, names in columns.items() for column in names]
+    )
+
+
+def document_schema(mapping: Mapping) -> dg.TableSchema:
+    """Return the openDS terms that a mapping fills, named `class term`."""
+    filled = _filled(mapping)
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                f"{owner} {name}",
+                type=_TYPES.get(term.range, term.range) + ("[]" if term.many else ""),
+                constraints=dg.TableColumnConstraints(nullable=not term.required),
+            )
+            for owner, terms in model().classes.items()
+            for name, term in terms.items()
+            if (owner, name) in filled
+        ]
+    )
+
+
+def document_lineage(mapping: Mapping, columns: Mapped[str, list[str]]) -> dg.TableColumnLineage:
+    """Return which columns of this dataset's parsed tables and harmonised names feed each openDS term.
+
+    Args:
+        mapping: the dataset's resolved mapping.
+        columns: columns of each parsed table that the dataset has.
+    """
+    present = {(table, column) for table, names in columns.items() for column in names}
+    lineage: dict[str, list[dg.TableColumnDep]] = {}
+    for (owner, name), sources in _filled(mapping).items():
+        found = [
+            dg.TableColumnDep(dg.AssetKey("parsed_records"), f"{table}.{column}")
+            for table, column in sources
+            if (table, column) in present
+        ]
+        if owner == "ods:TaxonIdentification" and name in TAXON_TERMS:
+            found.append(dg.TableColumnDep(dg.AssetKey("taxon_harmonised"), TAXON_TERMS[name]))
+        if found:
+            lineage[f"{owner} {name}"] = found
+    return dg.TableColumnLineage(deps_by_column=lineage)
+
+
+def _filled(mapping: Mapping) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """Return (class, term) → (table, column) pairs, as the mapping says."""
+    filled: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for (owner, table), rules in mapping.blocks.items():
+        for name, rule in rules.items():
+            pairs = [(table, column) for column in rule_columns(rule)]
+            known = filled.setdefault((owner, name), [])
+            known.extend(pair for pair in pairs if pair not in known)
+    return filled
