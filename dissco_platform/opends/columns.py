@@ -12,7 +12,7 @@ import polars as pl
 
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.agents import agents_json
-from dissco_platform.opends.identifiers import gupri_level, identifier_type
+from dissco_platform.opends.identifiers import scheme_gupri, scheme_of, scheme_type
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule, Source
 from dissco_platform.opends.terms import Term, model
 from dissco_platform.opends.transforms import TRANSFORMS, distinct, distinct_rows
@@ -289,13 +289,14 @@ def _identifiers(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | N
     rows = _split_rows(frame, entry)
     if rows is None:
         return None
-    value = pl.col("value")
+    rows = rows.with_columns(scheme_of(pl.col("value")).alias("scheme"))
+    value, scheme = pl.col("value"), pl.col("scheme")
     status = f',"ods:identifierStatus":"{entry["status"]}"' if "status" in entry else ""
     item = pl.concat_str(
         _text('{"@id":"'), value,
-        _text(f'","@type":"ods:Identifier","dcterms:title":"{entry["title"]}","dcterms:type":"'), identifier_type(value),
+        _text(f'","@type":"ods:Identifier","dcterms:title":"{entry["title"]}","dcterms:type":"'), scheme_type(scheme),
         _text('","dcterms:identifier":"'), value,
-        _text('","ods:gupriLevel":"'), gupri_level(value),
+        _text('","ods:gupriLevel":"'), scheme_gupri(scheme),
         _text(f'"{status}}}'),
     )  # fmt: skip
     return _gathered(frame, rows, item, repeats="split" in entry)
@@ -348,6 +349,12 @@ def _assertions(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | No
     rows = _split_rows(frame, entry)
     if rows is None:
         return None
+    if "vocabulary" in entry:  # the concept beside the term that keeps what was written
+        match = vocabularies.load(str(entry["vocabulary"])).match
+        rows = rows.with_columns(distinct(match, pl.String)(rows["value"]).alias("value"))
+        rows = rows.filter(pl.col("value").is_not_null()).unique(maintain_order=True)
+        if rows.is_empty():
+            return None
     unit = entry.get("unit")
     tail = f'","dwc:measurementUnit":"{unit}"}}' if unit else '"}'
     item = pl.concat_str(

@@ -8,6 +8,7 @@ in `names/`, laid out in `taxa`.
 import polars as pl
 
 from dissco_platform.names.keys import name_key
+from dissco_platform.opends import vocabularies
 from dissco_platform.opends.columns import Findings, evaluate
 from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.render import objects
@@ -15,6 +16,9 @@ from dissco_platform.opends.render import objects
 _NAME_PARTS = (
     "dwc:genus", "dwc:family", "dwc:order", "dwc:class", "dwc:phylum", "dwc:kingdom"
 )  # fmt: skip
+NO_TYPE = "notAType"
+# Concepts that are said of names, not of specimens, are no reason to mark a specimen as a type.
+TYPES = sorted(set(vocabularies.load("typeStatus").concepts) - {NO_TYPE, "typeSpecies", "typeGenus"})
 RESULT = {
     "row": pl.Int64, "items": pl.String, "accepted_by": pl.String, "name": pl.String, "col_name": pl.String,
     "col_link": pl.String, "vernacularName": pl.String, "verbatimIdentification": pl.String,
@@ -204,7 +208,12 @@ def _rendered(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         item.alias("item"),
         pl.col("ods:hasAgents").str.contains('"@id"', literal=True).alias("has_id"),
-        pl.when(pl.col("dwc:typeStatus").is_not_null()).then(pl.col("dwc:typeStatus") != "notAType").alias("type"),
+        # what no vocabulary knows ("figured in publication") says neither yes nor no
+        pl.when(pl.col("dwc:typeStatus").is_in(TYPES))
+        .then(pl.lit(value=True))
+        .when(pl.col("dwc:typeStatus") == NO_TYPE)
+        .then(pl.lit(value=False))
+        .alias("type"),
     )
     accepted = pl.col("accepted")
     first = {

@@ -51,23 +51,48 @@ SCHEMES: tuple[Scheme, ...] = (
 )
 
 
-def _choose(identifier: pl.Expr, pick: str, default: str) -> pl.Expr:
-    chain = pl.lit(default)
-    for scheme in reversed(SCHEMES):
-        chain = pl.when(identifier.str.contains(scheme.pattern)).then(pl.lit(getattr(scheme, pick))).otherwise(chain)
-    # Most catalogue numbers have neither scheme nor slash: one test instead of seventeen.
+def scheme_of(identifier: pl.Expr) -> pl.Expr:
+    """Return the position of an identifier's scheme in SCHEMES, or their number where it is locally unique.
+
+    Each pattern is tried once; most catalogue numbers have neither colon nor slash and are tried on none.
+    """
+    chain = pl.lit(len(SCHEMES), dtype=pl.UInt8)
+    for position in range(len(SCHEMES) - 1, -1, -1):
+        hit = identifier.str.contains(SCHEMES[position].pattern)
+        chain = pl.when(hit).then(pl.lit(position, dtype=pl.UInt8)).otherwise(chain)
     likely = identifier.str.contains(r"[:/]|-.{4}-")
-    return pl.when(identifier.is_null()).then(None).when(likely).then(chain).otherwise(pl.lit(default))
+    return (
+        pl.when(identifier.is_null())
+        .then(None)
+        .when(likely)
+        .then(chain)
+        .otherwise(pl.lit(len(SCHEMES), dtype=pl.UInt8))
+    )
+
+
+def _told(scheme: pl.Expr, values: list[str]) -> pl.Expr:
+    positions = pl.Series(range(len(values)), dtype=pl.UInt8)
+    return scheme.replace_strict(positions, pl.Series(values, dtype=pl.String), default=None, return_dtype=pl.String)
+
+
+def scheme_type(scheme: pl.Expr) -> pl.Expr:
+    """Return openDS `dcterms:type` of a scheme's position."""
+    return _told(scheme, [*(one.type for one in SCHEMES), "Locally unique identifier"])
+
+
+def scheme_gupri(scheme: pl.Expr) -> pl.Expr:
+    """Return `ods:gupriLevel` of a scheme's position."""
+    return _told(scheme, [*(one.gupri for one in SCHEMES), LOCAL])
 
 
 def identifier_type(identifier: pl.Expr) -> pl.Expr:
     """Return openDS `dcterms:type` of an identifier column (DOI, Handle, UUID, … Locally unique identifier)."""
-    return _choose(identifier, "type", "Locally unique identifier")
+    return scheme_type(scheme_of(identifier))
 
 
 def gupri_level(identifier: pl.Expr) -> pl.Expr:
     """Return `ods:gupriLevel` of an identifier column."""
-    return _choose(identifier, "gupri", LOCAL)
+    return scheme_gupri(scheme_of(identifier))
 
 
 def physical_id_type(identifier: pl.Expr, institution_code: pl.Expr | None = None) -> pl.Expr:
@@ -75,43 +100,13 @@ def physical_id_type(identifier: pl.Expr, institution_code: pl.Expr | None = Non
 
     A triplet that begins with the institution's own code (`MNHN:IU:2009-11`) is Global, any other plain text is Local.
     """
-    resolvable = pl.lit(False)
-    known = pl.lit(False)
-    for scheme in SCHEMES:
-        hit = identifier.str.contains(scheme.pattern)
-        known = known | hit
-        if scheme.resolvable:
-            resolvable = resolvable | hit
-    likely = identifier.str.contains(r"[:/]|-.{4}-")
-    triplet = (
-        (identifier.str.count_matches(":", literal=True) == 2)
-        & identifier.str.starts_with(pl.concat_str([institution_code, pl.lit(":")]))
-        if institution_code is not None
-        else pl.lit(False)
-    )
-    return (
-        pl.when(identifier.is_null())
-        .then(None)
-        .when(~likely)
-        .then(pl.lit("Local"))
-        .when(resolvable)
-        .then(pl.lit("Resolvable"))
-        .when(known | triplet.fill_null(value=False))
-        .then(pl.lit("Global"))
-        .otherwise(pl.lit("Local"))
-    )
-
-
-def identifier_objects(identifier: pl.Expr, title: str, status: str | None = None) -> pl.Expr:
-    """Return `ods:Identifier` objects as JSON text; `identifier` is already escaped for JSON."""
-    parts = [
-        pl.lit('{"@id":"'), identifier,
-        pl.lit(f'","@type":"ods:Identifier","dcterms:title":"{title}","dcterms:type":"'), identifier_type(identifier),
-        pl.lit('","dcterms:identifier":"'), identifier,
-        pl.lit('","ods:gupriLevel":"'), gupri_level(identifier),
-        pl.lit(f'","ods:identifierStatus":"{status}"}}' if status else '"}'),
-    ]  # fmt: skip
-    return pl.concat_str(parts)
+    kinds = [*("Resolvable" if one.resolvable else "Global" for one in SCHEMES), "Local"]
+    told = _told(scheme_of(identifier), kinds)
+    if institution_code is None:
+        return told
+    own = identifier.str.starts_with(pl.concat_str([institution_code, pl.lit(":")]))
+    triplet = (identifier.str.count_matches(":", literal=True) == 2) & own
+    return pl.when((told == "Local") & triplet.fill_null(value=False)).then(pl.lit("Global")).otherwise(told)
 
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

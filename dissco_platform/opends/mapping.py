@@ -37,7 +37,7 @@ _LIST_KEYS: dict[str, tuple[set[str], set[str]]] = {
     "ods:Identifier": ({"title", "from"}, {"title", "from", "split", "status"}),
     "ods:EntityRelationship": ({"relationship", "from"}, {"relationship", "from", "split"}),
     "ods:Citation": ({"from"}, {"from", "split"}),
-    "ods:Assertion": ({"type", "from"}, {"type", "from", "unit", "split"}),
+    "ods:Assertion": ({"type", "from"}, {"type", "from", "unit", "split", "vocabulary"}),
 }
 
 Place = tuple[str | int, ...]
@@ -286,7 +286,10 @@ def _list_rule(term: Term, rule: Any, at: str) -> ListRule:
                 f"{at}: an entry of {term.name!r} is a table with {', '.join(sorted(required))}"
                 f" and may have {', '.join(sorted(allowed - required)) or 'nothing else'}; got {entry!r}"
             )
-        for key in ("names", "ids", "from", "unit"):
+        if entry.get("vocabulary", "sex") not in vocabularies.names():
+            known = ", ".join(vocabularies.names())
+            raise MappingError(f"{at}: there is no vocabulary {entry['vocabulary']!r}; there are {known}")
+        for key in ("names", "ids", "from"):
             for column in _listed(entry.get(key)):
                 _check_column(column, at)
     return ListRule(term.owner, term.name, term.range, tuple(entries), at)

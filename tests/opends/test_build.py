@@ -22,7 +22,9 @@ def test_a_record_becomes_a_specimen_with_a_document(tmp_path: Path) -> None:
     assert row["topicDiscipline"] == "Zoology"
     (content,) = documents(out)
     assert content["ods:specimenName"] == "Puma concolor (Linnaeus, 1771)"
-    assert not {"@id", "@type", "dcterms:identifier", "ods:version", "dcterms:created", "dcterms:modified"} & set(content)
+    assert not {"@id", "@type", "dcterms:identifier", "ods:version", "dcterms:created", "dcterms:modified"} & set(
+        content
+    )
 
 
 def test_a_record_without_an_id_is_set_aside_with_its_line_number(tmp_path: Path) -> None:
