@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "dissco_platform"
 STOREYS = [
     {"registry", "store", "http", "provenance", "settings", "errors"},
-    {"archives", "names", "opends", "identity"},
+    {"archives", "names", "opends", "identity", "enrolment"},
     {"definitions", "assets", "sensors", "resources"},
     {"cli", "sandbox"},
 ]
