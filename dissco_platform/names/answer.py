@@ -90,10 +90,10 @@ def answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> 
         out = out.with_columns([pl.coalesce(pl.col(r), joined[f"shared_{r}"]).alias(r) for r in CLASSIFICATION])
     out = out.with_columns(
         alternatives=_alternatives(frame, backbone),
-        note=_note(),
+        note=_note(frame),
         release=pl.lit(backbone.info.release),
     )
-    return out.sort("q").select([pl.col(name).cast(dtype) for name, dtype in MATCH_COLUMNS.items()])
+    return out.select([pl.col(name).cast(dtype) for name, dtype in MATCH_COLUMNS.items()])
 
 
 def _shared(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
@@ -181,25 +181,30 @@ def _alternatives(frame: pl.DataFrame, backbone: Backbone) -> pl.Series:
     return frame.select("q").join(table, on="q", how="left", maintain_order="left")["text"]
 
 
-def _note() -> pl.Expr:
-    parts = [
-        pl.when(pl.col("g").is_null()).then(pl.lit("no name to match")),
-        pl.when((pl.col("matchType") == "none") & pl.col("g").is_not_null()).then(
-            pl.when(pl.col("total").is_null())
-            .then(pl.lit("no usage of this or a similar name"))
-            .otherwise(pl.lit("candidates contradict what the record says"))
-        ),
-        pl.when(pl.col("matchType") == "ambiguous").then(pl.lit("several usages fit equally well; see alternatives")),
-        pl.when(pl.col("matchType") == "fuzzy").then(pl.lit("spelled differently")),
-        pl.when(pl.col("matchType") == "variant").then(pl.lit("variant spelling or gender of an epithet")),
-        pl.when(pl.col("matchType") == "higherRank").then(pl.lit("only the higher taxon is known")),
-        pl.when((pl.col("authorshipScore") < 0) & (pl.col("authorshipScore") != -1) & pl.col("row").is_not_null()).then(
-            pl.lit("authorship differs")
-        ),
-        pl.when((pl.col("classificationScore") < 0) & pl.col("row").is_not_null()).then(
-            pl.lit("classification differs")
-        ),
-        pl.when(pl.col("rankScore").is_between(-6, -1) & pl.col("row").is_not_null()).then(pl.lit("rank differs")),
-        pl.when(pl.col("row") != pl.col("accepted")).then(pl.lit("synonym")),
-    ]
-    return pl.concat_str(parts, separator="; ", ignore_nulls=True).replace("", None)
+def _note(frame: pl.DataFrame) -> pl.Series:
+    """Return what there is to say of each answer, in words: few combinations, so each is worded once."""
+    kind, named = pl.col("matchType"), pl.col("row").is_not_null()
+    nothing, unmatched = pl.col("g").is_null(), kind == "none"
+    facts: tuple[tuple[pl.Expr, str], ...] = (
+        (nothing, "no name to match"),
+        (unmatched & ~nothing & pl.col("total").is_null(), "no usage of this or a similar name"),
+        (unmatched & ~nothing & pl.col("total").is_not_null(), "candidates contradict what the record says"),
+        (kind == "ambiguous", "several usages fit equally well; see alternatives"),
+        (kind == "fuzzy", "spelled differently"),
+        (kind == "variant", "variant spelling or gender of an epithet"),
+        (kind == "higherRank", "only the higher taxon is known"),
+        (named & (pl.col("authorshipScore") < -1), "authorship differs"),
+        (named & (pl.col("classificationScore") < 0), "classification differs"),
+        (named & pl.col("rankScore").is_between(-6, -1), "rank differs"),
+        (pl.col("row") != pl.col("accepted"), "synonym"),
+    )
+    bits = frame.select(
+        pl.sum_horizontal(
+            [fact.fill_null(value=False).cast(pl.UInt32) * 2**place for place, (fact, _) in enumerate(facts)]
+        ).alias("bits")
+    )["bits"]
+    worded = {
+        value: "; ".join(words for place, (_, words) in enumerate(facts) if value >> place & 1) or None
+        for value in bits.unique().to_list()
+    }
+    return bits.replace_strict(worded, return_dtype=pl.String)

@@ -76,7 +76,7 @@ class Backbone:
 
     def _table(self, name: str) -> pl.DataFrame:
         try:
-            return pl.read_parquet(self.path / f"{name}.parquet")
+            return pl.read_parquet(self.path / f"{name}.parquet").rechunk()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise ChecklistError(f"{self.path}: the index lacks {name}.parquet; build it again") from error
 
