@@ -19,8 +19,9 @@ from lxml import etree
 from dissco_platform.archives.abcd_parser import Malformed, UnitStream
 from dissco_platform.archives.abcd_rows import Node, Row, UnitRows, derive_columns
 from dissco_platform.archives.abcd_terms import DATASET_COLUMNS, METADATA_PATHS, NAMESPACES
-from dissco_platform.archives.container import Container, Member
+from dissco_platform.archives.container import Container
 from dissco_platform.archives.eml import empty_metadata
+from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.tables import RECORDS, VERBATIM, fixed_columns
 from dissco_platform.archives.tablewriter import CONTENT, RejectWriter, TableWriter, content_of, row_hash

@@ -4,26 +4,29 @@ Every data row ends in a frame or in a reject. A block whose separators add up i
 blocks that do not are looked at line by line (`lines.py`). How the file is written is decided before, in `dialect.py`.
 """
 
-import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from dissco_platform.archives.container import Member
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
 from dissco_platform.archives.flow import ahead
 from dissco_platform.archives.lines import Chunk, Outcome, Row, SetAside, read_quoted, read_unquoted
+from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
+from dissco_platform.archives.textstream import UNIT_SEPARATOR, has_long_line, is_utf8_text, text_of
 
-UNIT_SEPARATOR = "\x1f"
 NULL_MARK = "\\N"
 BLANKS = " \t\r\n"
 NULL_WORDS = ("", "NULL", "null")
 """Read as null too. Left to a step of their own: three marks in the parser double its time."""
-CONTROLS = bytes(byte for byte in range(32) if byte not in (9, 10, 13)) + b"\x7f"
 SOURCE_LINE = "source_line"
+CAREFUL_LINES = 100_000
+"""Lines looked at one by one at a time."""
+BLANK_RUN_START = b"\n" * 64
+BLANK_RUN = re.compile(rb"\n{64,}")
 PIECE = 1 << 18
 """Bytes of text with enclosures that are tried again where a whole block does not add up."""
 
@@ -48,7 +51,7 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    for text, final in ahead(_text(member, dialect, limits)):
+    for text, final in ahead(text_of(member, dialect, limits)):
         for block in reader.feed(text, final):
             report.rows_read += block.frame.height + len(block.rejects)
             report.rows_rejected += len(block.rejects)
@@ -58,46 +61,6 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
         report.flag("blank_lines")
     if reader.repaired_lines:
         report.flag("mixed_encoding")
-
-
-def _text(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[bytes, bool]]:
-    """Yield UTF-8 text with `\\n` line ends, the dialect's separator as one character, and whether it is the last."""
-    single_byte = dialect.codec in SINGLE_BYTE  # left as it is here: `_parse` reads it line by line
-    separator = dialect.separator.encode(dialect.codec if single_byte else "utf-8", errors="replace")
-    single = len(separator) == 1 and separator < b"\x80"
-    decoder = None
-    if dialect.codec != "utf-8" and not single_byte:
-        decoder = codecs.getincrementaldecoder(dialect.codec)(errors="replace")
-    mark = dialect.line_end.encode()
-    held = b""
-    with member.open() as stream:
-        if dialect.bom:
-            stream.read(len(dialect.bom))
-        while True:
-            raw = stream.read(limits.block)
-            final = not raw
-            data = decoder.decode(raw, final).encode() if decoder is not None else raw
-            data = held + data if held else data
-            held = b""
-            if not final:
-                keep = max(len(mark) - 1, len(separator) - 1, 1 if data.endswith(b"\r") else 0)
-                if keep:
-                    data, held = data[:-keep], data[-keep:]
-            data = _line_ends(data.translate(None, CONTROLS), mark)
-            yield (data if single else data.replace(separator, UNIT_SEPARATOR.encode())), final
-            if final:
-                return
-
-
-def _line_ends(data: bytes, mark: bytes) -> bytes:
-    if mark == b"\n":
-        return data.replace(b"\r\n", b"\n") if b"\r" in data else data
-    if mark == b"\r":
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if b"\n" in mark or b"\r" in mark:
-        return data.replace(mark, b"\n").replace(b"\r\n", b"\n")
-    # A mark of its own: line breaks are then part of values, and are kept as blanks.
-    return data.replace(b"\r\n", b" ").replace(b"\n", b" ").replace(mark, b"\n")
 
 
 class _Reader:
@@ -193,28 +156,47 @@ class _Reader:
         return end if len(data) > self.limits.max_record else 0
 
     def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator[Block]:
+        """Parse whole lines; runs of empty lines are only counted."""
+        start = 0
+        for run in BLANK_RUN.finditer(text) if BLANK_RUN_START in text else ():
+            if run.start() > start:
+                yield from self._parse_lines(text[start : run.start() + 1], final=True, unfinished=False)
+                empty = run.end() - run.start() - 1
+            else:
+                empty = run.end() - run.start()
+            self.line += empty
+            self.blank_lines += empty
+            start = run.end()
+        if start < len(text):
+            yield from self._parse_lines(text[start:] if start else text, final=final, unfinished=unfinished)
+
+    def _parse_lines(self, text: bytes, *, final: bool, unfinished: bool) -> Iterator[Block]:
         single_byte = self.dialect.codec in SINGLE_BYTE
         if single_byte and not text.isascii():
             text, _ = repair_lines(text, self.dialect.codec)
         frame = self._whole(text)
-        if frame is None and not single_byte and not _is_text(text):
+        if frame is None and not single_byte and not is_utf8_text(text):
             text, repaired = repair_lines(text)
             self.repaired_lines += repaired
             frame = self._whole(text)
         if frame is not None:
             yield self._finish(frame, [], text)
             return
+        after, self.rest = self.rest, b""
         if self.dialect.quote is None or self.dialect.quote.encode() not in text:
-            yield self._careful_unquoted(text, final, unfinished)
-            return
-        pieces = list(self._pieces(text))
-        for number, piece in enumerate(pieces):
-            last = number == len(pieces) - 1
-            frame = self._whole(piece)
-            if frame is None:
-                yield self._careful_quoted(piece, final and last, unfinished and last, last=last)
-            else:
-                yield self._finish(frame, [], piece)
+            for piece, last in _short_pieces(text):
+                piece, self.rest = self.rest + piece, b""  # noqa: PLW2901  with what the piece before left open
+                yield self._careful_unquoted(piece, final and last, unfinished and last)
+        else:
+            pieces = list(self._pieces(text))
+            for number, piece in enumerate(pieces):
+                last = number == len(pieces) - 1
+                frame = self._whole(piece)
+                if frame is None:
+                    yield self._careful_quoted(piece, final and last, unfinished and last, last=last)
+                else:
+                    yield self._finish(frame, [], piece)
+        self.rest += after
 
     def _whole(self, text: bytes) -> pl.DataFrame | None:
         """Parse text in one call if its separators add up to whole rows; None (nothing consumed) otherwise."""
@@ -366,7 +348,7 @@ class _Reader:
             frame = self._null_words(self._trim(frame, names, text), names)
         frame, hollow_rows = self._split(frame, pl.all_horizontal(pl.col(names).is_null()), "blank_row")
         rejects += hollow_rows
-        if not text or _has_long_line(text, self.limits.max_cell):
+        if not text or has_long_line(text, self.limits.max_cell):
             too_long = pl.any_horizontal(pl.col(names).str.len_bytes() > self.limits.max_cell).fill_null(value=False)
             frame, long = self._split(frame, too_long, "field_too_long")
             rejects += long
@@ -408,21 +390,12 @@ class _Reader:
         return frame.filter(~marked), aside
 
 
-def _is_text(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _has_long_line(text: bytes, limit: int) -> bool:
-    """Return whether a line may be longer than `limit` bytes (looks at one line end per half `limit`)."""
-    step = max(limit // 2, 1)
-    position = 0
-    while position + step < len(text):
-        end = text.rfind(b"\n", position, position + step)
-        if end < 0:
-            return True
-        position = end + 1
-    return False
+def _short_pieces(text: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Cut text of very many short lines, so that looking at each takes bounded memory; and whether it is the last."""
+    lines = text.count(b"\n")
+    size = len(text) if lines <= CAREFUL_LINES else max(len(text) * CAREFUL_LINES // lines, 1)
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", min(start + size, len(text)) - 1) + 1 or len(text)
+        yield text[start:end], end == len(text)
+        start = end

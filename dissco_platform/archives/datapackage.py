@@ -8,10 +8,11 @@ Core Data Package guide and its table schemas (tdwg/dwc, 2025). Reading by the p
 import json
 from typing import Any
 
-from dissco_platform.archives.container import Container, Member
+from dissco_platform.archives.container import Container
 from dissco_platform.archives.descriptor import FileSet
 from dissco_platform.archives.dialect import sniff
 from dissco_platform.archives.encodings import public_name
+from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet
 from dissco_platform.archives.tables import RECORDS

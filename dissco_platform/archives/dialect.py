@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from dissco_platform.archives.container import Member
 from dissco_platform.archives.descriptor import FileSet
 from dissco_platform.archives.encodings import SINGLE_BYTE, detect, is_utf8, normalise, repair_lines
+from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import Limits
 from dissco_platform.archives.tables import local_name
 from dissco_platform.archives.terms import term_of

@@ -6,10 +6,11 @@ plan is `dwca.py`.
 
 from dataclasses import dataclass, field
 
-from dissco_platform.archives.container import Container, Member
+from dissco_platform.archives.container import Container
 from dissco_platform.archives.descriptor import Descriptor, FileSet, read_descriptor
 from dissco_platform.archives.dialect import Dialect, sniff
 from dissco_platform.archives.encodings import public_name
+from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.tables import RECORDS, extension_table, holds_specimens, local_name
 from dissco_platform.archives.terms import column_of, term_of

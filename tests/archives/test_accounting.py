@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dissco_platform.archives.blocks import Block, column_names, read_blocks
-from dissco_platform.archives.container import Member
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.lines import Chunk, read_quoted
+from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import DEFAULT_LIMITS, FileReport
 from dissco_platform.archives.reading import read_any
 from dissco_platform.errors import ArchiveError

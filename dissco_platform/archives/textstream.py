@@ -1,0 +1,77 @@
+"""A delimited file's bytes as UTF-8 text with `\n` line ends, control characters dropped, piece by piece.
+
+Cutting the text into records and parsing it is `blocks.py`; which encoding and line end a file has is `dialect.py`.
+"""
+
+import codecs
+from collections.abc import Iterator
+
+from dissco_platform.archives.dialect import Dialect
+from dissco_platform.archives.encodings import SINGLE_BYTE
+from dissco_platform.archives.members import Member
+from dissco_platform.archives.model import Limits
+
+UNIT_SEPARATOR = "\x1f"
+"""Stands for separators of more than one byte; it cannot be in the text, which has no control characters."""
+CONTROLS = bytes(byte for byte in range(32) if byte not in (9, 10, 13)) + b"\x7f"
+
+
+def text_of(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[bytes, bool]]:
+    """Yield UTF-8 text with `\\n` line ends, the dialect's separator as one character, and whether it is the last."""
+    single_byte = dialect.codec in SINGLE_BYTE  # left as it is here: `_parse` reads it line by line
+    separator = dialect.separator.encode(dialect.codec if single_byte else "utf-8", errors="replace")
+    single = len(separator) == 1 and separator < b"\x80"
+    decoder = None
+    if dialect.codec != "utf-8" and not single_byte:
+        decoder = codecs.getincrementaldecoder(dialect.codec)(errors="replace")
+    mark = dialect.line_end.encode()
+    held = b""
+    with member.open() as stream:
+        if dialect.bom:
+            stream.read(len(dialect.bom))
+        while True:
+            raw = stream.read(limits.block)
+            final = not raw
+            data = decoder.decode(raw, final).encode() if decoder is not None else raw
+            data = held + data if held else data
+            held = b""
+            if not final:
+                keep = max(len(mark) - 1, len(separator) - 1, 1 if data.endswith(b"\r") else 0)
+                if keep:
+                    data, held = data[:-keep], data[-keep:]
+            data = _line_ends(data.translate(None, CONTROLS), mark)
+            yield (data if single else data.replace(separator, UNIT_SEPARATOR.encode())), final
+            if final:
+                return
+
+
+def _line_ends(data: bytes, mark: bytes) -> bytes:
+    if mark == b"\n":
+        return data.replace(b"\r\n", b"\n") if b"\r" in data else data
+    if mark == b"\r":
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if b"\n" in mark or b"\r" in mark:
+        return data.replace(mark, b"\n").replace(b"\r\n", b"\n")
+    # A mark of its own: line breaks are then part of values, and are kept as blanks.
+    return data.replace(b"\r\n", b" ").replace(b"\n", b" ").replace(mark, b"\n")
+
+
+def is_utf8_text(text: bytes) -> bool:
+    """Return whether all of the text is UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def has_long_line(text: bytes, limit: int) -> bool:
+    """Return whether a line may be longer than `limit` bytes (looks at one line end per half `limit`)."""
+    step = max(limit // 2, 1)
+    position = 0
+    while position + step < len(text):
+        end = text.rfind(b"\n", position, position + step)
+        if end < 0:
+            return True
+        position = end + 1
+    return False
