@@ -9,7 +9,7 @@ from functools import lru_cache
 
 _DEGREE = r"[°ºo˚d*]|deg(?:rees?)?\.?"
 _MINUTE = r"['’′´`]|min(?:utes?)?\.?|m"
-_SECOND = r"\"|''|’’|′′|´´|``|[”“″¨]|sec(?:onds?)?\.?|s(?=\s|$|[NSEWO])"
+_SECOND = r"\"|''|’’|′′|´´|``|[”“″¨]|sec(?:onds?)?\.?|s(?=\s*[NSEWO])"
 _NUMBER = r"\d{1,3}(?:[.,]\d+)?"
 _ANGLE = re.compile(
     rf"^\s*(?P<head>[NSEWO])?\s*(?P<sign>[+-])?\s*(?P<deg>{_NUMBER})\s*(?:(?:{_DEGREE}|[\s:])\s*"
@@ -18,9 +18,8 @@ _ANGLE = re.compile(
     re.IGNORECASE,
 )
 _DECIMAL = re.compile(r"^[+-]?\d{1,3}(?:[.,]\d+)?$")
-_PAIR = re.compile(
-    r"^(?P<one>.+?[NSEWO])[\s,;/]+(?P<two>\S.*)$|^(?P<first>[NSEWO].+?)[\s,;/]+(?P<second>[NSEWO].+)$", re.IGNORECASE
-)
+_BESIDE_A_LETTER = re.compile(r"(?<=[NSEWO])[\s,;/]+|[\s,;/]+(?=[NSEWO])", re.IGNORECASE)
+_WORDS = re.compile(r"\b(?:lat(?:itude)?|lon(?:g(?:itude)?)?)\b[.:]?", re.IGNORECASE)
 _DECIMAL_PAIR = re.compile(r"^([+-]?\d{1,3}(?:\.\d+)?)\s*[,;/\s]\s*([+-]?\d{1,3}(?:\.\d+)?)$")
 DIGITS = 6  # 0.1 m; more digits than that are artefacts of conversion
 
@@ -58,6 +57,8 @@ def parse_angle(text: str) -> Angle | None:
     if _DECIMAL.match(text):
         value = _float(text)
         return Angle(value, None)
+    if "d" in text and "m" in text:  # 17d 33m 5s: the last letter is no south
+        text = re.sub(r"(?<=\d)\s*s$", '"', text)
     match = _ANGLE.match(text)
     if not match or (match["head"] and match["tail"]):
         return None
@@ -96,12 +97,13 @@ def parse_position(
 @lru_cache(maxsize=50_000)
 def parse_pair(text: str) -> Position | None:
     """Return the position written in one cell, e.g. `10°07'06"N 20°48'23"W` or `10.1, -20.8`."""
-    text = text.strip()
+    text = _WORDS.sub(" ", text).strip()
     if match := _DECIMAL_PAIR.match(text):
         return _position(parse_angle(match[1]), parse_angle(match[2]))
-    if match := _PAIR.match(text):
-        one, two = match["one"] or match["first"], match["two"] or match["second"]
-        return _position(parse_angle(one), parse_angle(two))
+    for gap in _BESIDE_A_LETTER.finditer(text):  # the first gap with an angle on either side of it
+        position = _position(parse_angle(text[: gap.start()]), parse_angle(text[gap.end() :]))
+        if position is not None:
+            return position
     return None
 
 

@@ -61,6 +61,7 @@ _DAYS_RANGE = re.compile(
     rf"^(?P<d1>\d{{1,2}})\.?\s*[-–]\s*(?P<d2>\d{{1,2}})[\s.,/]*(?P<w>{_WORD})[\s.,/]*(?P<y>\d{{4}})$"
 )
 _RANGE = re.compile(r"\s*(?:/|–|—|\bto\b|\bbis\b|\bà\b|&|;|\s-\s)\s*")
+_NUMERIC_RANGE = re.compile(r"^(\d{1,2}[./]\d{1,2}[./]\d{4})\s*[-–]\s*(\d{1,2}[./]\d{1,2}[./]\d{4})$")
 _CIRCA = re.compile(r"^(?:ca?\.?|circa|about|um|vers|~)\s*(?=\d)", re.IGNORECASE)
 
 
@@ -137,7 +138,8 @@ def _single(text: str, order: str | None) -> str | None:
         new_year = date(max(int(match["y"]), 1), 1, 1)
         if not EARLIEST_YEAR <= new_year.year <= LATEST_YEAR or not 1 <= int(match["n"]) <= 366:
             return None
-        return date.fromordinal(new_year.toordinal() + int(match["n"]) - 1).isoformat()
+        counted = date.fromordinal(new_year.toordinal() + int(match["n"]) - 1)
+        return counted.isoformat() if counted.year == new_year.year else None
     if match := _NUMERIC.match(text):
         first, second, year = int(match["a"]), int(match["b"]), int(match["y"])
         day_first, month_first = _moment(year, second, first, match), _moment(year, first, second, match)
@@ -182,7 +184,8 @@ def parse_date(text: str, order: str | None = None) -> DateInterval | None:
         start = _moment(int(match["y"]), month, int(match["d1"])) if month else None
         end = _moment(int(match["y"]), month, int(match["d2"])) if month else None
         return DateInterval(start, end) if start and end and start <= end else None
-    parts = _RANGE.split(text)
+    numeric = _NUMERIC_RANGE.match(text)
+    parts = list(numeric.groups()) if numeric else _RANGE.split(text)
     if len(parts) != 2 or not all(parts):
         return None
     first, last = _single(parts[0], order), _single(_completed(parts[0], parts[1]), order)

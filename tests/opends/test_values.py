@@ -5,12 +5,12 @@ from pathlib import Path
 import orjson
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.agents import agents_json, split_names
-from dissco_platform.opends.coordinates import parse_angle, parse_position
+from dissco_platform.opends.coordinates import parse_angle, parse_pair, parse_position
 from dissco_platform.opends.dates import date_of, parse_date
 from dissco_platform.opends.identifiers import (
     identifier_type,
@@ -122,6 +122,7 @@ def test_licences(text: str, spdx: str | None, is_open: bool) -> None:
         ("1890s", "1890/1899"), ("02/01/1930", "1930"), ("13/01/1930", "1930-01-13"), ("2007-11-13/15", "2007-11-13/2007-11-15"),
         ("12-14 June 1950", "1950-06-12/1950-06-14"), ("1999-02-30", None), ("unknown", None), ("2004-123", "2004-05-02"),
         ("15 de marzo de 1950", "1950-03-15"), ("ca. 1920", "1920"), ("1950 - 1960", "1950/1960"), ("0000-00-00", None),
+        ("1999-366", None), ("1/10/1980-13/10/1980", "1980/1980-10-13"),
     ],
 )  # fmt: skip
 def test_dates_are_never_more_precise_than_written(text: str, iso: str | None) -> None:
@@ -155,6 +156,27 @@ def test_lengths_that_say_nothing(text: str) -> None:
     assert parse_metres(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("10°07'06\"N, 20°48'23\"W", (10.118333, -20.806389)), ("02:49:52 S 131:47:03 E", (-2.831111, 131.784167)),
+        ("N 10°7' W 20°", (10.116667, -20.0)), ("20°48'W 10°07'N", (10.116667, -20.8)), ("lat 10.5 long 20.3", (10.5, 20.3)),
+        ("17d 33m 5s S 20d 0m 0s E", (-17.551389, 20.0)), ("39.9, -75.0", (39.9, -75.0)), ("32U 461344", None),
+        ("12°61'N 1°E", None),
+    ],
+)  # fmt: skip
+def test_positions_in_one_cell(text: str, position: tuple[float, float] | None) -> None:
+    found = parse_pair(text)
+    assert (found and (found.latitude, found.longitude)) == position
+
+
+def test_seconds_are_no_south() -> None:
+    seconds, south = parse_angle("17d 33m 5s"), parse_angle("17 33 5 S")
+    assert seconds is not None
+    assert south is not None
+    assert seconds.degrees == -south.degrees == pytest.approx(17.551389)
+
+
 def test_swapped_and_impossible_coordinates() -> None:
     swapped = parse_position("-100", "45")
     assert swapped is not None
@@ -166,6 +188,7 @@ def test_swapped_and_impossible_coordinates() -> None:
 
 
 @given(st.text(max_size=30))
+@settings(deadline=None)  # tables are read at the first example
 def test_no_text_breaks_a_parser(text: str) -> None:
     parse_date(text)
     parse_angle(text)
