@@ -10,6 +10,9 @@ from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
 from dissco_platform.resources import build_resources
+from dissco_platform.sensors.jobs import JOBS
+from dissco_platform.sensors.overview import dataset_overview
+from dissco_platform.sensors.reconciler import reconciler
 from dissco_platform.settings import Settings, load_settings
 
 CHAIN = [
@@ -26,7 +29,9 @@ CHAIN = [
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Return assets, resources and jobs for the given settings."""
     return dg.Definitions(
-        assets=CHAIN,
+        assets=[*CHAIN, dataset_overview],
+        jobs=JOBS,
+        sensors=[reconciler],
         resources=build_resources(settings),
         # One process a run: a process for each step costs about three seconds a step.
         executor=dg.in_process_executor,

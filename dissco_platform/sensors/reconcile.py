@@ -5,7 +5,7 @@ lost when an event is missed, a run fails or a cursor is reset. Dagster's own st
 shown in its graph and its automation conditions are edge-triggered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from dissco_platform.registry.datasets import Dataset, update_dataset
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.store import DatasetStore
+
+NO_CHECKLIST = "No checklist is in use yet: name one with `dissco checklist use PATH|URL`."
 
 # Assets whose output is a folder of the store, named by data version.
 _STORED = ("parsed_records", "taxon_harmonised", "digital_specimens")
@@ -42,6 +44,8 @@ class Plan:
     @property
     def cause(self) -> str:
         """The causes in one line, for a run's tag."""
+        if set(self.causes) == set(DEPENDENCIES) - UNPARTITIONED and set(self.causes.values()) == {"never made"}:
+            return "new dataset"
         return "; ".join(f"{asset}: {cause}" for asset, cause in self.causes.items())
 
 
@@ -79,22 +83,52 @@ def plan(
     """
     found = {asset: latest(instance, asset, dataset.slug) for asset in DEPENDENCIES}
     if found["catalogue_of_life"] is None:
-        raise UsageError("No checklist is in use yet: name one with `dissco checklist use PATH|URL`.")
+        raise UsageError(NO_CHECKLIST)
     parsed = found["parsed_records"]
     kind = parsed.text("kind") if parsed else None
-    causes = stale(found, facts(dataset, mappings, kind), kind)
-    if upstream.changed and "raw_archive" not in causes:
-        causes = {"raw_archive": f"upstream changed ({upstream.evidence})", **causes}
-    for asset in _STORED:
-        recorded = found[asset]
-        if asset not in causes and recorded and not store.has(asset, dataset.slug, recorded.data_version):
-            causes[asset] = "its tables are not in the store"
     with registry.read() as connection:
         queued, _ = waiting(connection, dataset.slug)
-    if queued and "registered_dois" not in causes:
-        causes["registered_dois"] = f"{queued} DOIs wait to be registered"
+    known = facts(dataset, mappings, kind)
+    return decide(dataset.slug, found, known, upstream, unstored(store, dataset.slug, found), queued)
+
+
+def decide(
+    slug: str,
+    found: Mapping[str, Recorded | None],
+    known: Facts,
+    upstream: Signal,
+    gone: Collection[str],
+    queued: int,
+) -> Plan:
+    """Return what is stale of a dataset: the one rule of the command line, the sensors and the schedule.
+
+    Args:
+        slug: its name.
+        found: the latest materialisation of every asset of the chain.
+        known: present facts of the dataset.
+        upstream: the last look at its source.
+        gone: assets whose tables are not in the store.
+        queued: DOIs that may be sent to the DOI service.
+    """
+    parsed = found["parsed_records"]
+    causes = stale(found, known, parsed.text("kind") if parsed else None)
+    if upstream.changed and "raw_archive" not in causes:
+        causes = {"raw_archive": f"upstream changed ({upstream.evidence})", **causes}
+    for asset in gone:
+        causes.setdefault(asset, "its tables are not in the store")
+    if queued:
+        causes.setdefault("registered_dois", f"{queued} DOIs wait to be registered")
     causes.pop("catalogue_of_life", None)
-    return Plan(dataset.slug, causes)
+    return Plan(slug, causes)
+
+
+def unstored(store: DatasetStore, slug: str, found: Mapping[str, Recorded | None]) -> list[str]:
+    """Return the assets whose recorded version is not in the store (swept by hand, or another store's)."""
+    return [
+        asset
+        for asset in _STORED
+        if (recorded := found[asset]) is not None and not store.has(asset, slug, recorded.data_version)
+    ]
 
 
 def stale(found: Mapping[str, Recorded | None], known: Facts, kind: str | None) -> dict[str, str]:
@@ -120,10 +154,20 @@ def stale(found: Mapping[str, Recorded | None], known: Facts, kind: str | None) 
         if any(dependency not in versions for dependency in dependencies):
             causes[asset] = "an input was never made"
             continue
-        present = made_from(asset, versions, known)
-        for name, version in present.items():
+        for name, version in made_from(asset, versions, known).items():
             if recorded.made_from.get(name) != version:
-                before = recorded.made_from.get(name, "nothing")
-                causes[asset] = f"{name} {before[:8]} → {version[:8]}"
+                causes[asset] = _difference(asset, name, recorded.made_from.get(name), version, found)
                 break
     return causes
+
+
+def _difference(asset: str, name: str, before: str | None, version: str, found: Mapping[str, Recorded | None]) -> str:
+    """Say what differs in words that a person knows: a release by its name, code by its number."""
+    if name == "catalogue_of_life":
+        made, release = found[asset], found[name]
+        old, new = made.text("release") if made else None, release.text("release") if release else None
+        if old and new and old != new:
+            return f"col {old} → {new}"
+    if name == "code":
+        return f"code {asset} v{before or 0} → v{version}"
+    return f"{name} {(before or 'nothing')[:8]} → {version[:8]}"

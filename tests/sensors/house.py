@@ -1,0 +1,175 @@
+"""A whole house for automation: a real Dagster instance, registry, store and sandbox; ticks and runs driven by hand.
+
+The sensor's requests are executed in this process as the daemon's launcher would: same job, partition, selection, tags
+and run key; a request whose run key has a run already is dropped, as the daemon does.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dissco_platform.assets.partitions import datasets
+from dissco_platform.definitions import build_definitions
+from dissco_platform.registry import Registry, open_registry
+from dissco_platform.registry.datasets import add_dataset, set_state
+from dissco_platform.sandbox import running_sandbox
+from dissco_platform.sensors.reconciler import Tick, reconcile
+from dissco_platform.sensors.requesting import Policy
+from dissco_platform.settings import Settings
+from dissco_platform.store import DatasetStore
+from tests.house import EXAMPLES, ORGANISATION, REPOSITORY
+
+RUN_KEY = "dagster/run_key"
+FULL = ["raw_archive", "parsed_records", "taxon_harmonised", "mapping", "digital_specimens", "registered_dois"]
+
+
+@dataclass
+class Ran:
+    """One run: which assets it selected, whether it succeeded, what it reports."""
+
+    slug: str
+    assets: list[str]
+    cause: str
+    success: bool
+    rendered: int
+    reused: list[str]
+
+
+@dataclass
+class AutomatedHouse:
+    """The platform as automation sees it; `tick()` asks, `run()` executes what was asked for."""
+
+    home: Path
+    settings: Settings
+    instance: dg.DagsterInstance
+    registry: Registry
+    store: DatasetStore
+    definitions: dg.Definitions
+    moment: datetime = field(default_factory=lambda: datetime.now(UTC))
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def mappings(self) -> Path:
+        """A copy of the mapping files that a test may edit."""
+        return self.settings.mappings
+
+    def source(self, slug: str) -> Path:
+        """Where the dataset's archive lies."""
+        return self.home / f"{slug}.zip"
+
+    def publish(self, slug: str, week: int = 1, sample: str = "zoology") -> None:
+        """Let the institution publish an edition."""
+        shutil.copyfile(EXAMPLES / f"week{week}" / f"{sample}.zip", self.source(slug))
+
+    def add(self, slug: str, *, source: str | None = None, week: int = 1, sample: str = "zoology") -> None:
+        """Enrol a dataset."""
+        if source is None:
+            self.publish(slug, week, sample)
+        with self.registry.write() as connection:
+            add_dataset(
+                connection,
+                slug=slug,
+                source=source or str(self.source(slug)),
+                organisation_id=ORGANISATION,
+                organisation_name=None,
+                source_system_id=f"https://hdl.handle.net/20.5000.1025/TST-TST-{slug.upper()}",
+                doi_only=False,
+            )
+
+    def state(self, slug: str, state: str) -> None:
+        """Pause, resume or remove a dataset."""
+        with self.registry.write() as connection:
+            set_state(connection, slug, state)
+
+    def later(self, **delta: float) -> None:
+        """Let time pass for the reconciler."""
+        self.moment += timedelta(**delta)
+
+    def tick(self) -> Tick:
+        """One tick of the reconciler."""
+        return reconcile(
+            self.instance,
+            self.registry,
+            self.store,
+            self.mappings,
+            moment=max(self.moment, datetime.now(UTC)),
+            policy=self.policy,
+        )
+
+    def launch(self, request: dg.RunRequest) -> Ran | None:
+        """Execute one request as the daemon would, or drop it if its run key was used."""
+        if self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY: request.run_key or ""})):
+            return None
+        slug, selection = str(request.partition_key), list(request.asset_selection or [])
+        self.instance.add_dynamic_partitions(str(datasets.name), [slug])
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=self.instance,
+            partition_key=slug,
+            asset_selection=selection,
+            tags={**request.tags, RUN_KEY: request.run_key or ""},
+            raise_on_error=False,
+        )
+        made = {
+            event.materialization.asset_key.to_user_string(): event.materialization.metadata
+            for event in result.get_asset_materialization_events()
+        }
+        specimens = made.get("digital_specimens", {})
+        rendered = specimens.get("rendered") if specimens and not specimens["reused"].value else None
+        return Ran(
+            slug,
+            [asset for asset in FULL if dg.AssetKey(asset) in selection],
+            request.tags["cause"],
+            result.success,
+            int(rendered.value or 0) if rendered else 0,
+            [asset for asset in FULL if asset in made and made[asset]["reused"].value],
+        )
+
+    def settle(self) -> list[Ran]:
+        """One tick, and the runs that it asks for."""
+        return [ran for request in self.tick().choice.requests if (ran := self.launch(request))]
+
+    def checklist(self, source: Path = EXAMPLES / "checklist.zip") -> None:
+        """Put a checklist into use, as a person does."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        job.execute_in_process(
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {"catalogue_of_life": {"config": {"source": str(source)}}},
+            },
+            instance=self.instance,
+            asset_selection=[dg.AssetKey("catalogue_of_life")],
+        )
+
+
+@contextmanager
+def automated_house(home: Path) -> Iterator[AutomatedHouse]:
+    """Yield an empty house with a checklist in use."""
+    mappings = home / "mappings"
+    shutil.copytree(REPOSITORY / "mappings", mappings)
+    dagster_home = home / "dagster"
+    dagster_home.mkdir()
+    (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with running_sandbox(
+        home / "sandbox.sqlite", username="DISSCO.SANDBOX", password="sandbox", prefix="10.5555"
+    ) as doi:
+        values: dict[str, Any] = {"home": home, "mappings": mappings, "datacite_url": doi.url}
+        settings = Settings(**values)
+        registry = open_registry(settings.registry_url)
+        instance = dg.DagsterInstance.from_config(str(dagster_home))
+        house = AutomatedHouse(
+            home, settings, instance, registry, DatasetStore(settings.store_path), build_definitions(settings)
+        )
+        try:
+            house.checklist()
+            yield house
+        finally:
+            registry.close()
+            instance.dispose()
