@@ -1,0 +1,71 @@
+"""The report for an institution."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from dissco_platform.archives import inspect_archive
+from tests.archives.conftest import Make
+from tests.archives.samples import EML, TERMS, meta, tsv
+
+HEADER = "id\toccurrenceID\tcatalogNumber\tscientificName\tlocality\tbasisOfRecord"
+ROWS = [
+    "1\to1\tM1\tAus bus\tParis\tPreservedSpecimen",
+    "2\to1\tM2\tAus bus\tParis\tPRESERVED_SPECIMEN",
+    "3\t\t\tAus bus\tParis\tHumanObservation",
+    "4\to4",
+]
+
+
+@pytest.fixture
+def archive(make_zip: Make) -> Path:
+    rows = [*ROWS, *(f"{n}\to{n}\tM{n}\tAus\tRome\tFossilSpecimen" for n in range(5, 45))]
+    terms = (*TERMS, "basisOfRecord")
+    return make_zip({"meta.xml": meta(terms=terms), "eml.xml": EML, "occurrence.txt": tsv(*rows, header=HEADER)})
+
+
+def test_the_report_counts_what_is_there_and_what_would_be_refused(archive: Path) -> None:
+    report = inspect_archive(archive)
+    assert (report["kind"], report["outcome"], report["reason"]) == ("dwca", "opened", None)
+    assert report["files"] == [
+        {
+            "name": "occurrence.txt",
+            "table": "records",
+            "encoding": "UTF-8",
+            "rows_read": 44,
+            "rows_parsed": 43,
+            "rows_rejected": 1,
+            "flags": [],
+        }
+    ]
+    assert (report["records"], report["specimens"]) == (43, 42)
+    assert report["licence"] == "http://creativecommons.org/publicdomain/zero/1.0/legalcode"
+    assert report["would_be_refused"] == {"not_a_specimen": 1, "missing_identifier": 1, "duplicate_identifier": 1}
+    assert report["rejects"]["too_few_columns"]["examples"][0]["source_line"] == 5
+    assert report["identifiers"]["dwc:occurrenceID"] == {"filled": 42, "distinct": 41, "duplicates": 1}
+    assert any("repeat a dwc:occurrenceID" in problem for problem in report["problems"])
+
+
+def test_the_report_is_json(archive: Path) -> None:
+    assert json.loads(json.dumps(inspect_archive(archive)))["title"] == "Beetles"
+
+
+def test_a_missing_file_is_a_refusal_and_no_error(tmp_path: Path) -> None:
+    report = inspect_archive(tmp_path / "nothing.zip")
+    assert (report["outcome"], report["reason"], report["specimens"]) == ("refused", "not_found", 0)
+
+
+def test_compressed_tables_are_opened_alone_and_inside_an_archive(tmp_path: Path, make_zip: Make) -> None:
+    table = gzip.compress(tsv(*ROWS[:3], header=HEADER).encode())
+    alone = tmp_path / "specimens.tsv.gz"
+    alone.write_bytes(table)
+    inside = make_zip({"meta.xml": meta(terms=(*TERMS, "basisOfRecord")), "occurrence.txt.gz": table})
+    assert [inspect_archive(path)["records"] for path in (alone, inside)] == [3, 3]
+
+
+def test_a_checklist_is_reported_with_no_specimens(make_zip: Make) -> None:
+    content = "taxonID\tscientificName\ttaxonRank\n1\tAus\tgenus\n"
+    report = inspect_archive(make_zip({"taxa.txt": content}))
+    assert (report["outcome"], report["core"], report["records"], report["specimens"]) == ("opened", "dwc:Taxon", 1, 0)
