@@ -89,7 +89,7 @@ def _origin(context: dg.AssetExecutionContext, built_from: dict[str, str]) -> di
         "mapping": built_from.get("mapping", ""),
         "enrolment": built_from.get("enrolment", ""),
         "code": built_from.get("code", ""),
-        "run": context.run_id,
+        "run": context.run.run_id,
     }
 
 

@@ -69,7 +69,7 @@ def test_every_materialisation_says_what_it_holds_and_what_it_was_made_from(hous
     lineage = latest(house.instance, "digital_specimens", "fossils")
     assert lineage is not None
     columns = lineage.metadata["dagster/column_lineage"].value.deps_by_column
-    assert [dep.column_name for dep in columns["ods:Event dwc:eventDate"]][0] == "records.dwc:eventDate"
+    assert columns["ods:Event dwc:eventDate"][0].column_name == "records.dwc:eventDate"
 
 
 def test_checks_sit_on_the_assets_and_say_how_bad_it_is(house: House) -> None:
