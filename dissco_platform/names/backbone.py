@@ -62,10 +62,16 @@ def build_backbone(source: Path, out: Path, *, progress: Progress | None = None)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".build-") as folder:
         scratch = Path(folder)
-        checklist = read_checklist(source, scratch)
+        try:
+            checklist = read_checklist(source, scratch)
+        except pl.exceptions.PolarsError as error:
+            raise _unreadable(source, error) from error
         raw = scratch / "usages-as-read.parquet"
         tell("reading", 0)
-        raw = _parse_irregular(_read_words(checklist, raw))
+        try:
+            raw = _parse_irregular(_read_words(checklist, raw))
+        except pl.exceptions.PolarsError as error:
+            raise _unreadable(source, error) from error
         rows = pl.scan_parquet(raw).select(pl.len()).collect().item()
         if rows == 0:
             raise ChecklistError(f"{source.name}: the checklist has no usages")
@@ -80,6 +86,11 @@ def build_backbone(source: Path, out: Path, *, progress: Progress | None = None)
         (out / "info.json").write_bytes(orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
         tell("done", rows)
     return info
+
+
+def _unreadable(source: Path, error: Exception) -> ChecklistError:
+    first = str(error).strip().split("\n")[0]
+    return ChecklistError(f"{source.name}: a table of the checklist cannot be read ({first}); check quotes and columns")
 
 
 def _read_words(checklist: Checklist, raw: Path) -> Path:

@@ -110,7 +110,7 @@ def _first(scored: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     classes = backbone.lineage_keys.select("kingdom", "phylum", "class")
     above = [classes[rank].gather(scored["lineage"]).alias(f"above_{rank}") for rank in classes.columns]
     # equal to the last point: the shorter label, then the earlier usage (GBIF's order)
-    ordered = scored.with_columns(label=label, *above).sort(
+    ordered = scored.with_columns(*above, label=label).sort(
         ["q", "total", "label", "row"], descending=[False, True, False, False], maintain_order=True
     )
     ordered = ordered.with_columns(place=pl.int_range(pl.len()).over("q"))

@@ -119,7 +119,7 @@ def load_overrides(paths: Iterable[Path]) -> Overrides:
     for path in sorted(paths):
         seen: dict[tuple[str, str | None, str | None], int] = {}
         header: list[str] | None = None
-        for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
+        for number, line in enumerate(_lines(path), start=1):
             if not line.strip() or line.startswith("#"):
                 continue
             cells = [cell.strip() for cell in line.split("\t")]
@@ -150,6 +150,13 @@ def load_overrides(paths: Iterable[Path]) -> Overrides:
             seen[key] = number
             entries.append(entry)
     return Overrides(tuple(entries))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(f"{path.name}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
 
 
 def _header(path: Path, number: int, cells: list[str]) -> list[str]:

@@ -10,7 +10,10 @@ import polars as pl
 from dissco_platform.names.canonical import PARTICLE_EPITHETS
 
 _WORD: Final = r"[a-z]{4,}(?:-[a-z]{3,})?"
-_AUTHOR: Final = r"(?:[A-Z]\. ?){0,3}(?:d'|de |van |von |O'|Mc|Mac|De |La |Le |Milne )?[A-Z][a-zäöüéèáíóúñøåçß]{2,}(?:-[A-Z][a-zéèäöü]{2,})?"
+_AUTHOR: Final = (
+    r"(?:[A-Z]\. ?){0,3}(?:d'|de |van |von |O'|Mc|Mac|De |La |Le |Milne )?"
+    r"[A-Z][a-zäöüéèáíóúñøåçß]{2,}(?:-[A-Z][a-zéèäöü]{2,})?"
+)
 _AUTHORS: Final = rf"{_AUTHOR}(?:(?:, {_AUTHOR})* & {_AUTHOR})?"
 _YEAR: Final = r"1[789]\d\d|20[012]\d"
 _CITATION: Final = rf"(?:{_AUTHORS}, (?:{_YEAR})|\({_AUTHORS}, (?:{_YEAR})\))"

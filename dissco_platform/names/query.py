@@ -1,9 +1,8 @@
 """From the name columns of records to queries: which text is the name, parsed, as word keys.
 
 The columns of a query: `g, e1, e2` (word keys), `whole` (the name is an identifier, virus or formula and matches only as a
-whole), `beyond` (the name stands for something below the taxon it names: `Aus sp.`), `literal` (its key as a whole then), `authorship`, `rank`, `code`,
-`id`,
-`q_<rank>` (classification keys). What becomes of them is in `match.py`.
+whole), `beyond` (the name stands for something below the taxon it names: `Aus sp.`), `literal` (its key as a whole
+then), `authorship`, `rank`, `code`, `id`, `q_<rank>` (classification keys). What becomes of them is in `match.py`.
 """
 
 from typing import Final

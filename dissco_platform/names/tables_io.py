@@ -7,6 +7,7 @@ lines or Parquet. Datasets of the platform go through `harmonise.py` instead.
 import csv
 import io
 import itertools
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +35,9 @@ BATCH: Final = 25_000
 
 MAX_LINE: Final = 1_000_000
 """Characters of a line that are kept; a longer one is no name."""
+
+MAX_CELL_LINES: Final = 5
+"""Lines that a quoted cell may go on for; beyond, the quote is taken for a stray one."""
 
 MATCH_OUTPUT: Final[dict[str, str]] = {
     "matchType": "matchType",
@@ -227,8 +231,15 @@ def _csv_header(line: str) -> tuple[str, list[str]] | None:
 def _csv_rows(lines: Iterator[str], delimiter: str, terms: list[str]) -> Iterator[Row]:
     next(lines)
     csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_LINE))
-    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter)
-    for cells in reader:
+    for record in _csv_records(lines, delimiter):
+        # tab-separated files of names are written without quoting; a stray quote never swallows the lines after it
+        quoted = delimiter != "\t" and not re.search(rf'(?:^|{re.escape(delimiter)})"(?:[^"]|"")*$', record)
+        cell_reader = (
+            csv.reader(io.StringIO(record, newline=""), delimiter=delimiter)
+            if quoted
+            else csv.reader([record], delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        )
+        cells = next(cell_reader, [])
         row: Row = {}
         for term, cell in zip(terms, cells, strict=False):
             column = _TERMS.get(term)
@@ -237,6 +248,34 @@ def _csv_rows(lines: Iterator[str], delimiter: str, terms: list[str]) -> Iterato
                 row[column] = cell
         row["verbatim"] = row.get("dwc:scientificName")
         yield row
+
+
+def _csv_records(lines: Iterator[str], delimiter: str) -> Iterator[str]:
+    """Yield records: lines, or a few of them where a quoted cell goes on over the end of its line."""
+    # a cell that begins with a quote and does not end on its line; a quote inside a cell means nothing
+    is_open = re.compile(rf'(?:^|{re.escape(delimiter)})"(?:[^"]|"")*$')
+    waiting: list[str] = []
+    while True:
+        line = waiting.pop(0) if waiting else next(lines, None)
+        if line is None:
+            return
+        if delimiter == "\t" or not is_open.search(line):
+            yield line
+            continue
+        record, taken = line, 0
+        while is_open.search(record) and taken < MAX_CELL_LINES:
+            if taken == len(waiting):
+                more = next(lines, None)
+                if more is None:
+                    break
+                waiting.append(more)
+            record += "\n" + waiting[taken]
+            taken += 1
+        if is_open.search(record):
+            yield line
+        else:
+            del waiting[:taken]
+            yield record
 
 
 def _json_row(line: str) -> Row:

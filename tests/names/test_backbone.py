@@ -60,7 +60,8 @@ def test_split_tables_are_joined(tmp_path: Path) -> None:
     index = build(
         tmp_path,
         {
-            "Name.tsv": "ID\tscientificName\tauthorship\trank\tcode\nn1\tAus\t\tgenus\tICZN\nn2\tAus bus\tL.\tspecies\tICZN\nn3\tAus cus\tL.\tspecies\tICZN\n",
+            "Name.tsv": "ID\tscientificName\tauthorship\trank\tcode\nn1\tAus\t\tgenus\tICZN\n"
+            "n2\tAus bus\tL.\tspecies\tICZN\nn3\tAus cus\tL.\tspecies\tICZN\n",
             "Taxon.tsv": "ID\tparentID\tnameID\tprovisional\nt1\t\tn1\tfalse\nt2\tt1\tn2\ttrue\n",
             "Synonym.tsv": "taxonID\tnameID\tstatus\nt2\tn3\tsynonym\n",
         },
@@ -115,7 +116,8 @@ def test_circles_and_lost_parents_are_told_and_survived(tmp_path: Path) -> None:
 
 
 def test_irregular_names_of_a_checklist_are_parsed(tmp_path: Path) -> None:
-    text = "ID\tstatus\trank\tscientificName\n1\taccepted\tspecies\tAus cf. bus (L.) Mill.\n2\taccepted\tspecies\tSalix alba × Salix nigra\n"
+    text = "ID\tstatus\trank\tscientificName\n1\taccepted\tspecies\tAus cf. bus (L.) Mill.\n"
+    text += "2\taccepted\tspecies\tSalix alba × Salix nigra\n"
     index = build(tmp_path, {"NameUsage.tsv": text})
     assert [m["usageID"] for m in match(index, "Aus bus", "Salix alba x nigra")] == ["1", "2"]
 

@@ -161,3 +161,15 @@ def test_a_faulty_decision_names_its_file_and_line(tmp_path: Path, text: str, sa
 
 def test_the_decisions_of_this_repository_can_be_read() -> None:
     load_overrides((Path(__file__).parents[2] / "mappings" / "names").glob("*.tsv"))
+
+
+def test_a_stray_quote_swallows_no_line_and_a_quoted_cell_may_go_on() -> None:
+    rows = parse('scientificName,x\nAus bus "L.,1\n"Aus\nbus",2\n"Cus dus,3\nEus fus,4\n\nGus hus,5\n')
+    assert [row.get("canonicalName") for row in rows][1:] == ["Aus bus", "Cus dus", "Eus fus", None, "Gus hus"]
+    assert (rows[0]["verbatim"], len(rows)) == ('Aus bus "L.', 6)
+
+
+def test_a_decision_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d.tsv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MappingError, match="UTF-8"):
+        load_overrides([tmp_path / "d.tsv"])
