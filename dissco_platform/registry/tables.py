@@ -195,3 +195,73 @@ mapping_version = Table(
     Column("digest", String(64), primary_key=True),
     Column("version", String(64), nullable=False),
 )
+
+# --- enrolment: one row an application, its events, the allocation rounds, the letters -------------------------------
+
+# The present state; all of it follows from the events (`enrolment.desk.replay`).
+application = Table(
+    "application",
+    metadata,
+    Column("slug", String(64), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("registered", _Time, nullable=False),  # of pre-registration: decides among equal points
+    Column("body", Text, nullable=False),  # JSON: form, facts, flags, granted, confirmed
+    CheckConstraint(
+        "state IN ('received', 'checked', 'not_ready', 'waiting', 'granted', 'loading', 'active', 'paused', 'declined', "
+        "'withdrawn')",
+        name="state",
+    ),
+)
+
+application_event = Table(
+    "application_event",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("application", String(64), ForeignKey("application.slug"), nullable=False, index=True),
+    Column("time", _Time, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("before", String(16)),
+    Column("after", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("inputs", Text, nullable=False),  # JSON: all that the decision was made from
+)
+
+allocation_round = Table(
+    "allocation_round",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("time", _Time, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("year", Integer, nullable=False, index=True),
+    Column("inputs", Text, nullable=False),  # JSON: list, quota, parameters, history
+    Column("inputs_hash", String(32), nullable=False),
+    Column("result", Text, nullable=False),
+)
+
+allocation_grant = Table(
+    "allocation_grant",
+    metadata,
+    Column("round_id", _Id, ForeignKey("allocation_round.id"), primary_key=True),
+    Column("application", String(64), ForeignKey("application.slug"), primary_key=True),
+    Column("lane", String(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("categories", Text, nullable=False),  # JSON: dimension → category at the time of the grant
+)
+
+# Letters to send: the key makes each happen once however often its cause is seen.
+notification = Table(
+    "notification",
+    metadata,
+    Column("key", String(160), primary_key=True),
+    Column("application", String(64), ForeignKey("application.slug"), nullable=False, index=True),
+    Column("event", String(32), nullable=False),
+    Column("recipient", String(254), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created", _Time, nullable=False),
+    Column("sent", _Time),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+)
