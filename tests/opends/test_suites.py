@@ -18,7 +18,8 @@ pytestmark = pytest.mark.shared
 
 VOCABULARIES = {
     "BasisOfRecord": "basisOfRecord", "Continent": "continent", "LifeStage": "lifeStage", "NomStatus": "nomenclaturalStatus",
-    "Rank": "rank", "Sex": "sex", "TaxStatus": "taxonomicStatus", "TypeStatus": "typeStatus",
+    "DistributionStatus": "distributionStatus", "Habitat": "habitat", "MaintenanceUpdateFrequency": "updateFrequency",
+    "OccurrenceStatus": "occurrenceStatus", "Rank": "rank", "Sex": "sex", "TaxStatus": "taxonomicStatus", "TypeStatus": "typeStatus",
 }  # fmt: skip
 # GBIF names countries by enumeration where we give ISO codes, and reads no time after a bare DMY format (date-123): we do.
 COUNTRY_NAMES = {
@@ -44,6 +45,9 @@ def test_labelled_vocabulary_values_find_their_concepts(shared: Path) -> None:
             found = vocabularies.load(VOCABULARIES[case["parser"]]).match(case["input"])
             if squeezed(found) != squeezed(expected):
                 wrong.append((case, found))
+        elif case["parser"] == "Language":
+            language = vocabularies.load("language")
+            assert squeezed(language.title(language.match(case["input"]) or "")) == squeezed(expected), case
         elif case["parser"] == "Country":
             country = vocabularies.load("country")
             code = country.match(case["input"])
