@@ -98,6 +98,9 @@ class UnitStream:
         self.namespaces.add(iri or "")
 
     def _data(self, text: str) -> None:
+        if not self._text:
+            self._text = text
+            return
         self._text += text
         if len(self._text) > MAX_TEXT:
             raise Malformed(f"a value is longer than {MAX_TEXT:,} characters")

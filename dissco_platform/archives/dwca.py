@@ -63,7 +63,9 @@ def _metadata(container: Container, plan: Plan, limits: Limits) -> dict[str, Any
     named = container.find(wanted[0]) if wanted else None
     if wanted and named is None:
         plan.flags.append("metadata_file_absent")
-    for member in [named, *(container.find(name) for name in METADATA_NAMES)]:
+    documents = [m for m in container.members if m.suffix == ".xml" and m.base.lower() != "meta.xml"]
+    elsewhere = documents if len(documents) == 1 else []
+    for member in [named, *(container.find(name) for name in METADATA_NAMES), *elsewhere]:
         if member is None or member.base.lower() == "meta.xml":
             continue
         try:

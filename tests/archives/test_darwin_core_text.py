@@ -339,3 +339,13 @@ def test_missing_or_broken_metadata_never_refuse_an_archive(eml: str | None, mak
     got = read(make_zip(members))
     assert got.parsed.records == 40
     assert any(flag.startswith("metadata_") for flag in got.parsed.flags)
+
+
+def test_metadata_under_another_name_is_found(make_zip: Make, read: Reader) -> None:
+    got = read(make_zip({"meta.xml": meta(), "occurrence.txt": tsv(*GOOD), "about/dataset-2.xml": EML}))
+    assert got.parsed.metadata["title"] == "Beetles"
+
+
+def test_an_id_with_a_term_is_also_a_column(make_zip: Make, read: Reader) -> None:
+    text = meta().replace('<id index="0"/>', f'<id index="0" term="{DWC}materialSampleID"/>')
+    assert read(make_zip({"meta.xml": text, "occurrence.txt": tsv(*GOOD)})).table()["dwc:materialSampleID"][0] == "1"
