@@ -1,0 +1,290 @@
+"""The desk: states of an application, who may move it where, and what was decided from what.
+
+An application is the fold of its events (`replay`): `apply` is the one place where an event changes anything, and each
+event carries all that it was decided from. The row in the registry is a copy for reading. What a check finds is
+`requirements`; who is granted DOIs is `waiting_list`; the letters that follow are `notifications`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from dissco_platform.enrolment.notifications import notify
+from dissco_platform.enrolment.scoring import Score, is_european, score
+from dissco_platform.errors import UsageError
+from dissco_platform.identity.organisations import organisation_id
+from dissco_platform.registry import enrolment as statements
+from dissco_platform.registry.datasets import check_slug
+from dissco_platform.registry.engine import now
+
+JUDGED_FLAGS = ("reason", "mou", "partner")
+"""Flags that staff decide; `europe` and `types` follow from evidence."""
+
+OPEN = ("received", "checked", "not_ready", "waiting")
+RUNNING = ("granted", "loading", "active")
+
+# Action → states from which it is allowed. Where it leads is in `apply`.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "submit": (),
+    "confirm": (*OPEN, "paused"),
+    "check": (*OPEN, *RUNNING),
+    "accept": ("checked",),
+    "judge": (*OPEN, "paused", *RUNNING),
+    "decline": OPEN,
+    "pause": OPEN,
+    "resume": ("paused",),
+    "withdraw": (*OPEN, "paused", "granted"),
+    "grant": ("waiting", *RUNNING),
+    "load": ("granted",),
+    "activate": ("loading",),
+    "problem": RUNNING,
+}
+DECISIONS = ("confirm", "accept", "judge", "decline", "pause", "resume", "withdraw")
+"""Actions that a person takes at the desk; the others follow from a check, a round or a run."""
+REASON_NEEDED = frozenset({"decline", "pause", "withdraw"})
+
+
+@dataclass(frozen=True)
+class Application:
+    """The present state of an application.
+
+    `form` is what the applicant said, `facts` what the latest check measured, `flags` what staff judged, `granted` the
+    DOIs of all rounds, `demand` those that it needs in all.
+    """
+
+    slug: str
+    state: str
+    registered: str
+    form: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    granted: int = 0
+    confirmed: bool = False
+    paused_from: str | None = None
+
+    @property
+    def country(self) -> str | None:
+        """Country of the facility: from its ROR record, else as the applicant said."""
+        return self.facts.get("country") or self.form.get("country")
+
+    @property
+    def discipline(self) -> str | None:
+        """The discipline of most of its specimens, else as the applicant said."""
+        return self.facts.get("discipline") or self.form.get("discipline")
+
+    @property
+    def institution(self) -> str:
+        """Identifier of the institution; the successor where its ROR record names one."""
+        return str(self.facts.get("organisation_id") or self.form["organisation"])
+
+    @property
+    def demand(self) -> int:
+        """DOIs that are still to be granted; before a check, those that the applicant expects."""
+        return max(0, int(self.facts.get("dois_needed") or self.form.get("expected_dois") or 0) - self.granted)
+
+    @property
+    def score(self) -> Score:
+        """Points: judged flags, and evidence for Europe and type specimens."""
+        types = bool(self.facts.get("type_specimens"))
+        return score({**self.flags, "europe": is_european(self.country), "types": types})
+
+    @property
+    def ready(self) -> bool:
+        """Whether a round may grant it DOIs."""
+        return self.state in {"waiting", *RUNNING} and self.confirmed and self.demand > 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            **asdict(self),
+            "country": self.country,
+            "discipline": self.discipline,
+            "institution": self.institution,
+            "demand": self.demand,
+            "score": self.score.to_json(),
+            "ready": self.ready,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to an application: who, when, why, and from what it was decided."""
+
+    time: str
+    actor: str
+    action: str
+    reason: str
+    inputs: Mapping[str, Any]
+
+
+def apply(application: Application | None, slug: str, event: Event) -> Application:
+    """Return the application after an event.
+
+    Raises:
+        UsageError: the action does not fit its state.
+    """
+    inputs = event.inputs
+    if application is None:
+        if event.action != "submit":
+            raise UsageError(f"There is no application '{slug}'; see `dissco enrol list`.")
+        return Application(slug, "received", event.time, dict(inputs["form"]))
+    if application.state not in ACTIONS[event.action]:
+        allowed = ", ".join(ACTIONS[event.action]) or "new"
+        raise UsageError(
+            f"{slug} is {application.state.replace('_', ' ')}: {event.action} is for applications that are {allowed}."
+        )
+    match event.action:
+        case "confirm":
+            return replace(application, confirmed=True)
+        case "check":
+            return replace(application, facts=dict(inputs["facts"]), state=_after_check(application, inputs))
+        case "accept":
+            return replace(application, flags=_judged(application, inputs), state="waiting")
+        case "judge":
+            return replace(application, flags=_judged(application, inputs))
+        case "decline":
+            return replace(application, state="declined")
+        case "pause":
+            return replace(application, state="paused", paused_from=application.state)
+        case "resume":
+            return replace(application, state=application.paused_from or "received", paused_from=None)
+        case "withdraw":
+            return replace(application, state="withdrawn")
+        case "grant":
+            state = "granted" if application.state == "waiting" else application.state
+            return replace(application, state=state, granted=application.granted + int(inputs["count"]))
+        case "load":
+            return replace(application, state="loading")
+        case "activate":
+            return replace(application, state="active")
+    return application  # a problem is told and changes nothing
+
+
+def _after_check(application: Application, inputs: Mapping[str, Any]) -> str:
+    if application.state in RUNNING:
+        return application.state
+    if inputs["not_met"]:
+        return "not_ready"
+    # Staff have accepted it before: it returns to its place without being asked again.
+    return "waiting" if application.state == "waiting" or application.flags else "checked"
+
+
+def _judged(application: Application, inputs: Mapping[str, Any]) -> dict[str, bool]:
+    named = {flag: bool(value) for flag, value in inputs.get("flags", {}).items()}
+    return {flag: named.get(flag, application.flags.get(flag, False)) for flag in JUDGED_FLAGS}
+
+
+def replay(slug: str, events: Iterable[Event]) -> Application:
+    """Return the application that its events make.
+
+    Raises:
+        UsageError: there are none.
+    """
+    application = None
+    for event in events:
+        application = apply(application, slug, event)
+    if application is None:
+        raise UsageError(f"There is no application '{slug}'; see `dissco enrol list`.")
+    return application
+
+
+def history(connection: Connection, slug: str) -> list[Event]:
+    """Return an application's events, oldest first."""
+    return [
+        Event(row["time"], row["actor"], row["action"], row["reason"], json.loads(row["inputs"]))
+        for row in statements.events_of(connection, slug)
+    ]
+
+
+def get(connection: Connection, slug: str) -> Application:
+    """Return an application.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    row = statements.find_application(connection, slug)
+    if row is None:
+        known = ", ".join(found["slug"] for found in statements.list_applications(connection)[:10]) or "none yet"
+        raise UsageError(f"There is no application '{slug}'. Applications: {known}. Submit one: `dissco enrol submit`.")
+    return _read(row)
+
+
+def list_all(connection: Connection) -> list[Application]:
+    """Return all applications by date of pre-registration."""
+    return [_read(row) for row in statements.list_applications(connection)]
+
+
+def _read(row: RowMapping) -> Application:
+    return Application(slug=row["slug"], state=row["state"], registered=row["registered"], **json.loads(row["body"]))
+
+
+def act(
+    connection: Connection,
+    slug: str,
+    action: str,
+    *,
+    actor: str,
+    reason: str = "",
+    inputs: Mapping[str, Any] | None = None,
+) -> Application:
+    """Move an application on: the event, the new state and the letter are written together.
+
+    Raises:
+        UsageError: there is none, the action does not fit its state, or its reason is missing.
+    """
+    if action in REASON_NEEDED and not reason.strip():
+        raise UsageError(f"Say why with --reason: the applicant is told when {slug} is moved by '{action}'.")
+    before = get(connection, slug)
+    return _record(connection, before, slug, Event(now(), actor, action, reason, inputs or {}))
+
+
+def submit(connection: Connection, slug: str, form: Mapping[str, Any], *, actor: str) -> Application:
+    """Pre-register a dataset: `source, organisation, contact` and, if known, `title, organisation_name, country,
+    discipline, expected_dois, doi_only, claims`.
+
+    Raises:
+        UsageError: the name is taken, or the organisation or address cannot be one.
+    """
+    check_slug(slug)
+    if statements.find_application(connection, slug):
+        raise UsageError(f"An application '{slug}' exists already; see `dissco enrol show {slug}`.")
+    contact = str(form["contact"]).strip()
+    local, at, domain = contact.rpartition("@")
+    if not at or not local or "." not in domain or any(sign.isspace() or not sign.isprintable() for sign in contact):
+        raise UsageError(f"'{contact}' is not a mail address; decisions are sent there.")
+    taken = [
+        found.slug
+        for found in list_all(connection)
+        if found.form["source"] == form["source"] and found.state not in {"declined", "withdrawn"}
+    ]
+    if taken:
+        raise UsageError(f"{form['source']} is pre-registered already as '{taken[0]}'.")
+    complete = {**form, "contact": contact, "organisation": organisation_id(str(form["organisation"]))}
+    return _record(connection, None, slug, Event(now(), actor, "submit", "", {"form": complete}))
+
+
+def _record(connection: Connection, before: Application | None, slug: str, event: Event) -> Application:
+    after = apply(before, slug, event)
+    body = {name: value for name, value in asdict(after).items() if name not in {"slug", "state", "registered"}}
+    statements.save_application(
+        connection,
+        {"slug": slug, "state": after.state, "registered": after.registered, "body": statements.dumps(body)},
+    )
+    number = statements.add_event(
+        connection,
+        {
+            "application": slug,
+            "time": event.time,
+            "actor": event.actor,
+            "action": event.action,
+            "before": before.state if before else None,
+            "after": after.state,
+            "reason": event.reason,
+            "inputs": statements.dumps(event.inputs),
+        },
+    )
+    notify(connection, after.to_json(), event.action, event.reason, event.inputs, number)
+    return after
