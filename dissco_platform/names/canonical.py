@@ -50,6 +50,9 @@ _LETTERS: Final = r"[a-zà-öø-ÿœāēīōūčšžřąęł]"
 _MARKED: Final = re.compile(
     rf"(?<=[\s.])(?:notho)?(?:{MARKERS}|subspec)(?:\.\s*|\s+)(?:[α-ωß]\.?\s*)?({_LETTERS}[\w'’-]{{2,}})", re.IGNORECASE
 )
+_IS_MARKER: Final = re.compile(rf"(?:{MARKERS}|subspec|nat|spp)$")
+_APPROXIMATE_BELOW: Final = re.compile(r"^[A-Z]\S+(?:\s\([A-Z]\w+\))?\s[a-z][\w-]+\s+(?:aff\b\.?|nr\b\.?|\?)\s+[a-z]")
+_COMPLEX: Final = re.compile(r"^[A-Z][\w-]+\s([a-z][\w-]+)\scomplex\s(?=[A-Z(])")
 _ALL_LOWER: Final = re.compile(rf"^[A-Z][\w-]+(?:\s\([A-Z]\w+\))?((?:\s{_LETTERS}{{3,}}){{3,5}})(?=$|\s[(A-Z])")
 _APPROXIMATE: Final = re.compile(
     r"^(\S+(?:\s\([A-Z]\w+\))?)\s+(?:aff\b\.?|nr\b\.?|near\b|\?(?=\s)|sp\b\.?\s*(?:aff|nr|cf)\b\.?|-[a-z]+|[a-z]+-(?=\s|$))"
@@ -92,13 +95,18 @@ def write_word(word: str, *, first: bool = False) -> str:
 
 def all_epithets(text: str, species: str | None, last: str | None) -> list[str]:
     """Return the epithets below the genus: also those between species and the last one that has a marker of its own."""
-    epithets = [word for word in (species, last) if word]
+    epithets = [word for word in (species, last) if word and len(word) > 1]
+    if species and _APPROXIMATE_BELOW.match(text):
+        return [species]
+    if species and (named := _COMPLEX.match(text)) and named[1] == species:
+        # with an author behind it "complex" is an epithet, not a species complex
+        return [species, "complex"]
     if species is None or last is None:
         return epithets
     plain = _ALL_LOWER.match(text)
     if plain:
-        words = plain[1].split()
-        if words[0] == species and words[-1] == last:
+        words = [word for word in plain[1].split() if not _IS_MARKER.match(word)]
+        if len(words) > 1 and words[0] == species and words[-1] == last:
             return words
     marked = [word for word in _MARKED.findall(text) if word.islower()]
     if len(marked) > 1 and write_word(marked[-1]) == write_word(last):
