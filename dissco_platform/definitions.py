@@ -10,9 +10,12 @@ from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
 from dissco_platform.resources import build_resources
+from dissco_platform.sensors.incidents import Notifier, incidents
 from dissco_platform.sensors.jobs import JOBS
 from dissco_platform.sensors.overview import dataset_overview
 from dissco_platform.sensors.reconciler import reconciler
+from dissco_platform.sensors.upstream import upstream
+from dissco_platform.sensors.weekly import weekly
 from dissco_platform.settings import Settings, load_settings
 
 CHAIN = [
@@ -31,8 +34,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[*CHAIN, dataset_overview],
         jobs=JOBS,
-        sensors=[reconciler],
-        resources=build_resources(settings),
+        schedules=[weekly],
+        sensors=[upstream, reconciler, incidents],
+        resources={
+            **build_resources(settings),
+            "notifier": Notifier(path=str((settings.home / "incidents.ndjson").absolute())),
+        },
         # One process a run: a process for each step costs about three seconds a step.
         executor=dg.in_process_executor,
     )

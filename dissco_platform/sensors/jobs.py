@@ -57,4 +57,11 @@ def drain_dois() -> None:
     drain_outbox()
 
 
-JOBS = [bring_up_to_date, harvest, reharmonise, remap, reregister, drain_dois]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+    bring_up_to_date,
+    harvest,
+    reharmonise,
+    remap,
+    reregister,
+    drain_dois,
+]
