@@ -265,6 +265,8 @@ class _Reader:
         ).row(0)
         if text.count(b"\n") - (inside[1] or 0) != frame.height:
             return None
+        if any(inside) and self._joined_by_stray_marks(frame, names):
+            return None
         if text.count(self.separator.encode()) - (inside[0] or 0) != (self.dialect.width - 1) * frame.height:
             return None
         first, self.line = self.line, self.line + frame.height + (inside[1] or 0)
@@ -274,6 +276,17 @@ class _Reader:
             breaks = pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True)).cast(pl.Int64) + 1
             numbers = breaks.fill_null(1).cum_sum().shift(1, fill_value=0) + first
         return frame.with_columns(numbers.alias(SOURCE_LINE))
+
+    def _joined_by_stray_marks(self, frame: pl.DataFrame, names: list[str]) -> bool:
+        """Return whether a value holds a mark together with a separator or line end.
+
+        Polars lets a mark in the middle of a value (an inch sign) open an enclosure, and reads on to the next such mark.
+        A well-written value can look the same; both are left to the careful way.
+        """
+        cells = pl.col(names)
+        spans = cells.str.contains(self.separator, literal=True) | cells.str.contains("\n", literal=True)
+        found = frame.select((spans & cells.str.contains(self.dialect.quote or '"', literal=True)).any())
+        return any(found.row(0)) if frame.height else False
 
     def _careful_unquoted(self, text: bytes, final: bool, unfinished: bool) -> Block:
         """Parse the lines that are whole rows in one call, and look at each run of others."""

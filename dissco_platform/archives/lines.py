@@ -66,7 +66,7 @@ def _fit(cells: list[str], dialect: Dialect, outcome: Outcome) -> list[str | Non
         outcome.flags.add("trailing_separators")
         return list(cells[:width])
     if len(cells) < width:
-        if not dialect.trimmed:
+        if not dialect.trimmed or (len(cells) == 1 and width > 2):  # one value alone is a fragment, not a record
             return None
         return [*cells, *[None] * (width - len(cells))]
     return list(cells)

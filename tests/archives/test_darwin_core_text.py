@@ -349,3 +349,14 @@ def test_metadata_under_another_name_is_found(make_zip: Make, read: Reader) -> N
 def test_an_id_with_a_term_is_also_a_column(make_zip: Make, read: Reader) -> None:
     text = meta().replace('<id index="0"/>', f'<id index="0" term="{DWC}materialSampleID"/>')
     assert read(make_zip({"meta.xml": text, "occurrence.txt": tsv(*GOOD)})).table()["dwc:materialSampleID"][0] == "1"
+
+
+def test_inch_signs_in_neighbouring_rows_do_not_join_them(make_zip: Make, read: Reader) -> None:
+    rows = [
+        f'{n},o{n},M{n},"Aus bus, L.",{n}" nail in "wood"' if n % 2 else f'{n},o{n},M{n},Aus,{n}" nail'
+        for n in range(40)
+    ]
+    content = tsv(*rows, header="id,occurrenceID,catalogNumber,scientificName,locality")
+    frame = read(make_zip({"meta.xml": meta(attributes=""), "occurrence.txt": content})).table()
+    assert frame["core_id"].to_list() == [str(n) for n in range(40)]
+    assert frame["dwc:locality"].to_list()[:2] == ['0" nail', '1" nail in "wood"']
