@@ -157,7 +157,7 @@ def load_mapping(base: Path, overrides: Path | None = None) -> Mapping:
         additions = {path.name: path.read_text(encoding="utf-8") for path in sorted(extension.glob("*.tsv"))}
         for path in additions:
             vocabularies.load(Path(path).stem, extension)
-    version = json_version({"mapping": resolved, "vocabularies": additions})
+    version = json_version({"mapping": resolved, "vocabularies": additions, "tables": vocabularies.version()})
     return Mapping(name, resolved, blocks, extension, version, lines)
 
 

@@ -131,6 +131,8 @@ ANTHROPOLOGY = (
     r"(?i)\banthropolog|\barchaeolog|\barcheolog|\bethnolog|\bethnograph|\bartefact|\bartifact|\bhuman remains"
     r"|\bosteolog.*human"
 )
+# A herbarium keeps plants, algae and fungi: Botany, where nothing else tells.
+HERBARIUM = r"(?i)\bherbari"
 _VERTEBRATES = ("Fishes", "Amphibians", "Reptiles", "Birds", "Mammals")
 NOT_SPECIMENS = ("Observation", "HumanObservation", "MachineObservation", "MaterialCitation", "Occurrence")
 
@@ -152,11 +154,14 @@ def with_topics(frame: pl.DataFrame) -> pl.DataFrame:
 
     Classifications repeat, so each distinct one is judged once.
     """
-    inputs = ["basis", "kingdom", "phylum", "class", "order", "code", "human"]
-    whole = frame.with_columns(pl.col("collection").str.contains(ANTHROPOLOGY).fill_null(value=False).alias("human"))
+    inputs = ["basis", "kingdom", "phylum", "class", "order", "code", "human", "herbarium"]
+    whole = frame.with_columns(
+        pl.col("collection").str.contains(ANTHROPOLOGY).fill_null(value=False).alias("human"),
+        pl.col("collection").str.contains(HERBARIUM).fill_null(value=False).alias("herbarium"),
+    )
     kinds = whole.select(inputs).unique()
     kinds = _judged(_looked_up(kinds)).select(*inputs, *TOPIC_TERMS)
-    return whole.join(kinds, on=inputs, how="left", nulls_equal=True, maintain_order="left").drop("human")
+    return whole.join(kinds, on=inputs, how="left", nulls_equal=True, maintain_order="left").drop("human", "herbarium")
 
 
 TOPIC_TERMS = (
@@ -187,9 +192,10 @@ def _looked_up(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judged(frame: pl.DataFrame) -> pl.DataFrame:
+    by_keeper = pl.when("herbarium").then(pl.lit("Botany"))
     discipline = (
         pl.when(pl.col("human") & pl.col("by_taxon").is_null() & pl.col("by_basis").is_null()).then(pl.lit("Anthropology"))
-        .otherwise(pl.coalesce("by_basis", "by_taxon", "by_code", pl.lit("Unclassified")))
+        .otherwise(pl.coalesce("by_basis", "by_taxon", "by_code", by_keeper, pl.lit("Unclassified")))
     )  # fmt: skip
     frame = frame.with_columns(discipline.alias("ods:topicDiscipline"))
     discipline, by_taxon = pl.col("ods:topicDiscipline"), pl.col("by_taxon")

@@ -214,6 +214,7 @@ def test_every_extension_feeds_its_class(tmp_path: Path) -> None:
         ({"dwc:class": "Aves"}, ("Zoology", "Life", "Birds")),
         ({"dwc:basisOfRecord": "fossil", "dwc:phylum": "Mollusca"}, ("Palaeontology", "Life", "Invertebrate Fossils")),
         ({"dwc:basisOfRecord": "MineralSpecimen", "dwc:kingdom": None}, ("Geology", "Earth System", "Minerals and Gems")),
+        ({"dwc:kingdom": None, "dwc:collectionCode": "Herbarium"}, ("Botany", "Life", "Other Botany Objects")),
         (
             {"dwc:basisOfRecord": "Meteorite", "dwc:kingdom": None},
             ("Astrogeology", "Extraterrestrial", "Terrestrial Finds/Falls"),

@@ -17,9 +17,10 @@ from dissco_platform.opends.measures import depth, elevation
 pytestmark = pytest.mark.shared
 
 VOCABULARIES = {
-    "BasisOfRecord": "basisOfRecord", "Continent": "continent", "LifeStage": "lifeStage", "NomStatus": "nomenclaturalStatus",
-    "DistributionStatus": "distributionStatus", "Habitat": "habitat", "MaintenanceUpdateFrequency": "updateFrequency",
-    "OccurrenceStatus": "occurrenceStatus", "Rank": "rank", "Sex": "sex", "TaxStatus": "taxonomicStatus", "TypeStatus": "typeStatus",
+    "BasisOfRecord": "basisOfRecord", "Continent": "continent", "DistributionStatus": "distributionStatus",
+    "Habitat": "habitat", "LifeStage": "lifeStage", "MaintenanceUpdateFrequency": "updateFrequency",
+    "NomStatus": "nomenclaturalStatus", "OccurrenceStatus": "occurrenceStatus", "Rank": "rank", "Sex": "sex",
+    "TaxStatus": "taxonomicStatus", "TypeStatus": "typeStatus",
 }  # fmt: skip
 # GBIF names countries by enumeration where we give ISO codes, and reads no time after a bare DMY format (date-123): we do.
 COUNTRY_NAMES = {

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dissco_platform.errors import MappingError
+from dissco_platform.provenance import text_version
 
 FOLDER = Path(__file__).parent
 # What stands beside the name of a country or place without changing which it is.
@@ -195,6 +196,12 @@ def _rows(path: Path) -> tuple[str, list[tuple[int, dict[str, str]]]]:
 def names() -> list[str]:
     """Return the names of the vocabularies."""
     return sorted(path.stem for path in FOLDER.glob("*.tsv"))
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    """Return a version of all tables' content: a label added here is a reason to build documents anew."""
+    return text_version(*((FOLDER / f"{name}.tsv").read_bytes() for name in names()))
 
 
 @lru_cache(maxsize=64)
