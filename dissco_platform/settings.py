@@ -66,6 +66,15 @@ class Settings(BaseSettings):
         ge=0,
         description="DOIs that may be minted in one calendar year (default: 20 million; none for the sandbox)",
     )
+    tombstone_after: int = Field(
+        2, ge=1, description="Complete harvests without a specimen, after the first, until it becomes a tombstone"
+    )
+    mass_missing_share: float = Field(
+        0.10, gt=0, le=1, description="Share of a dataset's specimens that may vanish at once without an operator's word"
+    )
+    mass_missing_count: int = Field(
+        1000, ge=0, description="Number of specimens that may vanish at once without an operator's word"
+    )
     download_max_bytes: int = Field(50 * 2**30, ge=1, description="Largest archive that is downloaded")
     download_timeout_seconds: float = Field(3600.0, gt=0, description="Longest time for one download")
     trusted_hosts: Annotated[frozenset[str], NoDecode] = Field(

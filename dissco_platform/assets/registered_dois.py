@@ -38,6 +38,7 @@ PUBLISHED = "published"
         "registered_dois",
         [
             ("specimens_accounted_for", "Specimens in = full + DOI only + held + waiting for quota."),
+            ("disappearances_believed", "So many specimens vanished at once that an operator has to confirm it."),
             ("dois_registered", "Every DOI is registered at DataCite; what waits or failed is shown as a warning."),
         ],
     ),
@@ -123,6 +124,16 @@ def _record(recording: Recording, registry: Registry, slug: str, report: Publish
         total == report.new + report.changed + report.unchanged + report.held + report.waiting_quota,
         f"{report.specimens} full, {report.doi_only} DOI only, {report.held} held, {report.waiting_quota} waiting",
         specimens=total,
+    )
+    recording.check(
+        "disappearances_believed",
+        report.unconfirmed == 0,
+        f"{report.unconfirmed} specimens are missing at once: `dissco dataset confirm {slug}` if they are gone"
+        if report.unconfirmed
+        else f"{report.missing} specimens are missing",
+        severity=dg.AssetCheckSeverity.WARN,
+        missing=report.missing,
+        unconfirmed=report.unconfirmed,
     )
     recording.check(
         "dois_registered",

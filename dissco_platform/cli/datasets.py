@@ -1,5 +1,6 @@
 """`dissco dataset …` and `dissco checklist …`."""
 
+import getpass
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from dissco_platform.cli.output import console, messages, print_json, print_pair
 from dissco_platform.http import local_path
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
+from dissco_platform.registry import vanished
 from dissco_platform.registry.datasets import Dataset, add_dataset, check_slug, get_dataset, list_datasets
 
 app = typer.Typer(help="Enrolled datasets: add, list, show.", no_args_is_help=True)
@@ -79,6 +81,29 @@ def show(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_j
         print_json(about)
     else:
         print_pairs(about)
+
+
+@app.command("confirm")
+def confirm(
+    slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Confirm a mass disappearance: the missing specimens are gone and may become tombstones when they are due."""
+    with House() as house:
+        with house.registry.read() as connection:
+            get_dataset(connection, slug)
+            missing = vanished.waiting(connection).get(slug, 0)
+        if missing and not yes:
+            typer.confirm(f"{missing:,} specimens of {slug} are missing. Are they gone?", abort=True, err=True)
+        with house.registry.write() as connection:
+            confirmed = vanished.confirm(connection, slug, getpass.getuser())
+    if as_json:
+        print_json({"dataset": slug, "confirmed": confirmed})
+    elif confirmed:
+        console.print(f"Confirmed: {confirmed:,} specimens of {slug} are gone; tombstones follow when they are due.")
+    else:
+        console.print(f"Nothing of {slug} waits for a confirmation.")
 
 
 @checklist.command("use")

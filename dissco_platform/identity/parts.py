@@ -7,14 +7,21 @@ once and named by the registry when a publication is committed; one that no regi
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from dissco_platform.identity.datacite.metadata import DataCiteContext, payloads, visible_hashes
+from dissco_platform.identity.datacite.metadata import (
+    DataCiteContext,
+    payloads,
+    tombstone_payloads,
+    visible_hashes,
+)
 from dissco_platform.identity.stamping import stamp
+from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
+from dissco_platform.provenance import fingerprint
 from dissco_platform.registry.datasets import Dataset
 
 ROWS_PER_PART = 10_000
@@ -24,11 +31,12 @@ _DOCUMENTS = {"specimen": "documents.parquet", "media": "media_documents.parquet
 
 @dataclass(frozen=True)
 class Rules:
-    """What a publication needs from the settings: DOI prefix, yearly quota (None: none), DataCite context."""
+    """What a publication needs from the settings: DOI prefix, yearly quota (None: none), DataCite context, vanishing."""
 
     prefix: str
     yearly_quota: int | None
     datacite: DataCiteContext
+    vanishing: VanishingRules = field(default_factory=VanishingRules)
 
 
 class PartWriter:
@@ -66,20 +74,54 @@ class PartWriter:
         for chunk in closed.iter_slices(ROWS_PER_PART):
             self._write_part(kind, chunk)
 
+    def write_tombstones(self, kind: str, rows: pl.DataFrame) -> None:
+        """Write the tombstone of each row's last version.
+
+        Args:
+            kind: `specimen` or `media`.
+            rows: `id, suffix, version, old_hash, old_visible, was_doi_only, missed` and `path` of the last version's part.
+        """
+        for (path, missed), members in rows.group_by("path", "missed", maintain_order=True):
+            reason = vanished_text(int(str(missed)) + 1)
+            last = pl.read_parquet(self.folder / str(path), columns=["suffix", "document", "payload"])
+            found = members.join(last, on="suffix", how="inner").with_columns(pl.col("version") + 1)
+            # A loop: tombstones are few, and each is made from a document that was published long ago.
+            documents = [
+                document and tombstone_document(document, number, self.moment, reason)
+                for document, number in zip(found["document"], found["version"], strict=True)
+            ]
+            payload = tombstone_payloads(found["payload"], date=self.moment, reason=reason)
+            self._write_ready(
+                kind,
+                found.with_columns(
+                    pl.Series("document", documents, dtype=pl.String),
+                    payload.alias("payload"),
+                    fingerprint([pl.lit("tombstone"), "old_hash"]).alias("content_hash"),
+                    pl.col("was_doi_only").alias("doi_only"),
+                ),
+                tombstone=True,
+            )
+
     def frame(self) -> pl.DataFrame:
-        """Return `id, version, content_hash, visible_hash, old_visible, doi_only, path` of all that was written."""
-        columns = ["id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "path"]
+        """Return all that was written: `id, version, content_hash, visible_hash, old_visible, doi_only, tombstone, path`."""
+        columns = ["id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "tombstone", "path"]
         if not self._written:
-            schema = dict.fromkeys(columns, pl.String) | {"id": pl.Int64, "version": pl.Int64, "doi_only": pl.Boolean}
+            schema = dict.fromkeys(columns, pl.String) | {
+                "id": pl.Int64,
+                "version": pl.Int64,
+                "doi_only": pl.Boolean,
+                "tombstone": pl.Boolean,
+            }
             return pl.DataFrame(schema=schema)
         return pl.concat([frame.select(columns) for frame in self._written])
 
     def _write_part(self, kind: str, chunk: pl.DataFrame) -> None:
-        if not chunk.height:
-            return
+        if chunk.height:
+            self._write_ready(kind, chunk.with_columns(payloads(kind, chunk, self.datacite).alias("payload")))
+
+    def _write_ready(self, kind: str, chunk: pl.DataFrame, *, tombstone: bool = False) -> None:
         chunk = chunk.sort("suffix")
-        payload = payloads(kind, chunk, self.datacite)
-        chunk = chunk.with_columns(payload.alias("payload"), visible_hashes(payload).alias("visible_hash"))
+        chunk = chunk.with_columns(visible_hashes(chunk["payload"]).alias("visible_hash"), tombstone=pl.lit(tombstone))
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"

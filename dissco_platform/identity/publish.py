@@ -13,7 +13,6 @@ Registering with DataCite follows in `datacite.drain`. What `specimens.parquet` 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,36 @@ import polars as pl
 from sqlalchemy import Connection
 
 from dissco_platform.errors import RegistryError
-from dissco_platform.identity import minting
 from dissco_platform.identity.parts import PartWriter, Rules
+from dissco_platform.identity.reserve import reserve
 from dissco_platform.identity.resolve import HELD, NEW, PUBLISHED, Resolution, resolve
+from dissco_platform.identity.tombstones import VanishingRules, due
 from dissco_platform.provenance import ContentVersion, fingerprint
-from dissco_platform.registry import Registry, objects
-from dissco_platform.registry.datasets import Dataset, get_dataset, set_latest, setting_once
+from dissco_platform.registry import Registry, objects, vanished
+from dissco_platform.registry.datasets import Dataset, get_dataset, set_latest
 from dissco_platform.registry.engine import now
-from dissco_platform.registry.tables import digital_object, version
+from dissco_platform.registry.tables import version
 
 Progress = Callable[[str, int], None]
 
 # Which input's change makes which cause; the keys are those of `made_from`.
 CAUSES = {"archive": "source", "release": "names", "mapping": "mapping", "code": "code"}
+
+# Columns of a build that DataCite's record of an object shows.
+VISIBLE = (
+    "normalisedPhysicalSpecimenID",
+    "catalogNumber",
+    "physicalSpecimenID",
+    "specimen_name",
+    "licence",
+    "topicDiscipline",
+    "topicDomain",
+    "topicCategory",
+    "accessURI",
+    "media_type",
+    "format",
+    "rights_holder",
+)
 
 
 @dataclass
@@ -52,6 +68,7 @@ class PublishReport:
     unchanged: int = 0
     missing: int = 0
     tombstoned: int = 0
+    unconfirmed: int = 0
     media_versions: dict[str, int] = field(default_factory=dict)
     queued: int = 0
 
@@ -93,8 +110,7 @@ def publish(
         media = _without_held(media, held_keys)
         media_state = _resolve(connection, dataset, "media", media)
 
-    states = _mint(registry, dataset, specimen_state, media_state, rules)
-    specimen_state, media_state = states
+    specimen_state, media_state = reserve(registry, dataset, specimen_state, media_state, rules)
     suffixes = {
         "specimen": specimen_state.rows.select("identity_key", "suffix"),
         "media": media_state.rows.select("identity_key", "suffix"),
@@ -107,8 +123,13 @@ def publish(
         changed = state.rows.filter(pl.col("outcome").is_in(PUBLISHED) & pl.col("suffix").is_not_null())
         writer.write(state.kind, _with_links(changed, suffixes[other]), documents)
     report = _report(specimen_state, media_state)
+    harvested = dataset.summary.get("made_from", {}).get("archive") != made_from.get("archive")
+    with registry.read() as connection:
+        ending = _ending(connection, dataset, specimen_state, media_state, harvested, rules.vanishing, report)
+    for kind, rows in ending.items():
+        writer.write_tombstones(kind, rows)
     with registry.write() as connection:
-        _commit(connection, dataset, specimen_state, media_state, writer, moment, cause, made_from, report)
+        _commit(connection, dataset, specimen_state, media_state, writer, moment, cause, made_from, harvested, report)
         report.data_version = _data_version(connection, dataset.slug)
         summary: dict[str, Any] = {
             "made_from": made_from,
@@ -128,7 +149,9 @@ def _incoming(path: Path, key: str | None, targets: str, organisation: str = "")
     )
     # What an object shows of its links is part of its content: a medium that a second specimen uses has changed.
     # A DOI-only object has no document; what DataCite shows of it is all that can change.
-    linked = fingerprint(["content_hash", pl.col("targets").list.sort().list.join("\x1e")])
+    links = pl.col("targets").list.sort().list.join("\x1e")
+    visible = fingerprint([pl.col(name) for name in VISIBLE if name in frame.columns] + [links])
+    linked = pl.when("doi_only").then(visible).otherwise(fingerprint(["content_hash", links]))
     return frame.with_columns(linked.alias("content_hash"))
 
 
@@ -143,124 +166,6 @@ def _without_held(media: pl.DataFrame, held_keys: pl.Series) -> pl.DataFrame:
         return media
     targets = pl.col("targets").list.set_difference(pl.lit(held_keys.implode()))
     return media.with_columns(targets.alias("targets")).filter(pl.col("targets").list.len() > 0)
-
-
-def _mint(
-    registry: Registry, dataset: Dataset, specimens: Resolution, media: Resolution, rules: Rules
-) -> tuple[Resolution, Resolution]:
-    """Reserve DOIs for what is new, as far as the quota goes; return the resolutions with suffixes filled in."""
-    wants = pl.col("suffix").is_null() & (pl.col("outcome") == NEW)
-    if not specimens.rows.filter(wants).height and not media.rows.filter(wants).height:
-        return specimens, media
-    created = now()
-    with registry.write() as connection:
-        key = setting_once(connection, minting.KEY_SETTING, minting.new_key())
-        ordered = _by_priority(specimens.rows.filter(wants), media.rows.filter(wants))
-        if rules.yearly_quota is not None:
-            year = datetime.now(UTC).year
-            room = max(0, rules.yearly_quota - objects.quota_used(connection, year))
-            ordered = ordered.with_columns(granted=pl.int_range(pl.len()) < room)
-            objects.use_quota(connection, year, dataset.slug, int(ordered["granted"].sum()))
-        else:
-            ordered = ordered.with_columns(granted=pl.lit(True))
-        minted = _free_suffixes(connection, ordered.filter("granted"), key)
-        waiting = ordered.filter(~pl.col("granted")).with_columns(
-            suffix=pl.lit(None, pl.String), attempt=pl.lit(0, pl.Int64)
-        )
-        rows = pl.concat([minted, waiting.select(minted.columns)])
-        fresh = rows.filter(pl.col("id").is_null())
-        first = objects.next_id(connection, digital_object)
-        fresh = fresh.with_columns(id=pl.int_range(first, first + pl.len(), dtype=pl.Int64), created=pl.lit(created))
-        state = pl.when(pl.col("suffix").is_null()).then(pl.lit("waiting_quota")).otherwise(pl.lit("active"))
-        fresh, known = (
-            part.with_columns(state.alias("state")) for part in (fresh, rows.filter(pl.col("id").is_not_null()))
-        )
-        objects.insert_rows(
-            connection,
-            digital_object,
-            fresh.select(
-                "id",
-                "kind",
-                pl.lit(dataset.slug).alias("dataset"),
-                "identity_key",
-                "suffix",
-                "attempt",
-                "state",
-                "doi_only",
-                pl.lit(0).alias("version"),
-                pl.lit("").alias("content_hash"),
-                pl.lit("").alias("visible_hash"),
-                pl.lit("none").alias("doi_state"),
-                "created",
-                pl.col("created").alias("modified"),
-                pl.lit(0).alias("missed"),
-            ),
-        )
-        objects.update_objects(
-            connection, known.filter(pl.col("suffix").is_not_null()).select("id", "suffix", "attempt", "state")
-        )
-    filled = pl.concat([fresh.select(known.columns), known])
-    return _fill(specimens, filled), _fill(media, filled)
-
-
-def _by_priority(specimens: pl.DataFrame, media: pl.DataFrame) -> pl.DataFrame:
-    """Order what wants a DOI: types, then specimens with images, then the rest; each followed by its media."""
-    rank = (
-        pl.when(pl.col("is_marked_as_type").fill_null(False))
-        .then(0)
-        .when(pl.col("targets").list.len() > 0)
-        .then(1)
-        .otherwise(2)
-    )
-    columns = ["kind", "id", "identity_key", "doi_only", "created"]
-    ranked = specimens.with_columns(rank.alias("rank"), kind=pl.lit("specimen")).sort("rank", "identity_key")
-    ranked = ranked.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int64) * 2)
-    first_use = (
-        ranked.select("place", pl.col("targets").alias("identity_key"))
-        .explode("identity_key", empty_as_null=False)
-        .group_by("identity_key")
-        .agg(pl.col("place").min() + 1)
-    )
-    own_media = media.with_columns(kind=pl.lit("media")).join(first_use, on="identity_key", how="left")
-    last = 2 * ranked.height + 1
-    own_media = own_media.with_columns(pl.col("place").fill_null(last))
-    return pl.concat([ranked.select(*columns, "place"), own_media.select(*columns, "place")]).sort(
-        "place", "identity_key"
-    )
-
-
-def _free_suffixes(connection: Connection, rows: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Give each row the first suffix of its key that is free, probing again on collisions."""
-    done: list[pl.DataFrame] = []
-    rows = rows.with_columns(attempt=pl.lit(0, pl.Int64))
-    given = pl.Series("suffix", [], dtype=pl.String)
-    while True:
-        rows = rows.with_columns(
-            minting.suffixes(pl.col("kind"), pl.col("identity_key"), pl.col("attempt"), key).alias("suffix")
-        )
-        taken = pl.concat([objects.taken_suffixes(connection, rows["suffix"]), given])
-        collides = pl.col("suffix").is_in(taken.implode()) | pl.col("suffix").is_duplicated()
-        free = rows.filter(~collides)
-        done.append(free)
-        given = pl.concat([given, free["suffix"]])
-        rows = rows.filter(collides).with_columns(pl.col("attempt") + 1)
-        if not rows.height:
-            return pl.concat(done)
-
-
-def _fill(state: Resolution, minted: pl.DataFrame) -> Resolution:
-    mine = minted.filter(pl.col("kind") == state.kind).select(
-        "identity_key", new_id="id", new_suffix="suffix", new_state="state", new_created="created"
-    )
-    rows = state.rows.join(mine, on="identity_key", how="left", maintain_order="left").with_columns(
-        pl.coalesce("id", "new_id").alias("id"),
-        pl.coalesce("suffix", "new_suffix").alias("suffix"),
-        pl.coalesce("new_state", "state").alias("state"),
-        pl.coalesce("created", "new_created").alias("created"),
-        pl.col("version").fill_null(0),
-        pl.col("missed").fill_null(0),
-    )
-    return Resolution(state.kind, rows.drop("new_id", "new_suffix", "new_state", "new_created"), state.missing)
 
 
 def _with_links(rows: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
@@ -296,6 +201,7 @@ def _commit(
     moment: str,
     cause: str,
     made_from: dict[str, str],
+    harvested: bool,
     report: PublishReport,
 ) -> None:
     latest = get_dataset(connection, dataset.slug).latest
@@ -318,7 +224,12 @@ def _commit(
             "batch_id",
             "content_hash",
             pl.lit(moment).alias("created"),
-            pl.when(pl.col("version") == 1).then(pl.lit("new")).otherwise(pl.lit(cause)).alias("cause"),
+            pl.when("tombstone")
+            .then(pl.lit("vanished"))
+            .when(pl.col("version") == 1)
+            .then(pl.lit("new"))
+            .otherwise(pl.lit(cause))
+            .alias("cause"),
         ),
     )
     visible = written.filter(pl.col("visible_hash") != pl.col("old_visible").fill_null(""))
@@ -331,20 +242,24 @@ def _commit(
             "visible_hash",
             "doi_only",
             pl.lit(moment).alias("modified"),
-            pl.lit("active").alias("state"),
+            pl.when("tombstone").then(pl.lit("tombstoned")).otherwise(pl.lit("active")).alias("state"),
             pl.lit(0).alias("missed"),
         ),
     )
     objects.update_objects(
         connection, visible.filter(pl.col("version") == 1).select("id", pl.lit("pending").alias("doi_state"))
     )
-    lane = pl.when(pl.col("version") == 1).then(1).otherwise(2)
+    lane = pl.when("tombstone").then(0).when(pl.col("version") == 1).then(1).otherwise(2)
     objects.replace_outbox(connection, visible.with_columns(lane.alias("lane"), dataset=pl.lit(dataset.slug)))
     report.queued = visible.height
+    report.tombstoned = written.filter("tombstone").height
+    vanished.record(connection, dataset.slug, report.missing, report.unconfirmed)
     for state in (specimens, media):
         objects.update_objects(
             connection,
-            state.missing.select("id", pl.lit("missing").alias("state"), (pl.col("missed") + 1).alias("missed")),
+            state.missing.join(written, on="id", how="anti").select(
+                "id", pl.lit("missing").alias("state"), (pl.col("missed") + int(harvested)).alias("missed")
+            ),
         )
         back = state.rows.filter((pl.col("state") == "missing") & ~pl.col("outcome").is_in(PUBLISHED))
         objects.update_objects(
@@ -364,6 +279,35 @@ def _commit(
             for row in specimens.rows.filter(pl.col("outcome") == HELD).select("identity_key", "owner").to_dicts()
         ),
     )
+
+
+def _ending(
+    connection: Connection,
+    dataset: Dataset,
+    specimens: Resolution,
+    media: Resolution,
+    harvested: bool,
+    rules: VanishingRules,
+    report: PublishReport,
+) -> dict[str, pl.DataFrame]:
+    """Return the missing objects that become tombstones now, by kind, with the part that holds their last version.
+
+    None while too many specimens are missing for it to be believed without an operator's word.
+    """
+    missing = specimens.missing.height
+    if (
+        rules.is_mass(missing, specimens.rows.height + missing)
+        and vanished.confirmed(connection, dataset.slug) < missing
+    ):
+        report.unconfirmed = missing
+        return {}
+    ending = {}
+    for state in (specimens, media):
+        rows = due(state.missing, harvested, rules)
+        if rows.height:
+            parts = objects.current_batches(connection, dataset.slug, state.kind).select("suffix", "path")
+            ending[state.kind] = rows.join(parts, on="suffix", how="inner")
+    return ending
 
 
 def _report(specimens: Resolution, media: Resolution) -> PublishReport:

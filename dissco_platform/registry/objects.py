@@ -7,7 +7,7 @@ import polars as pl
 from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, delete, func, insert, select, text, update
 
 from dissco_platform.registry.engine import fetch_frame
-from dissco_platform.registry.tables import batch, digital_object, held, outbox, quota, version
+from dissco_platform.registry.tables import batch, digital_object, held, outbox, quota, vanished, version
 
 _CURRENT_SCHEMA: dict[str, Any] = {
     "id": pl.Int64,
@@ -211,6 +211,30 @@ def current_batches(connection: Connection, dataset: str, kind: str) -> pl.DataF
     )
     schema: dict[str, Any] = {"identity_key": pl.String, "suffix": pl.String, "version": pl.Int64, "path": pl.String}
     return fetch_frame(connection, query, schema)
+
+
+def count_missed(connection: Connection, dataset: str) -> None:
+    """Count one more complete harvest without the objects that are missing: the source was looked at and is unchanged."""
+    connection.execute(
+        update(digital_object)
+        .where(digital_object.c.dataset == dataset, digital_object.c.state == "missing")
+        .values(missed=digital_object.c.missed + 1)
+    )
+
+
+def tombstones_due(connection: Connection, after: int) -> dict[str, int]:
+    """Return the datasets that have objects missing for more than `after` harvests, and how many.
+
+    Datasets that wait for a confirmation are left out.
+    """
+    query = (
+        select(digital_object.c.dataset, func.count())
+        .outerjoin(vanished, vanished.c.dataset == digital_object.c.dataset)
+        .where(digital_object.c.state == "missing", digital_object.c.missed > after)
+        .where((vanished.c.dataset.is_(None)) | (vanished.c.confirmed >= vanished.c.missing))
+        .group_by(digital_object.c.dataset)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def count_objects(connection: Connection, dataset: str) -> dict[tuple[str, str, str, bool], int]:

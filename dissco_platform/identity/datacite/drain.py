@@ -19,12 +19,15 @@ import polars as pl
 from dissco_platform.errors import DoiServiceError
 from dissco_platform.identity.datacite.client import DataCiteClient
 from dissco_platform.identity.datacite.outcomes import REPEATABLE, Kind, Outcome
+from dissco_platform.identity.datacite.tables import TOMBSTONE_EVENTS
 from dissco_platform.registry import Registry, outbox
 from dissco_platform.registry.outbox import Leased
 
 CHUNK = 500
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 300.0
 PAUSE_SECONDS = 60.0
+# What is asked of a DOI besides taking its record, by lane: tombstones leave DataCite's search and go on resolving.
+EVENTS = {0: TOMBSTONE_EVENTS["vanished"]}
 # Attempts that the client makes at once; further ones wait in the outbox.
 ATTEMPTS = 3
 # So many transport failures in a row mean that the service is away: what is left stays queued.
@@ -119,7 +122,10 @@ class _Drain:
                 if self.report.stopped is not None:
                     return
                 outcome = await self.client.put(
-                    f"{self.prefix}/{row.suffix}", self.payloads.get(row), attempts=ATTEMPTS
+                    f"{self.prefix}/{row.suffix}",
+                    self.payloads.get(row),
+                    event=EVENTS.get(row.lane, "publish"),
+                    attempts=ATTEMPTS,
                 )
                 done.append((row, outcome))
                 self._watch(outcome)
