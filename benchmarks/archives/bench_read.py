@@ -1,7 +1,7 @@
 """Reading to Parquet against python-dwca-reader's row iteration and plain zip inflation, in one run, one after the other.
 
-    python benchmarks/archives/generate.py /tmp/million.zip --rows 1000000
-    python benchmarks/archives/bench_read.py /tmp/million.zip
+    python benchmarks/archives/generate.py million.zip --rows 1000000
+    python benchmarks/archives/bench_read.py million.zip
 
 Each measurement runs in a process of its own; wall and CPU seconds and peak memory are printed, rates are per wall second.
 On a machine that others use, compare the CPU seconds.

@@ -3,8 +3,8 @@
 The same arguments give the same bytes on any machine: all choices come from SplitMix64 over (row, column, seed). A file
 `<name>.facts.json` says what was put in, so that a reader's counts can be checked.
 
-    python benchmarks/archives/generate.py /tmp/million.zip --rows 1000000
-    python benchmarks/archives/generate.py /tmp/million-next-week.zip --rows 1000000 --edition 2
+    python benchmarks/archives/generate.py million.zip --rows 1000000
+    python benchmarks/archives/generate.py million-next-week.zip --rows 1000000 --edition 2
 """
 
 import argparse
