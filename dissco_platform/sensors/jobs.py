@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below, datasets
+from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
 
 _CHAIN = [asset for asset in DEPENDENCIES if asset not in UNPARTITIONED]
@@ -14,7 +14,6 @@ def _job(name: str, assets: set[str], description: str) -> UnresolvedAssetJobDef
     return dg.define_asset_job(
         name,
         selection=dg.AssetSelection.assets(*selection),
-        partitions_def=datasets,
         description=description,
         executor_def=dg.in_process_executor,
     )
