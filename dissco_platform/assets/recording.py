@@ -104,9 +104,12 @@ def required(context: dg.AssetExecutionContext, asset: str) -> Recorded:
 
 
 def reusable(context: dg.AssetExecutionContext, asset: str, made_from: Mapping[str, str]) -> Recorded | None:
-    """Return the latest materialisation if it was made from exactly these inputs."""
+    """Return the latest materialisation if it was made from exactly these inputs and judged by the present checks."""
     found = latest(context.instance, asset, context.partition_key if context.has_partition_key else None)
-    return found if found is not None and found.made_from == dict(made_from) else None
+    if found is None or found.made_from != dict(made_from):
+        return None
+    judged = {check["name"] for check in found.json("checks").get("results", [])}
+    return found if judged == {spec.name for spec in context.assets_def.check_specs} else None
 
 
 def result_again(context: dg.AssetExecutionContext, found: Recorded) -> Materialized:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dissco_platform import __version__
-from dissco_platform.cli import archives, datasets, demo, names, registries, runs, services, specimens
+from dissco_platform.cli import archives, datasets, demo, mappings, names, registries, runs, services, specimens
 from dissco_platform.cli.output import messages
 from dissco_platform.errors import DisscoError
 
@@ -25,6 +25,7 @@ app.add_typer(datasets.app, name="dataset")
 app.add_typer(datasets.checklist, name="checklist")
 app.add_typer(specimens.app, name="specimen")
 app.add_typer(archives.app, name="archive")
+app.add_typer(mappings.app, name="mapping")
 app.add_typer(names.app, name="names")
 app.add_typer(registries.app, name="registry")
 app.command("run")(runs.run)

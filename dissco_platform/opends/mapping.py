@@ -106,8 +106,8 @@ class Mapping:
     lines: dict[Place, str] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> str:
-        """Return the resolved mapping as JSON text with sorted keys."""
-        return orjson.dumps(self.resolved, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode()
+        """Return the resolved mapping as JSON text, rules in their own order: it loads as a mapping again."""
+        return orjson.dumps(self.resolved, option=orjson.OPT_INDENT_2).decode()
 
     def block(self, owner: str, table: str) -> dict[str, Rule | ListRule]:
         """Return the rules of a class from a table; empty where there are none."""

@@ -126,6 +126,9 @@ def test_a_mapping_fix_rebuilds_documents_and_reads_no_archive(zoology: dict[str
     assert fixed.json("run", "zoology")["ran"] == []
     (mappings / "datasets").mkdir(exist_ok=True)
     (mappings / "datasets" / "zoology.yaml").write_text(OVERRIDE)
+    preview = fixed.json("mapping", "preview", "zoology")
+    assert (preview["changed"], preview["appearing"], preview["vanishing"]) == (zoology["week2"]["specimens"], 0, 0)
+    assert preview["terms"] == {"dcterms:rightsHolder": zoology["week2"]["specimens"]}
     run = fixed.json("run", "zoology")
     assert run["ran"] == ["mapping", "digital_specimens", "registered_dois"]
     assert run["versions"]["changed"] == run["specimens"]
@@ -139,5 +142,6 @@ def test_a_mapping_fix_rebuilds_documents_and_reads_no_archive(zoology: dict[str
 
 OVERRIDE = """
 ods:DigitalSpecimen:
-  dcterms:rightsHolder: { constant: The museum that found the mistake }
+  records:
+    dcterms:rightsHolder: { constant: The museum that found the mistake }
 """

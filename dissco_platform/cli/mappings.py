@@ -1,0 +1,144 @@
+"""`dissco mapping …`: what a mapping fix will do before it is done. Nothing here writes to the registry or the store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dissco_platform.cli.datasets import AsJson
+from dissco_platform.cli.house import House
+from dissco_platform.cli.output import console, counts, print_json, print_pairs, print_table
+from dissco_platform.errors import UsageError
+
+app = typer.Typer(help="Mappings: check, preview and explain them.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(help="Name of the dataset.")]
+
+
+@app.command("check")
+def check(
+    slug: Annotated[str | None, typer.Argument(help="Name of a dataset (default: the base mappings).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check mapping files: unknown terms, columns, transforms and types are named with file and line.
+
+    For a dataset, also list the columns of its archive that nothing reads.
+    """
+    from dissco_platform.assets.inputs import BASES, resolve_mappings
+    from dissco_platform.opends.mapping import load_mapping
+    from dissco_platform.opends.preview import check as check_mapping
+
+    with House() as house:
+        if slug is None:
+            folder = house.settings.mappings
+            results = [
+                check_mapping(load_mapping(folder / base)) for base in BASES.values() if (folder / base).is_file()
+            ]
+        else:
+            with _made(house, slug) as made:
+                mapping = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
+                results = [check_mapping(mapping, made["parsed"])]
+    if as_json:
+        print_json(results)
+        return
+    for result in results:
+        console.print(f"{result['mapping']}: {result['rules']} rules, version {result['version'][:12]}: nothing wrong.")
+        for table, columns in result["unread"].items():
+            console.print(f"  not read in {table}: {', '.join(columns)}", soft_wrap=True)
+
+
+@app.command("preview")
+def preview(
+    slug: Slug,
+    records: Annotated[
+        int | None, typer.Option(min=1, help="Look at the first so many records (default: all).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the mapping files as they stand would change: specimens, terms, examples, MIDS levels, rejects."""
+    from dissco_platform.assets.digital_specimens import dataset_context
+    from dissco_platform.assets.inputs import resolve_mappings
+    from dissco_platform.opends.mapping import load_mapping
+    from dissco_platform.opends.preview import preview as preview_mapping
+    from dissco_platform.registry.datasets import get_dataset
+
+    with House() as house, _made(house, slug) as made:
+        with house.registry.read() as connection:
+            dataset = get_dataset(connection, slug)
+        after = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
+        before = load_mapping(made["mapping"] / f"{made['kind']}.json")
+        context = dataset_context(dataset, made["metadata"])
+        result = preview_mapping(made["parsed"], made["names"], before, after, context, records=records)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print_pairs(
+        {
+            "records": result.records,
+            "specimens that change": result.changed,
+            "unchanged": result.unchanged,
+            "that appear": result.appearing or None,
+            "that vanish": result.vanishing or None,
+            "terms": counts(result.terms),
+            "MIDS levels before": counts({f"level {level}:": n for level, n in result.mids_before.items()}),
+            "MIDS levels after": counts({f"level {level}:": n for level, n in result.mids_after.items()}),
+            "rejects before": counts(result.rejects_before),
+            "rejects after": counts(result.rejects_after),
+        }
+    )
+    for example in result.examples:
+        console.print(example, soft_wrap=True)
+
+
+@app.command("explain")
+def explain(
+    slug: Slug,
+    term: Annotated[str, typer.Argument(help="openDS term, for example dwc:eventDate.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show which columns feed a term in a dataset, how often it is filled, its commonest and its unmatched values."""
+    from dissco_platform.assets.inputs import resolve_mappings
+    from dissco_platform.opends.preview import explain as explain_term
+
+    with House() as house, _made(house, slug) as made:
+        mapping = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
+        found = explain_term(made["parsed"], mapping, term)
+    if as_json:
+        print_json([one.to_dict() for one in found])
+        return
+    if not found:
+        console.print(f"No column of {slug} feeds {term}.")
+    for one in found:
+        console.print(f"\n[bold]{one.term}[/]: filled in {one.filled:,} of {one.records:,} records")
+        print_table(list(one.sources[0]), [list(source.values()) for source in one.sources]) if one.sources else None
+        print_pairs({"commonest": one.top, "vocabulary": one.vocabulary, "unmatched": one.unmatched})
+
+
+@contextmanager
+def _made(house: House, slug: str) -> Iterator[dict[str, Any]]:
+    """Yield what the dataset's latest run made: kind of archive, folders of parsed tables, names and mapping."""
+    import json
+
+    from dissco_platform.assets.recording import latest
+    from dissco_platform.registry.datasets import get_dataset
+
+    with house.registry.read() as connection:
+        get_dataset(connection, slug)
+    found = {asset: latest(house.instance, asset, slug) for asset in ("parsed_records", "taxon_harmonised", "mapping")}
+    parsed, names, mapping = found.values()
+    if parsed is None or names is None or mapping is None:
+        raise UsageError(f"{slug} was never run; run it once with `dissco run {slug}`.")
+    folder = house.store.path("parsed_records", slug, parsed.data_version)
+    metadata = folder / "dataset.json"
+    paths: dict[str, Path] = {
+        "parsed": folder,
+        "names": house.store.path("taxon_harmonised", slug, names.data_version),
+        "mapping": house.store.path("mapping", slug, mapping.data_version),
+    }
+    yield {
+        **paths,
+        "kind": parsed.text("kind") or "dwca",
+        "metadata": json.loads(metadata.read_text()) if metadata.exists() else {},
+    }
