@@ -8,6 +8,7 @@ event carries all that it was decided from. The row in the registry is a copy fo
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -16,8 +17,9 @@ from dissco_platform.enrolment.notifications import notify
 from dissco_platform.enrolment.scoring import Score, is_european, score
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.organisations import organisation_id
+from dissco_platform.provenance import text_version
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import check_slug
+from dissco_platform.registry.datasets import check_slug, get_dataset, get_setting
 from dissco_platform.registry.engine import now
 
 JUDGED_FLAGS = ("reason", "mou", "partner")
@@ -30,6 +32,7 @@ RUNNING = ("granted", "loading", "active")
 ACTIONS: dict[str, tuple[str, ...]] = {
     "submit": (),
     "confirm": (*OPEN, "paused"),
+    "amend": (*OPEN, "paused"),
     "check": (*OPEN, *RUNNING),
     "accept": ("checked",),
     "judge": (*OPEN, "paused", *RUNNING),
@@ -139,6 +142,10 @@ def apply(application: Application | None, slug: str, event: Event) -> Applicati
     match event.action:
         case "confirm":
             return replace(application, confirmed=True)
+        case "amend":
+            # What was measured belongs to what was asked for before.
+            state = "paused" if application.state == "paused" else "received"
+            return replace(application, form={**application.form, **inputs["form"]}, facts={}, state=state)
         case "check":
             return replace(application, facts=dict(inputs["facts"]), state=_after_check(application, inputs))
         case "accept":
@@ -168,8 +175,8 @@ def _after_check(application: Application, inputs: Mapping[str, Any]) -> str:
         return application.state
     if inputs["not_met"]:
         return "not_ready"
-    # Staff have accepted it before: it returns to its place without being asked again.
-    return "waiting" if application.state == "waiting" or application.flags else "checked"
+    # Where staff have accepted it before, it returns to its place without their being asked again.
+    return "waiting" if application.flags else "checked"
 
 
 def _judged(application: Application, inputs: Mapping[str, Any]) -> dict[str, bool]:
@@ -239,6 +246,40 @@ def act(
         raise UsageError(f"Say why with --reason: the applicant is told when {slug} is moved by '{action}'.")
     before = get(connection, slug)
     return _record(connection, before, slug, Event(now(), actor, action, reason, inputs or {}))
+
+
+def amend(
+    connection: Connection, slug: str, changed: Mapping[str, Any], *, actor: str, reason: str = ""
+) -> Application:
+    """Change what was asked for (address, DOIs only or full, contact); the date stays, the check has to be made again."""
+    return act(connection, slug, "amend", actor=actor, reason=reason, inputs={"form": dict(changed)})
+
+
+def observe(connection: Connection, slug: str) -> Application:
+    """Move a granted application on by what its dataset's runs have done: first DOI, all done, or a problem.
+
+    Seen twice, nothing happens twice.
+    """
+    found = get(connection, slug)
+    if found.state not in RUNNING:
+        return found
+    dataset = get_dataset(connection, slug)
+    minted, registered, suffix = statements.registered_objects(connection, slug)
+    if found.state == "granted" and registered and suffix:
+        prefix = (get_setting(connection, "doi_prefix") or dataset.summary.get("doi_prefix") or "").rstrip("/")
+        doi = f"{prefix}/{suffix}" if prefix else suffix
+        found = act(connection, slug, "load", actor="runs", inputs={"doi": doi, "cause": "first"})
+    if found.state == "loading" and registered == minted and dataset.latest is not None:
+        found = act(connection, slug, "activate", actor="runs", inputs={"registered": registered, "cause": "finished"})
+    if dataset.failed is not None and dataset.failure is not None:
+        # The same problem is told once a week.
+        week = "-".join(str(part) for part in date.fromisoformat(dataset.failed[:10]).isocalendar()[:2])
+        cause = f"{week}:{text_version(dataset.failure)}"
+        if not any(
+            event.action == "problem" and event.inputs.get("cause") == cause for event in history(connection, slug)
+        ):
+            found = act(connection, slug, "problem", actor="runs", reason=dataset.failure, inputs={"cause": cause})
+    return found
 
 
 def submit(connection: Connection, slug: str, form: Mapping[str, Any], *, actor: str) -> Application:
