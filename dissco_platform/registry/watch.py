@@ -113,7 +113,7 @@ def queued_dois(connection: Connection, moment: float) -> dict[str, tuple[int, b
 def copies(connection: Connection, instance: str) -> list[Copied]:
     """Return the copies of one Dagster instance's records."""
     columns = [recorded.c[name] for name in Copied.__dataclass_fields__]
-    rows = connection.execute(select(*columns).where(recorded.c.instance == instance)).tuples()
+    rows = connection.execute(select(*columns).where(recorded.c.instance == instance))
     return [
         Copied(asset, slug, storage_id, version, json.loads(made_from), json.loads(facts), timestamp, run_id)
         for asset, slug, storage_id, version, made_from, facts, timestamp, run_id in rows
@@ -151,7 +151,8 @@ def save_copies(connection: Connection, instance: str, rows: Iterable[Copied]) -
 
 def mapping_versions(connection: Connection) -> dict[str, str]:
     """Return the known versions of resolved mappings, by the digest of what they are resolved from."""
-    return dict(connection.execute(select(mapping_version.c.digest, mapping_version.c.version)).tuples().all())
+    rows = connection.execute(select(mapping_version.c.digest, mapping_version.c.version))
+    return {digest: version for digest, version in rows}  # noqa: C416 (rows are no pairs for a type checker)
 
 
 def save_mapping_versions(connection: Connection, found: Mapping[str, str], keep: Iterable[str]) -> None:
