@@ -9,6 +9,7 @@ from dissco_platform.assets.parsed_records import parsed_records
 from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
+from dissco_platform.assets.waiting_list import EnrolmentDesk, monthly_round, waiting_list
 from dissco_platform.resources import build_resources
 from dissco_platform.sensors.incidents import Notifier, incidents
 from dissco_platform.sensors.jobs import JOBS
@@ -32,12 +33,13 @@ CHAIN = [
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Return assets, resources and jobs for the given settings."""
     return dg.Definitions(
-        assets=[*CHAIN, dataset_overview],
+        assets=[*CHAIN, dataset_overview, waiting_list],
         jobs=JOBS,
-        schedules=[weekly],
+        schedules=[weekly, monthly_round],
         sensors=[upstream, reconciler, incidents],
         resources={
             **build_resources(settings),
+            "enrolment_desk": EnrolmentDesk(handle_prefix=settings.handle_prefix),
             "notifier": Notifier(path=str((settings.home / "incidents.ndjson").absolute())),
         },
         # One process a run: a process for each step costs about three seconds a step.

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from dissco_platform import __version__
-from dissco_platform.cli import archives, datasets, demo, mappings, names, registries, runs, services, specimens
+from dissco_platform.cli import (
+    archives,
+    datasets,
+    demo,
+    enrolment,
+    mappings,
+    names,
+    registries,
+    runs,
+    services,
+    specimens,
+    waiting_list,
+)
 from dissco_platform.cli.output import messages
 from dissco_platform.errors import DisscoError
 
@@ -28,6 +40,8 @@ app.add_typer(archives.app, name="archive")
 app.add_typer(mappings.app, name="mapping")
 app.add_typer(names.app, name="names")
 app.add_typer(registries.app, name="registry")
+app.add_typer(enrolment.app, name="enrol")
+app.add_typer(waiting_list.app, name="waiting-list")
 app.command("run")(runs.run)
 app.command("status")(runs.status)
 app.command("export")(specimens.export)

@@ -19,7 +19,7 @@ from dissco_platform.errors import UsageError
 from dissco_platform.identity.organisations import organisation_id
 from dissco_platform.provenance import text_version
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import check_slug, get_dataset, get_setting
+from dissco_platform.registry.datasets import check_slug, get_dataset
 from dissco_platform.registry.engine import now
 
 JUDGED_FLAGS = ("reason", "mou", "partner")
@@ -255,7 +255,7 @@ def amend(
     return act(connection, slug, "amend", actor=actor, reason=reason, inputs={"form": dict(changed)})
 
 
-def observe(connection: Connection, slug: str) -> Application:
+def observe(connection: Connection, slug: str, doi_prefix: str) -> Application:
     """Move a granted application on by what its dataset's runs have done: first DOI, all done, or a problem.
 
     Seen twice, nothing happens twice.
@@ -266,9 +266,7 @@ def observe(connection: Connection, slug: str) -> Application:
     dataset = get_dataset(connection, slug)
     minted, registered, suffix = statements.registered_objects(connection, slug)
     if found.state == "granted" and registered and suffix:
-        prefix = (get_setting(connection, "doi_prefix") or dataset.summary.get("doi_prefix") or "").rstrip("/")
-        doi = f"{prefix}/{suffix}" if prefix else suffix
-        found = act(connection, slug, "load", actor="runs", inputs={"doi": doi, "cause": "first"})
+        found = act(connection, slug, "load", actor="runs", inputs={"doi": f"{doi_prefix}/{suffix}", "cause": "first"})
     if found.state == "loading" and registered == minted and dataset.latest is not None:
         found = act(connection, slug, "activate", actor="runs", inputs={"registered": registered, "cause": "finished"})
     if dataset.failed is not None and dataset.failure is not None:

@@ -298,3 +298,16 @@ def listing(inputs: Inputs) -> list[dict[str, Any]]:
         }
         for place, entry in enumerate(in_order(inputs.candidates), start=1)
     ]
+
+
+def refuse_second(connection: Connection, inputs: Inputs, *, again: bool) -> None:
+    """Keep a month from being granted twice unnoticed.
+
+    Raises:
+        UsageError: the month has had its round and `again` was not said.
+    """
+    for row in statements.list_rounds(connection):
+        if not again and row["year"] == inputs.year and json.loads(row["inputs"])["month"] == inputs.month:
+            raise UsageError(
+                f"{inputs.year}-{inputs.month:02} has had its round (number {row['id']}); say --again for another one."
+            )
