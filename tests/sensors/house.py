@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from dissco_platform.assets.partitions import datasets
 from dissco_platform.definitions import build_definitions
+from dissco_platform.http import HttpClient
 from dissco_platform.registry import Registry, open_registry
-from dissco_platform.registry.datasets import add_dataset, set_state
+from dissco_platform.registry.datasets import add_dataset, list_datasets, set_state
+from dissco_platform.registry.watch import set_watches
 from dissco_platform.sandbox import running_sandbox
+from dissco_platform.sensors.looking import Look, Pace, look_round
 from dissco_platform.sensors.reconciler import Tick, reconcile
 from dissco_platform.sensors.requesting import Policy
+from dissco_platform.sensors.upstream import due_sources, record_looks
 from dissco_platform.settings import Settings
 from dissco_platform.store import DatasetStore
 from tests.house import EXAMPLES, ORGANISATION, REPOSITORY
@@ -59,23 +65,13 @@ class AutomatedHouse:
         """A copy of the mapping files that a test may edit."""
         return self.settings.mappings
 
-    def source(self, slug: str) -> Path:
-        """Where the dataset's archive lies."""
-        return self.home / f"{slug}.zip"
-
-    def publish(self, slug: str, week: int = 1, sample: str = "zoology") -> None:
-        """Let the institution publish an edition."""
-        shutil.copyfile(EXAMPLES / f"week{week}" / f"{sample}.zip", self.source(slug))
-
-    def add(self, slug: str, *, source: str | None = None, week: int = 1, sample: str = "zoology") -> None:
+    def add(self, slug: str, source: str) -> None:
         """Enrol a dataset."""
-        if source is None:
-            self.publish(slug, week, sample)
         with self.registry.write() as connection:
             add_dataset(
                 connection,
                 slug=slug,
-                source=source or str(self.source(slug)),
+                source=source,
                 organisation_id=ORGANISATION,
                 organisation_name=None,
                 source_system_id=f"https://hdl.handle.net/20.5000.1025/TST-TST-{slug.upper()}",
@@ -98,7 +94,7 @@ class AutomatedHouse:
             self.registry,
             self.store,
             self.mappings,
-            moment=max(self.moment, datetime.now(UTC)),
+            moment=self.now,
             policy=self.policy,
         )
 
@@ -132,6 +128,37 @@ class AutomatedHouse:
             [asset for asset in FULL if asset in made and made[asset]["reused"].value],
         )
 
+    def sensor(self, name: str, cursor: str | None = None) -> SensorExecutionData:
+        """One tick of a sensor as the daemon has it."""
+        sensor = self.definitions.get_repository_def().get_sensor_def(name)
+        resources = dict(self.definitions.resources or {})
+        with (
+            partition_loading_context(dynamic_partitions_store=self.instance),
+            dg.build_sensor_context(
+                instance=self.instance,
+                cursor=cursor,
+                resources={name: resources[name] for name in sensor.required_resource_keys},
+                repository_def=self.definitions.get_repository_def(),
+            ) as context,
+        ):
+            return sensor.evaluate_tick(context)
+
+    def look(self, *, all_of_them: bool = False) -> list[Look]:
+        """One round of looks at the sources that are due."""
+        if all_of_them:
+            with self.registry.write() as connection:
+                slugs = [dataset.slug for dataset in list_datasets(connection)]
+                set_watches(connection, [{"dataset": slug, "due": None} for slug in slugs])
+        due = due_sources(self.registry, self.instance, self.store, self.now)
+        looks = look_round(HttpClient(), self.store, due, Pace(pause=0.0))
+        record_looks(self.registry, looks, {held.slug: held.source for held in due}, self.now)
+        return looks
+
+    @property
+    def now(self) -> datetime:
+        """The house's time: never before the clock's."""
+        return max(self.moment, datetime.now(UTC))
+
     def settle(self) -> list[Ran]:
         """One tick, and the runs that it asks for."""
         return [ran for request in self.tick().choice.requests if (ran := self.launch(request))]
@@ -149,26 +176,27 @@ class AutomatedHouse:
         )
 
 
+def furnish(home: Path) -> None:
+    """Make the folders of an empty house."""
+    shutil.copytree(REPOSITORY / "mappings", home / "mappings")
+    (home / "dagster").mkdir()
+    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+
+
 @contextmanager
 def automated_house(home: Path) -> Iterator[AutomatedHouse]:
-    """Yield an empty house with a checklist in use."""
-    mappings = home / "mappings"
-    shutil.copytree(REPOSITORY / "mappings", mappings)
-    dagster_home = home / "dagster"
-    dagster_home.mkdir()
-    (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    """Yield the house whose state lies in a folder."""
     with running_sandbox(
         home / "sandbox.sqlite", username="DISSCO.SANDBOX", password="sandbox", prefix="10.5555"
     ) as doi:
-        values: dict[str, Any] = {"home": home, "mappings": mappings, "datacite_url": doi.url}
+        values: dict[str, Any] = {"home": home, "mappings": home / "mappings", "datacite_url": doi.url}
         settings = Settings(**values)
         registry = open_registry(settings.registry_url)
-        instance = dg.DagsterInstance.from_config(str(dagster_home))
+        instance = dg.DagsterInstance.from_config(str(home / "dagster"))
         house = AutomatedHouse(
             home, settings, instance, registry, DatasetStore(settings.store_path), build_definitions(settings)
         )
         try:
-            house.checklist()
             yield house
         finally:
             registry.close()
