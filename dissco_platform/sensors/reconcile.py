@@ -16,9 +16,11 @@ from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
 from dissco_platform.assets.recording import Recorded, latest
 from dissco_platform.errors import UsageError
 from dissco_platform.http import HttpClient, Signal, Validators
+from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, update_dataset
 from dissco_platform.registry.engine import now
+from dissco_platform.registry.objects import count_missed, tombstones_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.store import DatasetStore
 
@@ -64,6 +66,9 @@ def look_upstream(
     signal = client.look(dataset.source, validators, before.data_version, trusted=True)
     with registry.write() as connection:
         update_dataset(connection, dataset.slug, checked=now(), checked_by=signal.evidence, failed=None, failure=None)
+        if not signal.changed and dataset.summary.get("made_from", {}).get("archive") == before.data_version:
+            # What was published last is what the source publishes: a complete harvest without the missing specimens.
+            count_missed(connection, dataset.slug)
     return signal
 
 
@@ -74,6 +79,7 @@ def plan(
     mappings: Path,
     dataset: Dataset,
     upstream: Signal,
+    tombstone_after: int = VanishingRules.after,
 ) -> Plan:
     """Return what is stale of a dataset.
 
@@ -88,8 +94,9 @@ def plan(
     kind = parsed.text("kind") if parsed else None
     with registry.read() as connection:
         queued, _ = waiting(connection, dataset.slug)
+        ending = tombstones_due(connection, tombstone_after).get(dataset.slug, 0)
     known = facts(dataset, mappings, kind)
-    return decide(dataset.slug, found, known, upstream, unstored(store, dataset.slug, found), queued)
+    return decide(dataset.slug, found, known, upstream, unstored(store, dataset.slug, found), queued, ending)
 
 
 def decide(
@@ -99,6 +106,7 @@ def decide(
     upstream: Signal,
     gone: Collection[str],
     queued: int,
+    ending: int = 0,
 ) -> Plan:
     """Return what is stale of a dataset: the one rule of the command line, the sensors and the schedule.
 
@@ -109,6 +117,7 @@ def decide(
         upstream: the last look at its source.
         gone: assets whose tables are not in the store.
         queued: DOIs that may be sent to the DOI service.
+        ending: vanished specimens and media whose tombstone is due.
     """
     parsed = found["parsed_records"]
     causes = stale(found, known, parsed.text("kind") if parsed else None)
@@ -118,6 +127,8 @@ def decide(
         causes.setdefault(asset, "its tables are not in the store")
     if queued:
         causes.setdefault("registered_dois", f"{queued} DOIs wait to be registered")
+    if ending:
+        causes.setdefault("registered_dois", f"{ending} tombstones are due")
     causes.pop("catalogue_of_life", None)
     return Plan(slug, causes)
 

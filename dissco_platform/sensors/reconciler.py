@@ -89,13 +89,15 @@ def reconciler(
     cursor = changed_overview(context.cursor, rows, moment)
     partitions = set(context.instance.get_dynamic_partitions(str(datasets.name)))
     fresh = [standing.slug for standing in tick.standings if standing.slug not in partitions]
+    if fresh:
+        # Not as a request of the result: Dagster 1.13 checks a run's partition before it has added it.
+        context.instance.add_dynamic_partitions(str(datasets.name), fresh)
     choice = tick.choice
     for slug, reason in [*choice.given_up.items(), *choice.waiting.items()]:
         context.log.info(f"{slug}: {reason}")
     return dg.SensorResult(
         run_requests=choice.requests,
         skip_reason=None if choice.requests else dg.SkipReason(_summary(tick)),
-        dynamic_partitions_requests=[datasets.build_add_request(fresh)] if fresh else [],
         asset_events=[overview_event(rows, time.monotonic() - began)] if cursor else [],
         cursor=cursor or context.cursor,
     )
