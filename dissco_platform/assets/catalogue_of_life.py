@@ -1,5 +1,7 @@
 """`catalogue_of_life`: the checklist that names are harmonised with, as an index."""
 
+from pathlib import Path
+
 import dagster as dg
 from pydantic import Field
 
@@ -17,8 +19,11 @@ from dissco_platform.assets.recording import (
 )
 from dissco_platform.errors import UsageError
 from dissco_platform.names.backbone import build_backbone
+from dissco_platform.names.gate import require_fit
+from dissco_platform.names.index import open_backbone
 from dissco_platform.registry.datasets import get_setting, set_setting
 from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
+from dissco_platform.store import DatasetStore
 
 CHECKLIST = "checklist"
 SOURCE_SETTING = "checklist_source"
@@ -30,6 +35,20 @@ class ChecklistConfig(dg.Config):
     source: str = Field(
         "", description="Path or address of a ColDP release or a Darwin Core checklist; empty: the one in use"
     )
+    accept: bool = Field(False, description="Take a release that does not pass its gate")
+
+
+def _judge(new: Path, store: DatasetStore, before: str) -> None:
+    """Refuse a release of the checklist in use that cannot be right; another checklist is an operator's choice.
+
+    Raises:
+        ChecklistError: the release does not pass its gate.
+    """
+    if not store.has("catalogue_of_life", CHECKLIST, before):
+        return
+    release, present = open_backbone(new), open_backbone(store.path("catalogue_of_life", CHECKLIST, before))
+    if release.info.title == present.info.title:
+        require_fit(release, present)
 
 
 @dg.asset(
@@ -67,6 +86,8 @@ def catalogue_of_life(
         before = latest(context.instance, "catalogue_of_life", None)
         with files.building("catalogue_of_life", CHECKLIST) as build, named(fetched.path, source):
             info = build_backbone(fetched.path, build.path, progress=Progress(context, "catalogue_of_life"))
+            if before is not None and not config.accept:
+                _judge(build.path, files, before.data_version)
             path = build.publish(info.data_version)
         with known.write() as connection:
             set_setting(connection, SOURCE_SETTING, source)

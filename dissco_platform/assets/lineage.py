@@ -4,7 +4,8 @@ from collections.abc import Mapping as Mapped
 
 import dagster as dg
 
-from dissco_platform.opends.mapping import Mapping, rule_columns
+from dissco_platform.opends.mapping import Mapping
+from dissco_platform.opends.preview import lineage
 from dissco_platform.opends.terms import model
 
 _TYPES = {"string": "string", "integer": "int", "number": "float", "boolean": "bool"}
@@ -57,7 +58,7 @@ def document_lineage(mapping: Mapping, columns: Mapped[str, list[str]]) -> dg.Ta
         columns: columns of each parsed table that the dataset has.
     """
     present = {(table, column) for table, names in columns.items() for column in names}
-    lineage: dict[str, list[dg.TableColumnDep]] = {}
+    deps: dict[str, list[dg.TableColumnDep]] = {}
     for (owner, name), sources in _filled(mapping).items():
         found = [
             dg.TableColumnDep(dg.AssetKey("parsed_records"), f"{table}.{column}")
@@ -67,16 +68,15 @@ def document_lineage(mapping: Mapping, columns: Mapped[str, list[str]]) -> dg.Ta
         if owner == "ods:TaxonIdentification" and name in TAXON_TERMS:
             found.append(dg.TableColumnDep(dg.AssetKey("taxon_harmonised"), TAXON_TERMS[name]))
         if found:
-            lineage[f"{owner} {name}"] = found
-    return dg.TableColumnLineage(deps_by_column=lineage)
+            deps[f"{owner} {name}"] = found
+    return dg.TableColumnLineage(deps_by_column=deps)
 
 
 def _filled(mapping: Mapping) -> dict[tuple[str, str], list[tuple[str, str]]]:
     """Return (class, term) → (table, column) pairs, as the mapping says."""
     filled: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for (owner, table), rules in mapping.blocks.items():
-        for name, rule in rules.items():
-            pairs = [(table, column) for column in rule_columns(rule)]
-            known = filled.setdefault((owner, name), [])
-            known.extend(pair for pair in pairs if pair not in known)
+    for row in lineage(mapping):
+        known = filled.setdefault((row["class"], row["term"]), [])
+        if (row["table"], row["column"]) not in known:
+            known.append((row["table"], row["column"]))
     return filled

@@ -109,6 +109,7 @@ def confirm(
 @checklist.command("use")
 def use(
     source: Annotated[str, typer.Argument(help="Path or address of a ColDP release or Darwin Core checklist.")],
+    accept: Annotated[bool, typer.Option("--accept", help="Take a release even if it does not pass its gate.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build the name index of a checklist and put it into use; a later release replaces it when it is complete.
@@ -120,7 +121,7 @@ def use(
 
     path = local_path(source)
     with House() as house, running("checklist") as told:
-        made = make_checklist(house, str(path.absolute()) if path is not None else source, told=told)
+        made = make_checklist(house, str(path.absolute()) if path is not None else source, accept=accept, told=told)
     if as_json:
         print_json(made)
         return

@@ -37,13 +37,21 @@ def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[st
         with house.registry.write() as connection:
             update_dataset(connection, slug, failed=now(), failure=str(error))
         raise
-    wanted = plan(house.instance, house.registry, house.store, house.settings.mappings, dataset, upstream)
+    wanted = plan(
+        house.instance,
+        house.registry,
+        house.store,
+        house.settings.mappings,
+        dataset,
+        upstream,
+        house.settings.tombstone_after,
+    )
     if wanted.selection:
         _execute(house, slug, wanted.selection, {"cause": wanted.cause[:500]}, told)
     return summary(house, slug, wanted, time.monotonic() - began)
 
 
-def make_checklist(house: House, source: str, *, told: Step | None = None) -> dict[str, Any]:
+def make_checklist(house: House, source: str, *, accept: bool = False, told: Step | None = None) -> dict[str, Any]:
     """Build the name index of a checklist and put it into use; return what it is."""
     began = time.monotonic()
     _execute(
@@ -52,7 +60,7 @@ def make_checklist(house: House, source: str, *, told: Step | None = None) -> di
         ["catalogue_of_life"],
         {"cause": f"checklist {source}"},
         told,
-        {"ops": {"catalogue_of_life": {"config": {"source": source}}}},
+        {"ops": {"catalogue_of_life": {"config": {"source": source, "accept": accept}}}},
     )
     made = latest(house.instance, "catalogue_of_life", None)
     assert made is not None

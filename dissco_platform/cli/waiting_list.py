@@ -143,7 +143,15 @@ def _print(result: dict[str, Any], inputs: rounds.Inputs, as_json: bool) -> None
     if as_json:
         print_json({**about, **result})
         return
-    print_pairs({**about, "parameters": json.dumps(about["parameters"]), "DOIs of the round": result["quota"]})
+    print_pairs(
+        {
+            "month": f"{inputs.year}-{inputs.month:02}",
+            "DOIs of the year": inputs.yearly_quota,
+            "used of them": f"{inputs.used:,}",
+            "DOIs of the round": f"{result['quota']:,}",
+            "settings": json.dumps(about["parameters"]),
+        }
+    )
     print_table(
         ["application", "DOIs", "lane", "why"],
         [[entry["id"], entry["count"], entry["lane"], entry["reason"]] for entry in result["grants"]],

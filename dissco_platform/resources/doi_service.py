@@ -15,6 +15,7 @@ from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.parts import Rules
 from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
+from dissco_platform.registry.objects import tombstones_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.sandbox import running_sandbox
 
@@ -82,9 +83,10 @@ class DoiService(dg.ConfigurableResource[Service]):
             yield self._service(sandbox.url)
 
     def is_behind(self, registry: Registry, dataset: str) -> bool:
-        """Say whether DataCite has not been told everything yet."""
+        """Say whether there is something left to do for a dataset that was published: DOIs queued, tombstones due."""
         with registry.read() as connection:
-            return waiting(connection, dataset)[0] > 0
+            due = tombstones_due(connection, self.tombstone_after).get(dataset, 0)
+            return waiting(connection, dataset)[0] > 0 or due > 0
 
     def _service(self, url: str) -> Service:
         return Service(
