@@ -61,6 +61,7 @@ class Look:
     error: str | None = None
     looks_failed: int = 0
     seconds: float = 0.0
+    sha256: str = ""  # of the archive that we hold
 
     @property
     def every(self) -> timedelta:
@@ -131,7 +132,7 @@ def look_round(client: HttpClient, store: DatasetStore, due: Sequence[Held], pac
 def look_at(client: HttpClient, small: HttpClient, store: DatasetStore, held: Held, feeds: Feeds) -> Look:
     """Look at one source; a failure is a result, not an error."""
     began = time.monotonic()
-    look = Look(held.slug, held.storage_id, None, "", held.validators, held.feed)
+    look = Look(held.slug, held.storage_id, None, "", held.validators, held.feed, sha256=held.sha256)
     try:
         look = _climb(client, small, store, held, feeds, look)
     except SourceError as error:

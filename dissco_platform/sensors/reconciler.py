@@ -9,10 +9,11 @@ import dagster as dg
 
 from dissco_platform.assets.partitions import datasets
 from dissco_platform.errors import UsageError
+from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import list_datasets
 from dissco_platform.registry.watch import set_watches
-from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
+from dissco_platform.resources import DatasetStoreResource, DoiService, MappingFiles, RegistryResource
 from dissco_platform.sensors.jobs import bring_up_to_date
 from dissco_platform.sensors.overview import changed_overview, overview_event, overview_rows
 from dissco_platform.sensors.requesting import Choice, Policy, choose, datasets_in_flight, run_histories
@@ -39,6 +40,7 @@ def reconcile(
     *,
     moment: datetime | None = None,
     policy: Policy = POLICY,
+    tombstone_after: int = VanishingRules.after,
 ) -> Tick:
     """Compare everything and return the runs to ask for; failures that were made good are forgotten.
 
@@ -48,7 +50,7 @@ def reconcile(
     moment = moment or datetime.now(UTC)
     # Runs in flight are read first: one that ends meanwhile is seen as ended with what it recorded, or still in flight.
     in_flight = datasets_in_flight(instance, moment)
-    standings = read_standings(instance, registry, store, mappings)
+    standings = read_standings(instance, registry, store, mappings, tombstone_after=tombstone_after)
     targets = [standing.target for standing in standings if standing.plan.causes and standing.slug not in in_flight]
     choice = choose(standings, in_flight, run_histories(instance, targets), moment, policy)
     mended = [
@@ -75,12 +77,20 @@ def reconciler(
     store: DatasetStoreResource,
     registry: RegistryResource,
     mapping_files: MappingFiles,
+    doi_service: DoiService,
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for the runs that are missing."""
     began, moment = time.monotonic(), datetime.now(UTC)
     with registry.opened() as known:
         try:
-            tick = reconcile(context.instance, known, store.store(), mapping_files.path(), moment=moment)
+            tick = reconcile(
+                context.instance,
+                known,
+                store.store(),
+                mapping_files.path(),
+                moment=moment,
+                tombstone_after=doi_service.tombstone_after,
+            )
         except UsageError as error:
             return dg.SkipReason(str(error))
         with known.read() as connection:

@@ -21,10 +21,12 @@ from dissco_platform.assets.partitions import CODE_VERSIONS, DEPENDENCIES, UNPAR
 from dissco_platform.assets.recording import Recorded, latest, recorded
 from dissco_platform.errors import MappingError, UsageError
 from dissco_platform.http import Signal
+from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.names.overrides import Overrides, load_overrides
 from dissco_platform.provenance import json_version
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, list_datasets
+from dissco_platform.registry.objects import tombstones_due
 from dissco_platform.registry.watch import (
     Copied,
     Watch,
@@ -74,9 +76,10 @@ def read_standings(
     store: DatasetStore,
     mappings: Path,
     *,
+    tombstone_after: int = VanishingRules.after,
     states: Collection[str] = ("active",),
 ) -> list[Standing]:
-    """Return where every dataset in one of the states stands, by slug.
+    """Return where every dataset in one of the states stands, by slug; tombstones are due after so many harvests.
 
     Raises:
         UsageError: no checklist is in use.
@@ -84,6 +87,7 @@ def read_standings(
     with registry.read() as connection:
         listed = [dataset for dataset in list_datasets(connection) if dataset.state in states]
         known, queued = watches(connection), queued_dois(connection, time.time())
+        ending = tombstones_due(connection, tombstone_after)
     checklist = latest(instance, "catalogue_of_life", None)
     if checklist is None:
         raise UsageError(NO_CHECKLIST)
@@ -110,7 +114,15 @@ def read_standings(
         plan = (
             Plan(slug, {})
             if error
-            else decide(slug, assets, facts, upstream, unstored(store, slug, assets), waiting if due else 0)
+            else decide(
+                slug,
+                assets,
+                facts,
+                upstream,
+                unstored(store, slug, assets),
+                waiting if due else 0,
+                ending.get(slug, 0),
+            )
         )
         standings.append(
             Standing(

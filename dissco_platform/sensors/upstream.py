@@ -16,6 +16,7 @@ from dissco_platform.assets.recording import Recorded
 from dissco_platform.http import Validators
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, list_datasets
+from dissco_platform.registry.objects import count_missed
 from dissco_platform.registry.watch import Watch, set_checked, set_watches, watches
 from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
 from dissco_platform.sensors.feeds import feed_of
@@ -88,6 +89,8 @@ def record_looks(registry: Registry, looks: Sequence[Look], sources: dict[str, s
             same = before.against == look.against
             changed = (before.changed if same else None) if failed else (look.evidence if look.changed else None)
             news = changed is not None and not (same and before.changed == changed)
+            if look.changed is False and _is_harvest(dataset, look, moment):
+                count_missed(connection, look.slug)
             rows.append(
                 {
                     "dataset": look.slug,
@@ -112,6 +115,17 @@ def record_looks(registry: Registry, looks: Sequence[Look], sources: dict[str, s
             )
         set_watches(connection, rows)
         set_checked(connection, marks)
+
+
+def _is_harvest(dataset: Dataset, look: Look, moment: datetime) -> bool:
+    """Say whether an unchanged look is one more complete harvest without the specimens that are missing.
+
+    What was published last is then what the source publishes. Looks are daily and harvests are counted by the week:
+    only the first look of a calendar week counts, so that specimens are not given up after three days.
+    """
+    published = dataset.summary.get("made_from", {}).get("archive")
+    before = datetime.fromisoformat(dataset.checked).isocalendar()[:2] if dataset.checked else None
+    return published == look.sha256 and before != moment.astimezone(UTC).isocalendar()[:2]
 
 
 def next_look(look: Look, source: str, moment: datetime) -> datetime:

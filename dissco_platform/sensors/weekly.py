@@ -11,7 +11,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 
 from dissco_platform.assets.partitions import UNPARTITIONED, below, datasets
 from dissco_platform.errors import UsageError
-from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
+from dissco_platform.resources import DatasetStoreResource, DoiService, MappingFiles, RegistryResource
 from dissco_platform.sensors.jobs import bring_up_to_date
 from dissco_platform.sensors.looking import WEEK
 from dissco_platform.sensors.requesting import CAUSE_TAG, TARGET_TAG, TRIGGER_TAG, datasets_in_flight
@@ -63,13 +63,20 @@ def weekly(
     store: DatasetStoreResource,
     registry: RegistryResource,
     mapping_files: MappingFiles,
+    doi_service: DoiService,
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Ask for the week's runs."""
     moment = context.scheduled_execution_time.astimezone(UTC)
     with registry.opened() as known:
         try:
             in_flight = datasets_in_flight(context.instance, moment)
-            standings = read_standings(context.instance, known, store.store(), mapping_files.path())
+            standings = read_standings(
+                context.instance,
+                known,
+                store.store(),
+                mapping_files.path(),
+                tombstone_after=doi_service.tombstone_after,
+            )
         except UsageError as error:
             return dg.SkipReason(str(error))
     context.instance.add_dynamic_partitions(str(datasets.name), [standing.slug for standing in standings])
