@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from dissco_platform.archives import inspect_archive
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import print_json, print_pairs, print_table
@@ -26,6 +25,8 @@ def inspect(
 
     Exit code 0: it can be read; 2: it is refused, with the reason.
     """
+    from dissco_platform.archives import inspect_archive
+
     path = local_path(source)
     with tempfile.TemporaryDirectory(prefix="dissco-inspect-") as folder:
         if path is None or not path.exists():

@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Select, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from dissco_platform.errors import RegistryError
@@ -95,28 +91,33 @@ def open_registry(url: str) -> Registry:
 
 def upgrade(engine: Engine) -> None:
     """Bring the schema to this software's version; a second process waits for the first."""
-    script = ScriptDirectory.from_config(_config())
+    revisions = sorted(path.stem.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
     with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    if current == script.get_current_head():
+        current = _revision(connection)
+    if current == revisions[-1]:
         return
-    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+    if current is not None and current not in revisions:
         raise RegistryError(
             f"The registry {_shown(engine)} was written by a newer version of this software (schema {current}); "
             "install that version."
         )
+    from alembic import command  # takes half a second to import, and is needed once
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4615663)")
-        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    return config
+def _revision(connection: Connection) -> str | None:
+    """Return the schema's revision; None for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
