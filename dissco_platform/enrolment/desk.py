@@ -252,7 +252,8 @@ def amend(
     connection: Connection, slug: str, changed: Mapping[str, Any], *, actor: str, reason: str = ""
 ) -> Application:
     """Change what was asked for (address, DOIs only or full, contact); the date stays, the check has to be made again."""
-    return act(connection, slug, "amend", actor=actor, reason=reason, inputs={"form": dict(changed)})
+    form = _checked_form(connection, slug, changed)
+    return act(connection, slug, "amend", actor=actor, reason=reason, inputs={"form": form})
 
 
 def observe(connection: Connection, slug: str, doi_prefix: str) -> Application:
@@ -290,19 +291,33 @@ def submit(connection: Connection, slug: str, form: Mapping[str, Any], *, actor:
     check_slug(slug)
     if statements.find_application(connection, slug):
         raise UsageError(f"An application '{slug}' exists already; see `dissco enrol show {slug}`.")
-    contact = str(form["contact"]).strip()
-    local, at, domain = contact.rpartition("@")
-    if not at or not local or "." not in domain or any(sign.isspace() or not sign.isprintable() for sign in contact):
-        raise UsageError(f"'{contact}' is not a mail address; decisions are sent there.")
-    taken = [
-        found.slug
-        for found in list_all(connection)
-        if found.form["source"] == form["source"] and found.state not in {"declined", "withdrawn"}
-    ]
-    if taken:
-        raise UsageError(f"{form['source']} is pre-registered already as '{taken[0]}'.")
-    complete = {**form, "contact": contact, "organisation": organisation_id(str(form["organisation"]))}
+    complete = _checked_form(connection, slug, form)
     return _record(connection, None, slug, Event(now(), actor, "submit", "", {"form": complete}))
+
+
+def _checked_form(connection: Connection, slug: str, form: Mapping[str, Any]) -> dict[str, Any]:
+    checked = dict(form)
+    if "contact" in form:
+        contact = checked["contact"] = str(form["contact"]).strip()
+        local, at, domain = contact.rpartition("@")
+        if (
+            not at
+            or not local
+            or "." not in domain
+            or any(sign.isspace() or not sign.isprintable() for sign in contact)
+        ):
+            raise UsageError(f"'{contact}' is not a mail address; decisions are sent there.")
+    if "source" in form:
+        for found in list_all(connection):
+            if (
+                found.form["source"] == form["source"]
+                and found.slug != slug
+                and found.state not in {"declined", "withdrawn"}
+            ):
+                raise UsageError(f"{form['source']} is pre-registered already as '{found.slug}'.")
+    if "organisation" in form:
+        checked["organisation"] = organisation_id(str(form["organisation"]))
+    return checked
 
 
 def _record(connection: Connection, before: Application | None, slug: str, event: Event) -> Application:

@@ -25,7 +25,7 @@ MEDIA_SAMPLE = 20
 MEDIA_BROKEN = 0.1
 """Share of sampled media that may be unreachable: servers have bad days."""
 MEDIA_SECONDS = 120.0
-_KINDS = {"dwca": "Darwin Core Archive", "abcd": "ABCD", "dwc-dp": "Darwin Core Data Package"}
+_KINDS = {"dwca": "a Darwin Core Archive", "abcd": "an ABCD dataset", "dwc-dp": "a Darwin Core Data Package"}
 _UNREACHABLE = ("is not a known host", "cannot be reached")
 _WAITS = "Could not be looked at, because the dataset could not be loaded."
 
@@ -156,7 +156,7 @@ def _format(trial: Trial) -> Requirement:
     records, aside = trial.archive.records, sum(trial.archive.rejects.values())
     lost = f"; {aside:,} rows could not be read and were set aside" if aside else ""
     kind = _KINDS.get(trial.archive.kind, trial.archive.kind)
-    return Requirement(code, title, MET, f"It is a {kind} with {records:,} records{lost}.")
+    return Requirement(code, title, MET, f"It is {kind} with {_number(records, 'record')}{lost}.")
 
 
 def _specimens(trial: Trial) -> Requirement:
@@ -202,7 +202,7 @@ def _unique(trial: Trial) -> Requirement:
     return _counted(
         trial,
         "unique",
-        "No two specimens share an identifier",
+        "All specimens have an identifier of their own: no two are the same",
         "duplicate_identifier",
         "repeat the identifier of an earlier record",
         "Give each specimen a number of its own, or publish it as one record, and publish the dataset again.",
@@ -216,7 +216,9 @@ def _counted(trial: Trial, code: str, title: str, reason: str, what: str, advice
     records = trial.report.records - trial.report.rejects.get("not_a_specimen", 0)
     count = trial.report.rejects.get(reason, 0)
     if not count:
-        return Requirement(code, title, MET if records else NOT_CHECKABLE, f"True of all {records:,} records.")
+        return Requirement(
+            code, title, MET if records else NOT_CHECKABLE, f"Checked in {_number(records, 'record')}: all do."
+        )
     evidence = f"{count:,} of {records:,} records ({count / records:.1%}) {what}."
     if count / records > TOLERATED:
         return Requirement(code, title, NOT_MET, evidence, advice, _examples(trial, reason))
@@ -229,14 +231,12 @@ def _licence(wanted: Wanted, trial: Trial) -> Requirement:
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     frame = trial.specimens("row", "source_file", "source_line", "doi_only_reason", "licence")
-    closed = frame.filter(pl.col("doi_only_reason") == "licence_not_open")
+    closed = frame.filter(pl.col("doi_only_reason").is_not_null())
     if not frame.height:
         return Requirement(code, title, NOT_CHECKABLE, "No specimens were found.")
     if not closed.height:
-        return Requirement(code, title, MET, f"True of all {frame.height:,} specimens ({_licences(frame)}).")
-    evidence = (
-        f"{closed.height:,} of {frame.height:,} specimens are under another licence or none ({_licences(closed)})."
-    )
+        return Requirement(code, title, MET, f"Checked in {_number(frame.height, 'specimen')}: {_licences(frame)}.")
+    evidence = f"{closed.height:,} of {frame.height:,} specimens have another licence, or none that we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(
             code, title, MET, f"{evidence} You chose DOIs only, which asks for no open licence.", stops=False
@@ -259,8 +259,8 @@ def _media_licence(wanted: Wanted, trial: Trial) -> Requirement:
         return Requirement(code, title, MET, "There are no media.")
     closed = media.filter("doi_only")
     if not closed.height:
-        return Requirement(code, title, MET, f"True of all {media.height:,} media ({_licences(media)}).")
-    evidence = f"{closed.height:,} of {media.height:,} media are under another licence or none ({_licences(closed)})."
+        return Requirement(code, title, MET, f"Checked in {media.height:,} media: {_licences(media)}.")
+    evidence = f"{closed.height:,} of {media.height:,} media have another licence, or none that we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(code, title, MET, f"{evidence} You chose DOIs only.", stops=False)
     return Requirement(
@@ -310,8 +310,17 @@ def _documents(trial: Trial) -> Requirement:
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     count, rendered = trial.report.rejects.get("invalid_document", 0), trial.report.documents
+    if not count and not rendered:
+        return Requirement(
+            code,
+            title,
+            NOT_CHECKABLE,
+            "No digital specimen was made for trial: all would be DOIs only, or none was found.",
+        )
     if not count:
-        return Requirement(code, title, MET, f"True of all {rendered:,} digital specimens that were made for trial.")
+        return Requirement(
+            code, title, MET, f"Checked in {_number(rendered, 'digital specimen')} made for trial: all do."
+        )
     return Requirement(
         code, title, NOT_MET, f"{count:,} records make a digital specimen that does not fit the standard.",
         "Our staff look at these records; you will hear from us if something in them needs mending.",
@@ -359,6 +368,10 @@ def _licences(frame: pl.DataFrame) -> str:
     )
     shown = [f"{name}: {count:,}" for name, count in counted.head(3).iter_rows()]
     return ", ".join(shown) + (" …" if counted.height > 3 else "")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _sentence(text: str) -> str:

@@ -328,10 +328,12 @@ class _Round:
         totals: dict[tuple[int, str, str], int] = {}
         for unit, count, _, _ in self.given:
             totals[unit.key] = totals.get(unit.key, 0) + count
+        # Where the cap itself is smaller, a grant up to the cap is not too little.
+        least = min(self.parameters.min_tranche, self.cap)
         grants: dict[tuple[str, str], Grant] = {}
         held_back: dict[str, int] = {}
         for unit, given, lane, reason in self.given:
-            crumb = unit.left > 0 and totals[unit.key] < self.parameters.min_tranche
+            crumb = unit.left > 0 and totals[unit.key] < least
             count = given
             for member in unit.members:
                 part = min(count, needs[member.id])
