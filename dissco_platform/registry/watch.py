@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from dissco_platform.registry.engine import now
@@ -115,7 +116,7 @@ def copies(connection: Connection, instance: str) -> list[Copied]:
     columns = [recorded.c[name] for name in Copied.__dataclass_fields__]
     rows = connection.execute(select(*columns).where(recorded.c.instance == instance))
     return [
-        Copied(asset, slug, storage_id, version, json.loads(made_from), json.loads(facts), timestamp, run_id)
+        Copied(asset, slug, storage_id, version, orjson.loads(made_from), orjson.loads(facts), timestamp, run_id)
         for asset, slug, storage_id, version, made_from, facts, timestamp, run_id in rows
     ]
 
