@@ -10,26 +10,27 @@ from datetime import datetime
 
 import dagster as dg
 
-from dissco_platform.assets.partitions import GUIDE, OWNERS
+from dissco_platform.assets.partitions import OWNERS
 from dissco_platform.provenance import json_version
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.registry.watch import Watch
 from dissco_platform.sensors.requesting import Choice
 from dissco_platform.sensors.standing import Standing
 
+GUIDE = "https://github.com/DiSSCo/dissco-platform/blob/main/docs/automation.md"
 ROWS_SHOWN = 500
 EVERY_SECONDS = 3600.0
 _COLUMNS = {
     "dataset": "Name of the dataset (its partition)",
     "state": "up to date, stale, running, waiting, needs a person, paused or removed",
     "cause": "What is out of date and why, or what a person has to mend",
-    "records": "Version of the parsed records",
-    "release": "Release of the checklist that its names were harmonised with",
-    "mapping": "Version of its mapping",
+    "failure": "The last failure, in its own words",
     "checked": "Last complete look at the source",
     "checked_by": "By which evidence",
     "next_check": "When the source is looked at next",
-    "failure": "The last failure, in its own words",
+    "records": "Version of the parsed records",
+    "release": "Release of the checklist that its names were harmonised with",
+    "mapping": "Version of its mapping",
 }
 # Those that need a person come first.
 _ORDER = ("needs a person", "waiting", "stale", "running", "requested", "up to date", "paused", "removed")
