@@ -27,6 +27,7 @@ MEDIA_BROKEN = 0.1
 MEDIA_SECONDS = 120.0
 _KINDS = {"dwca": "a Darwin Core Archive", "abcd": "an ABCD dataset", "dwc-dp": "a Darwin Core Data Package"}
 _UNREACHABLE = ("is not a known host", "cannot be reached")
+_NONE = "Could not be looked at, because no specimen with an identifier was found."
 _WAITS = "Could not be looked at, because the dataset could not be loaded."
 
 
@@ -214,6 +215,10 @@ def _counted(trial: Trial, code: str, title: str, reason: str, what: str, advice
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     records = trial.report.records - trial.report.rejects.get("not_a_specimen", 0)
+    if code == "unique":
+        records -= trial.report.rejects.get("missing_identifier", 0)
+    if not records:
+        return Requirement(code, title, NOT_CHECKABLE, _NONE)
     count = trial.report.rejects.get(reason, 0)
     if not count:
         return Requirement(
@@ -233,10 +238,11 @@ def _licence(wanted: Wanted, trial: Trial) -> Requirement:
     frame = trial.specimens("row", "source_file", "source_line", "doi_only_reason", "licence")
     closed = frame.filter(pl.col("doi_only_reason").is_not_null())
     if not frame.height:
-        return Requirement(code, title, NOT_CHECKABLE, "No specimens were found.")
+        return Requirement(code, title, NOT_CHECKABLE, _NONE)
     if not closed.height:
         return Requirement(code, title, MET, f"Checked in {_number(frame.height, 'specimen')}: {_licences(frame)}.")
-    evidence = f"{closed.height:,} of {frame.height:,} specimens have another licence, or none that we understand ({_licences(closed)})."
+    of_all = f"{closed.height:,} of {frame.height:,}"
+    evidence = f"{of_all} specimens have another licence, or none we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(
             code, title, MET, f"{evidence} You chose DOIs only, which asks for no open licence.", stops=False
@@ -254,13 +260,16 @@ def _media_licence(wanted: Wanted, trial: Trial) -> Requirement:
     code, title = "media_licence", "Media, if there are any, are open: CC0, CC BY or public domain"
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
+    if not trial.report.specimens:
+        return Requirement(code, title, NOT_CHECKABLE, _NONE)
     media = trial.media()
     if not media.height:
         return Requirement(code, title, MET, "There are no media.")
     closed = media.filter("doi_only")
     if not closed.height:
         return Requirement(code, title, MET, f"Checked in {media.height:,} media: {_licences(media)}.")
-    evidence = f"{closed.height:,} of {media.height:,} media have another licence, or none that we understand ({_licences(closed)})."
+    of_all = f"{closed.height:,} of {media.height:,}"
+    evidence = f"{of_all} media have another licence, or none we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(code, title, MET, f"{evidence} You chose DOIs only.", stops=False)
     return Requirement(
@@ -274,6 +283,8 @@ def _media_links(trial: Trial, http: HttpClient, pause: float) -> Requirement:
     code, title = "media_links", "Media, if there are any, open without a password"
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
+    if not trial.report.specimens:
+        return Requirement(code, title, NOT_CHECKABLE, _NONE)
     links = trial.media()["accessURI"].drop_nulls().unique().sort()
     if not len(links):
         return Requirement(code, title, MET, "There are no media.")

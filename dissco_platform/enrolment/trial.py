@@ -30,6 +30,8 @@ _TELLING = (
     "abcd:SourceID", "abcd:RecordBasis",
 )  # fmt: skip
 EXAMPLES = 3
+# Reasons whose requirement says all there is to say; their messages speak of our own terms.
+_SAID = ("missing_identifier",)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Wanted:
 class Trial:
     """What came of the trial load; parts that were not reached are None, `fetch_error` and `archive_error` say why."""
 
+    name: str = ""
+    """Last part of the address: what the provider calls the file."""
     is_local: bool = False
     size: int = 0
     sha256: str = ""
@@ -94,10 +98,10 @@ class Trial:
         }
         return [
             {
-                "file": row["source_file"],
+                "file": self.name if row["source_file"] == self.sha256 else row["source_file"],
                 "line": row["source_line"],
                 **{name.partition(":")[2]: value for name, value in own.get(row["row"], {}).items()},
-                **({"what": row["message"]} if row.get("message") else {}),
+                **({"what": row["message"]} if row.get("message") and row["reason"] not in _SAID else {}),
             }
             for row in first.to_dicts()
         ]
@@ -125,7 +129,12 @@ def load_for_trial(
         organisation_id: the institution, where its identifier is well-formed.
         backbone: folder of the checklist in use; None: names are not matched.
     """
-    trial = Trial(is_local=local_path(wanted.source) is not None, parsed=folder / "parsed", built=folder / "built")
+    trial = Trial(
+        name=wanted.source.rsplit("/", 1)[-1],
+        is_local=local_path(wanted.source) is not None,
+        parsed=folder / "parsed",
+        built=folder / "built",
+    )
     names = folder / "names"
     for path in (trial.parsed, trial.built, names):
         path.mkdir(parents=True)

@@ -138,6 +138,7 @@ def test_an_address_in_our_own_network_is_not_fetched(check: Callable[..., Check
     found = check([_row(1)], http=HttpClient())
     assert found.not_met == ["published"]
     assert {item.status for item in found.requirements[1:]} == {"not_checkable"}
+    assert "private browser window" in report.page(found.to_json(), "2026-11-22")
 
 
 def test_the_report_shows_strangers_text_as_text(check: Callable[..., CheckReport]) -> None:
