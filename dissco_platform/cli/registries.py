@@ -27,7 +27,7 @@ def verify_registry(
     Exit code 0: nothing found; 1: something is wrong. Nothing is mended here.
     """
     with House() as house:
-        records = _records(house) if datacite else None
+        records = records_at_datacite(house) if datacite else None
         findings = verify(house.registry, house.published, house.settings.doi_prefix, at_datacite=records)
     if as_json:
         print_json({"findings": [{**vars(finding), "meaning": meaning(finding.code)} for finding in findings]})
@@ -40,7 +40,8 @@ def verify_registry(
         raise typer.Exit(BROKEN)
 
 
-def _records(house: House) -> list[dict[str, Any]]:
+def records_at_datacite(house: House) -> list[dict[str, Any]]:
+    """Return what DataCite lists of ours."""
     from dissco_platform.resources import doi_service
 
     async def walk(client: Any) -> list[dict[str, Any]]:

@@ -170,6 +170,8 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> str:
             failure = event.step_failure_data
             if failure.user_failure_data and failure.user_failure_data.description:
                 return str(failure.user_failure_data.description)
+            if failure.error is not None and failure.error.cls_name == "DagsterExecutionInterruptedError":
+                raise KeyboardInterrupt
             if failure.error is not None:
                 cause = failure.error.cause or failure.error
                 return (

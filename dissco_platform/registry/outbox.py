@@ -1,6 +1,9 @@
 """Statements of the transactional outbox: leasing queued rows, settling them. Sending is `identity.datacite.drain`."""
 
+import os
+import socket
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +64,23 @@ def lease(connection: Connection, owner: str, limit: int, dataset: str | None = 
     return rows
 
 
+def owner_name() -> str:
+    """Return a name for this process's leases, by which a later one can tell that it is dead."""
+    return f"{socket.gethostname()[:30]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def reclaim(connection: Connection) -> None:
+    """Give back the leases of processes of this machine that were killed; those of other machines run out by time."""
+    owners = connection.execute(
+        select(outbox.c.leased_by).where(outbox.c.leased_until > time.time()).distinct()
+    ).scalars()
+    for owner in list(owners):
+        host, _, rest = str(owner).partition(":")
+        pid = rest.partition(":")[0]
+        if host == socket.gethostname()[:30] and pid.isdigit() and not _is_alive(int(pid)):
+            release(connection, str(owner))
+
+
 def settle_registered(connection: Connection, rows: Sequence[Leased]) -> None:
     """Record acknowledged writes: the row goes, unless a newer version was queued meanwhile."""
     _settle(connection, rows, "registered")
@@ -112,6 +132,16 @@ def waiting(connection: Connection, dataset: str | None = None) -> tuple[int, fl
         query = query.where(outbox.c.dataset == dataset)
     count, due = connection.execute(query).one()
     return int(count), due
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _settle(connection: Connection, rows: Sequence[Leased], state: str) -> None:

@@ -8,6 +8,13 @@ from typing import Any
 
 import pytest
 
+from dissco_platform.cli.house import House
+from dissco_platform.cli.registries import records_at_datacite
+from dissco_platform.cli.running import run_dataset
+from dissco_platform.identity.parts import iterate_current
+from dissco_platform.identity.verify import verify
+from dissco_platform.registry.objects import current_batches
+from dissco_platform.settings import load_settings
 from tests.house import EXAMPLES, ORGANISATION, CommandLine
 
 # Kills the process inside the n-th call of a function: before it does its work, or after.
@@ -66,14 +73,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     shutil.copytree(prepared, home)
-    dissco = CommandLine(home)
-    return {"run": dissco.json("run", "fossils"), "content": content(dissco)}
+    with House(load_settings(home=home)) as house:
+        return {"run": run_dataset(house, "fossils"), "content": content(house)}
 
 
-def content(dissco: CommandLine) -> list[str]:
+def content(house: House) -> list[str]:
     """Return the published documents without what differs between any two runs: DOIs and times."""
     volatile = {"@id", "dcterms:identifier", "dcterms:created", "dcterms:modified", "ods:hasEntityRelationships"}
-    documents = [json.loads(line) for line in dissco("export", "fossils", "--format", "ndjson").splitlines()]
+    documents = []
+    for kind in ("specimen", "media"):
+        with house.registry.read() as connection:
+            current = current_batches(connection, "fossils", kind)
+        documents += [json.loads(text) for text in iterate_current(house.published / "fossils", current)]
     return sorted(
         json.dumps({key: value for key, value in document.items() if key not in volatile}, sort_keys=True)
         for document in documents
@@ -90,13 +101,14 @@ def test_a_killed_run_is_made_good_by_the_next(
     module, path, nth, after = POINTS[point]
     killed = dissco.script(_KILLER.format(module=module, path=path, nth=nth, after=after))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    run = dissco.json("run", "fossils")
-    for name in ("records", "rejects", "specimens", "doi_only", "held", "media", "matches", "mids"):
-        assert run[name] == undisturbed["run"][name], name
-    assert run["dois"]["pending"] == run["dois"]["failed"] == 0
-    assert run["dois"]["registered"] == undisturbed["run"]["dois"]["registered"]
-    assert content(dissco) == undisturbed["content"]
-    findings = dissco.json("registry", "verify", "--datacite")["findings"]
-    assert {finding["code"] for finding in findings} <= {"orphan_part"}
-    again = dissco.json("run", "fossils")
-    assert (again["ran"], again["dois"]["written"]) == ([], 0)
+    with House(load_settings(home=home)) as house:
+        run = run_dataset(house, "fossils")
+        for name in ("records", "rejects", "specimens", "doi_only", "held", "media", "matches", "mids"):
+            assert run[name] == undisturbed["run"][name], name
+        assert run["dois"]["pending"] == run["dois"]["failed"] == 0
+        assert run["dois"]["registered"] == undisturbed["run"]["dois"]["registered"]
+        assert content(house) == undisturbed["content"]
+        findings = verify(house.registry, house.published, "10.5555", at_datacite=records_at_datacite(house))
+        assert {finding.code for finding in findings} <= {"orphan_part"}
+        again = run_dataset(house, "fossils")
+        assert (again["ran"], again["dois"]["written"]) == ([], 0)

@@ -1,5 +1,7 @@
 """The outbox is drained into a real sandbox over HTTP, whatever the sandbox does."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,3 +121,14 @@ def test_a_newer_version_queued_meanwhile_is_not_lost(museum: Museum, sandbox: R
         assert outbox.waiting(connection)[0] == 1
     assert send(museum, sandbox).written == 1
     assert at_datacite(sandbox)[0]["titles"] == [{"title": "Parus ater Linnaeus, 1758"}]
+
+
+def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over_at_once(
+    museum: Museum, sandbox: RunningSandbox
+) -> None:
+    museum.publish(edition(1, 2))
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    host = outbox.owner_name().partition(":")[0]
+    with museum.registry.write() as connection:
+        assert len(outbox.lease(connection, f"{host}:{int(dead.stdout)}:killed", 10)) == 2
+    assert send(museum, sandbox, seconds=5).written == 2

@@ -6,10 +6,8 @@ writes are idempotent (PUT), so repeating one is harmless. How an answer is unde
 """
 
 import asyncio
-import os
 import random
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,12 +78,14 @@ class _Drain:
         self.deadline = time.monotonic() + seconds
         self.progress = progress
         self.payloads = _Payloads(published)
-        self.owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self.owner = outbox.owner_name()
         self.report = DrainReport()
         self.failures = 0
 
     async def run(self) -> DrainReport:
         try:
+            with self.registry.write() as connection:
+                outbox.reclaim(connection)
             async with self.client:
                 while self.report.stopped is None and time.monotonic() < self.deadline:
                     with self.registry.write() as connection:
