@@ -15,6 +15,7 @@ from dissco_platform.sensors.incidents import Notifier, incidents
 from dissco_platform.sensors.jobs import JOBS
 from dissco_platform.sensors.overview import dataset_overview
 from dissco_platform.sensors.reconciler import reconciler
+from dissco_platform.sensors.retention import Retention
 from dissco_platform.sensors.upstream import upstream
 from dissco_platform.sensors.weekly import weekly
 from dissco_platform.settings import Settings, load_settings
@@ -40,6 +41,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources={
             **build_resources(settings),
             "enrolment_desk": EnrolmentDesk(handle_prefix=settings.handle_prefix),
+            "retention": Retention(keep_versions=settings.keep_versions),
             "notifier": Notifier(path=str((settings.home / "incidents.ndjson").absolute())),
         },
         # One process a run: a process for each step costs about three seconds a step.

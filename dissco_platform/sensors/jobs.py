@@ -5,6 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
+from dissco_platform.sensors.retention import retention_sweep
 
 _CHAIN = [asset for asset in DEPENDENCIES if asset not in UNPARTITIONED]
 
@@ -63,4 +64,5 @@ JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
     remap,
     reregister,
     drain_dois,
+    retention_sweep,
 ]

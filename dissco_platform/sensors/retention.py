@@ -1,0 +1,118 @@
+"""Which versions in the store nothing needs any more: the retention sweep.
+
+Kept are, of each stage and dataset, the version that its latest materialisation names, the newest others up to the number that
+`DISSCO_KEEP_VERSIONS` says, and the documents that kept tables refer to. Downloads and published documents are never swept:
+the first are what everything can be made from again, the second are what DOIs lead to.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from dissco_platform.assets.recording import Recorded
+from dissco_platform.registry.datasets import list_datasets
+from dissco_platform.resources import DatasetStoreResource, RegistryResource
+from dissco_platform.sensors.requesting import datasets_in_flight
+from dissco_platform.sensors.standing import read_recorded
+from dissco_platform.store import DatasetStore
+
+_STAGES = ("parsed_records", "taxon_harmonised", "mapping", "digital_specimens")
+_TABLES_WITH_BATCHES = ("specimens.parquet", "media.parquet")
+
+
+class SweepConfig(dg.Config):
+    """How much to keep."""
+
+    keep: int | None = Field(None, ge=1, description="Versions of each table (default: DISSCO_KEEP_VERSIONS)")
+    dry_run: bool = Field(False, description="Only count what would go")
+
+
+class Retention(dg.ConfigurableResource[Any]):
+    """The house's own answer to how much is kept."""
+
+    keep_versions: int
+
+
+def sweep_dataset(
+    store: DatasetStore, slug: str, current: Mapping[str, Recorded], keep: int, *, dry_run: bool = False
+) -> dict[str, list[str]]:
+    """Remove what nothing needs of one dataset; return the removed versions by stage. No run of it may be in flight."""
+    removed = {}
+    for stage in _STAGES:
+        if stage not in current:  # never finished: what is there belongs to a run that a person may still look at
+            continue
+        kept = {current[stage].data_version, *_newest(store.root / stage / slug, keep)}
+        removed[stage] = _remove(store, stage, slug, kept, dry_run=dry_run)
+    if "digital_specimens" in current:
+        tables = store.root / "digital_specimens" / slug
+        gone = set(removed["digital_specimens"])
+        batches = _batches(path for path in tables.iterdir() if path.name not in gone) if tables.is_dir() else set()
+        removed["documents"] = _remove(store, "documents", slug, batches, dry_run=dry_run)
+    return {stage: versions for stage, versions in removed.items() if versions}
+
+
+def _newest(folder: Path, keep: int) -> list[str]:
+    if not folder.is_dir():
+        return []
+    versions = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.name for path in versions[:keep]]
+
+
+def _remove(store: DatasetStore, stage: str, slug: str, kept: Collection[str], *, dry_run: bool) -> list[str]:
+    if not dry_run:
+        return store.sweep(stage, slug, set(kept))
+    folder = store.root / stage / slug
+    return sorted(path.name for path in folder.iterdir() if path.name not in kept) if folder.is_dir() else []
+
+
+def _batches(versions: Iterable[Path]) -> set[str]:
+    """Return the builds whose documents the tables of these versions refer to."""
+    found: set[str] = set()
+    for version in versions:
+        for name in _TABLES_WITH_BATCHES:
+            if (version / name).exists():
+                found |= set(pl.scan_parquet(version / name).select("batch").unique().collect()["batch"].to_list())
+    return found
+
+
+@dg.op(
+    description="Removes versions of intermediate tables that nothing needs any more; datasets with a run are left out."
+)
+def sweep_store(
+    context: dg.OpExecutionContext,
+    config: SweepConfig,
+    registry: RegistryResource,
+    store: DatasetStoreResource,
+    retention: Retention,
+) -> None:
+    """Sweep all datasets."""
+    files = store.store()
+    total = 0
+    with registry.opened() as known:
+        with known.read() as connection:
+            slugs = {dataset.slug for dataset in list_datasets(connection)}
+        recorded = read_recorded(context.instance, known, slugs)
+    for slug, current in sorted(recorded.items()):
+        if slug in datasets_in_flight(context.instance, datetime.now(UTC)):
+            context.log.info(f"{slug} has a run in flight: left as it is")
+            continue
+        removed = sweep_dataset(files, slug, current, config.keep or retention.keep_versions, dry_run=config.dry_run)
+        total += sum(map(len, removed.values()))
+        for stage, versions in removed.items():
+            context.log.info(f"{slug}: {len(versions)} of {stage}{' would go' if config.dry_run else ''}")
+    context.add_output_metadata({"versions_removed": 0 if config.dry_run else total, "versions_found": total})
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Remove versions of intermediate tables that nothing needs any more (`dry_run` only counts them). Downloads and "
+    "published documents stay.",
+)
+def retention_sweep() -> None:
+    """Sweep the store."""
+    sweep_store()
