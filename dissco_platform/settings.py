@@ -70,7 +70,10 @@ class Settings(BaseSettings):
         2, ge=1, description="Complete harvests without a specimen, after the first, until it becomes a tombstone"
     )
     mass_missing_share: float = Field(
-        0.10, gt=0, le=1, description="Share of a dataset's specimens that may vanish at once without an operator's word"
+        0.10,
+        gt=0,
+        le=1,
+        description="Share of a dataset's specimens that may vanish at once without an operator's word",
     )
     mass_missing_count: int = Field(
         1000, ge=0, description="Number of specimens that may vanish at once without an operator's word"
