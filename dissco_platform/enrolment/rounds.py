@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from dissco_platform.enrolment import desk
-from dissco_platform.enrolment.waiting_list import Candidate, Parameters, Plan, in_order, plan, size_class
+from dissco_platform.enrolment.parameters import Parameters
+from dissco_platform.enrolment.waiting_list import Candidate, Plan, in_order, plan, size_class
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.provenance import json_version
@@ -262,7 +263,7 @@ def simulate(inputs: Inputs, months: int = 24) -> dict[str, dict[str, str | int 
         left = inputs.yearly_quota - settings.growth_reserve - used
         quota = inputs.quota if step == 0 else month_quota(left, month)
         known = categories(listed, settings)
-        for name, count in plan(listed, quota, settings, history).totals().items():
+        for name, count in plan(listed, quota, settings, history, estimate=step > 0).totals().items():
             entry = waiting[name]
             used += count
             for dimension, category in known[name].items():

@@ -8,76 +8,27 @@
 3. What is left goes on by points and date.
 
 Everything that the balance lanes compare is fixed once the priority lane is done. That way a dataset which moves up
-changes nothing but its own place, and cannot lose by it. Datasets of one institution with equal points, date and
-categories count as one, the cap holds for the institution, and the size is the institution's: splitting gains nothing.
+changes nothing but its own place; the one that does not fit into the lane is assured what it would have got behind it.
+Datasets of one institution with equal points, date and categories count as one, the cap holds for the institution, and
+the size is the institution's: splitting gains nothing.
 
 Pure functions over plain data. States of applications are `desk`; reading the list and storing grants is `rounds`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass
 from math import floor, sqrt
 from typing import Any
 
-from dissco_platform.errors import UsageError
+from dissco_platform.enrolment.parameters import DIMENSIONS, Parameters
 
 PRIORITY, REST = "priority", "rest"
-DIMENSIONS = ("discipline", "country", "size")
 History = Mapping[str, Mapping[str, int]]
 """DOIs granted in earlier rounds: dimension → category → number."""
 
+_PLACES = 20
 _ROUNDING = 1e-9  # shares are decimal fractions: 0.06 of 20,000,000 is 1,200,000, not one less
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """The published settings of the waiting list; they are part of every result."""
-
-    lanes: Mapping[str, float] = field(default_factory=lambda: {"discipline": 0.10, "country": 0.06, "size": 0.04})
-    cap: float = 0.25
-    """Largest share of a round for one dataset, and for one institution."""
-    fair_share: float = 0.8
-    """A category is under-represented below this part of its target share."""
-    min_tranche: int = 5_000
-    """A grant smaller than this waits for the next round, unless it completes the dataset."""
-    growth_reserve: int = 0
-    """DOIs of the year kept for new records of datasets that are active already."""
-    small: int = 50_000
-    medium: int = 1_000_000
-    """Largest institution of the size classes S and M, in DOIs."""
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.lanes) - set(DIMENSIONS))
-        if unknown:
-            raise UsageError(f"The waiting list has no lane '{unknown[0]}'; lanes are {', '.join(DIMENSIONS)}.")
-        shares = [*self.lanes.values(), sum(self.lanes.values()), self.cap, self.fair_share]
-        if not all(0 <= share <= 1 for share in shares) or not self.cap:
-            raise UsageError(
-                "Shares of the waiting list (lanes and their sum, cap, fair_share) lie between 0 and 1, the cap above 0."
-            )
-        if min(self.min_tranche, self.growth_reserve, self.small) < 0 or self.medium < self.small:
-            raise UsageError("min_tranche, growth_reserve, small and medium are numbers of DOIs, small up to medium.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {**asdict(self), "lanes": dict(self.lanes)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Parameters":
-        """Return parameters from plain data; what is not named keeps its default.
-
-        Raises:
-            UsageError: a name is unknown or a value out of range.
-        """
-        unknown = sorted(set(data) - set(cls.__dataclass_fields__))
-        if unknown:
-            raise UsageError(
-                f"The waiting list has no parameter '{unknown[0]}'; there are {', '.join(cls.__dataclass_fields__)}."
-            )
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise UsageError(f"A parameter of the waiting list has a wrong type: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +93,7 @@ class _Unit:
     members: list[Candidate]
     key: tuple[int, str, str]
     categories: dict[str, str | None]
+    need: int
     left: int
     institution: str
 
@@ -161,12 +113,35 @@ def plan(
     quota: int,
     parameters: Parameters | None = None,
     history: History | None = None,
+    *,
+    estimate: bool = False,
 ) -> Plan:
     """Share out `quota` DOIs of one round.
 
+    An `estimate` leaves out the comparison that protects the dataset at the edge of the priority lane (at most 20 more
+    plans): it is for simulations of many rounds.
+
     Deterministic: the same candidates in any order, quota, parameters and history give the same plan.
     """
-    return _Round(candidates, max(0, quota), parameters or Parameters(), history or {}).run()
+    made = _Round(candidates, max(0, quota), parameters or Parameters(), history or {})
+    found = made.run()
+    if estimate or made.edge is None or not made.edge.left:
+        return found
+    # The one dataset that does not fit into the priority lane must not regret its place: it gets at least what it would
+    # have got a few places further back, at the cost of the balance lanes.
+    edge, due = made.edge, made.granted_to(made.edge.key)
+    for place in made.places_behind(edge):
+        behind = made.again()
+        behind.move(edge.key, place)
+        behind.run()
+        if behind.granted_to(edge.key) > due:
+            due, made = behind.granted_to(edge.key), behind
+    if not made.moved:
+        return found
+    assured = made.again()
+    assured.move(edge.key, None)
+    assured.assured = due
+    return assured.run()
 
 
 class _Round:
@@ -174,18 +149,70 @@ class _Round:
         self.quota, self.parameters, self.history = quota, parameters, history
         self.listed = in_order(candidates)
         self.sizes = self._sizes()
+        self.categories = {found.id: self._categories(found) for found in self.listed}
         self.units = self._units()
         self.cap = _share(parameters.cap, quota)
         self.institution_left = dict.fromkeys({unit.institution for unit in self.units}, self.cap)
         self.given: list[tuple[_Unit, int, str, str]] = []
         self.room = {name: _share(part, quota) for name, part in parameters.lanes.items()}
         self.targets = {name: self._targets(name) for name in DIMENSIONS}
+        self.edge: _Unit | None = None
+        self.moved = False
+        self.assured = 0
+        """DOIs that the dataset at the edge of the priority lane gets before the balance lanes."""
+
+    def again(self) -> "_Round":
+        """Return the same round before anything was given."""
+        fresh = copy(self)
+        fresh.units = sorted(
+            (
+                _Unit(unit.members, unit.key, unit.categories, unit.need, unit.need, unit.institution)
+                for unit in self.units
+            ),
+            key=lambda unit: unit.key,
+        )
+        fresh.institution_left = dict.fromkeys(self.institution_left, self.cap)
+        fresh.given, fresh.edge, fresh.moved, fresh.assured = [], None, False, 0
+        fresh.room = {name: _share(part, self.quota) for name, part in self.parameters.lanes.items()}
+        return fresh
+
+    def granted_to(self, key: tuple[int, str, str]) -> int:
+        """Return what a unit got."""
+        return sum(count for unit, count, _, _ in self.given if unit.key == key)
+
+    def places_behind(self, edge: _Unit) -> list[int]:
+        """Return the places behind the edge at which a unit still stands before what does not fit, and the one after."""
+        room = self.quota - sum(_share(part, self.quota) for part in self.parameters.lanes.values())
+        left = dict.fromkeys(self.institution_left, self.cap)
+        places = []
+        reached = False
+        for place, unit in enumerate(self.units):
+            if unit is edge:
+                reached = True
+                continue
+            wanted = min(unit.need, left[unit.institution])
+            if reached:
+                places.append(place)
+            if wanted > room or len(places) >= _PLACES:
+                break
+            room -= wanted
+            left[unit.institution] -= wanted
+        return places
+
+    def move(self, key: tuple[int, str, str], place: int | None) -> None:
+        """Put a unit at a place of the list; None: where it belongs."""
+        self.moved = place is not None
+        if place is not None:
+            (unit,) = (unit for unit in self.units if unit.key == key)
+            self.units.remove(unit)
+            self.units.insert(place, unit)
 
     def run(self) -> Plan:
         """Fill the lanes one after the other."""
         left = self._priority_lane(self.quota - sum(self.room.values()))
         # Standing after the priority lane decides all balance lanes; see the module's first lines.
         standing = {name: self._standing(name) for name in DIMENSIONS}
+        left = self._assure(left)
         unused = sum(self._balance_lane(name, room, standing[name]) for name, room in self.room.items())
         self._rest(left, unused)
         grants, held_back = self._grants()
@@ -227,9 +254,10 @@ class _Round:
             unit = units.get(alike)
             if unit is None:
                 key = (-found.score, found.registered, found.id)
-                units[alike] = _Unit([found], key, self._categories(found), found.demand, owner)
+                units[alike] = _Unit([found], key, self.categories[found.id], found.demand, found.demand, owner)
             else:
                 unit.members.append(found)
+                unit.need += found.demand
                 unit.left += found.demand
         return sorted(units.values(), key=lambda unit: unit.key)
 
@@ -242,7 +270,7 @@ class _Round:
             category: count for category, count in self.history.get(dimension, {}).items() if count > 0
         }
         for found in self.listed:
-            category = self._categories(found)[dimension]
+            category = self.categories[found.id][dimension]
             if category is not None and found.demand > 0:
                 weights[category] = weights.get(category, 0) + found.demand
         total = sum(sqrt(weights[category]) for category in sorted(weights))
@@ -278,8 +306,20 @@ class _Round:
     def _priority_lane(self, room: int) -> int:
         for unit in self.units:
             if min(unit.left, self.institution_left[unit.institution]) > room:
+                self.edge = unit
                 break
             room -= self._give(unit, room, PRIORITY, self._by_points(unit))
+        return room
+
+    def _assure(self, room: int) -> int:
+        """Give the dataset at the edge what it is due; what the priority lane lacks comes from the balance lanes."""
+        if self.edge is None or not self.assured:
+            return room
+        room -= self._give(self.edge, self.assured, PRIORITY, self._by_points(self.edge))
+        for name in reversed(list(self.room)):
+            taken = min(self.room[name], max(0, -room))
+            self.room[name] -= taken
+            room += taken
         return room
 
     def _balance_lane(self, dimension: str, room: int, standing: Mapping[str, tuple[float, float, float]]) -> int:
@@ -291,7 +331,9 @@ class _Round:
         }
         eligible = [unit for unit in self.units if unit.left > 0 and gaps.get(unit.categories[dimension] or "", 0) > 0]
         everything = (self._before(dimension) + self.quota) or 1
-        for unit in sorted(eligible, key=lambda unit: (standing[unit.categories[dimension] or ""][2], unit.key)):
+        for unit in sorted(
+            eligible, key=lambda unit: standing[unit.categories[dimension] or ""][2]
+        ):  # stable: then by points
             if room <= 0:
                 break
             category = unit.categories[dimension] or ""

@@ -1,6 +1,8 @@
 """Applications: states, who may move them, letters once each, every decision out of its stored inputs."""
 
 import mailbox
+import socketserver
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,37 @@ def test_a_year_of_rounds_stays_within_the_years_quota(registry: Registry) -> No
         for slug, entry in expected.items():
             months = [row["round_id"] for row in statements.grants_of(connection, slug)]
             assert entry["first"] == (f"2026-{months[0]:02}" if months else None)
+
+
+class _Mailbox(socketserver.StreamRequestHandler):
+    """A mail server that speaks as much SMTP as one letter needs, and keeps what it was given."""
+
+    kept: list[str] = []  # noqa: RUF012  one server in one test
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 test\r\n")
+        while line := self.rfile.readline().decode():
+            verb = line.split()[0].upper()
+            if verb == "DATA":
+                self.wfile.write(b"354 go on\r\n")
+                letter = ""
+                while (text := self.rfile.readline().decode()) != ".\r\n":
+                    letter += text
+                self.kept.append(letter)
+            self.wfile.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
+            if verb == "QUIT":
+                return
+
+
+def test_letters_go_through_a_mail_server(registry: Registry) -> None:
+    _waiting(registry)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = send_all(registry, Smtp("127.0.0.1", server.server_address[1]), "desk@example.org")
+        server.shutdown()
+    assert done == {"sent": 4, "failed": 0}
+    assert ["To: curator@example.org" in letter for letter in _Mailbox.kept] == [True] * 4
+    assert any("Subject: moths meets the minimum requirements" in letter for letter in _Mailbox.kept)
 
 
 def test_letters_are_sent_once_and_kept_when_the_server_refuses(registry: Registry, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dissco_platform.enrolment.parameters import Parameters
 from dissco_platform.enrolment.scoring import score
-from dissco_platform.enrolment.waiting_list import Candidate, Parameters, Plan, plan
+from dissco_platform.enrolment.waiting_list import Candidate, Plan, plan
 from dissco_platform.errors import UsageError
 
 # Fictional datasets: id, points, registered, DOIs needed, discipline, country.
