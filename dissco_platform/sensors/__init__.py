@@ -1,1 +1,5 @@
-"""What is out of date, and who asks for it to be made: the reconciler; later the upstream sensor and the schedule."""
+"""What is out of date, and who asks for it to be made.
+
+`reconcile` is the rule; `standing` reads all datasets, `requesting` chooses runs, `reconciler` is the sensor. `looking` looks at
+sources, `upstream` is its sensor. `weekly`, `incidents`, `jobs`, `retention`, `overview` are what their names say. See docs/automation.md.
+"""
