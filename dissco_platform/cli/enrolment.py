@@ -93,7 +93,7 @@ def check(
             found = desk.act(connection, slug, "check", actor=by, inputs=made.inputs())
             last = desk.history(connection, slug)[-1]
     if page is not None:
-        page.write_text(report.page(made.to_json(), last.time), encoding="utf-8")
+        _write(page, report.page(made.to_json(), last.time))
     if as_json:
         print_json({**made.to_json(), "state": found.state})
         return
@@ -171,7 +171,7 @@ def show(
     if page is not None:
         if not checks:
             raise UsageError(f"{slug} was not checked yet: dissco enrol check {slug}")
-        page.write_text(report.page(checks[-1].inputs, checks[-1].time), encoding="utf-8")
+        _write(page, report.page(checks[-1].inputs, checks[-1].time))
     told = [
         {"time": event.time, "who": event.actor, "action": event.action, "reason": event.reason} for event in events
     ]
@@ -274,7 +274,7 @@ def letters(
             mailer: Maildir | Smtp = Maildir(maildir or house.settings.home / "maildir")
             if smtp:
                 host, _, port = smtp.partition(":")
-                password = password_file.read_text().strip() if password_file else None
+                password = _read(password_file).strip() if password_file else None
                 mailer = Smtp(host, int(port) if port.isdigit() else 25, user, password)
             done = send_all(house.registry, mailer, sender)
             if as_json:
@@ -314,6 +314,20 @@ def verify(as_json: AsJson = False) -> None:
         console.print(f"{len(applications):,} applications and {len(stored):,} rounds replayed, {len(wrong)} differ.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _flags(named: list[str] | None, value: bool) -> dict[str, bool]:

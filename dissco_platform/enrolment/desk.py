@@ -19,7 +19,7 @@ from dissco_platform.errors import UsageError
 from dissco_platform.identity.organisations import organisation_id
 from dissco_platform.provenance import text_version
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import check_slug, get_dataset
+from dissco_platform.registry.datasets import check_slug, get_dataset, list_datasets
 from dissco_platform.registry.engine import now
 
 JUDGED_FLAGS = ("reason", "mou", "partner")
@@ -291,6 +291,8 @@ def submit(connection: Connection, slug: str, form: Mapping[str, Any], *, actor:
     check_slug(slug)
     if statements.find_application(connection, slug):
         raise UsageError(f"An application '{slug}' exists already; see `dissco enrol show {slug}`.")
+    if any(dataset.slug == slug for dataset in list_datasets(connection)):
+        raise UsageError(f"A dataset '{slug}' is enrolled already; choose another name.")
     complete = _checked_form(connection, slug, form)
     return _record(connection, None, slug, Event(now(), actor, "submit", "", {"form": complete}))
 

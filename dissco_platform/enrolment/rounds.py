@@ -18,7 +18,7 @@ from dissco_platform.errors import UsageError
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.provenance import json_version
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import add_dataset, get_setting, set_setting
+from dissco_platform.registry.datasets import add_dataset, get_setting, list_datasets, set_setting
 from dissco_platform.registry.objects import quota_used
 
 PARAMETERS_SETTING = "waiting_list"
@@ -199,6 +199,7 @@ def grant_round(connection: Connection, inputs: Inputs, *, actor: str, handle_pr
         ],
     )
     added = []
+    enrolled = {dataset.slug for dataset in list_datasets(connection)}
     for slug, count in result.totals().items():
         found = desk.get(connection, slug)
         reasons = [
@@ -212,7 +213,8 @@ def grant_round(connection: Connection, inputs: Inputs, *, actor: str, handle_pr
             reason="; ".join(reasons),
             inputs={"count": count, "reasons": reasons, "cause": f"round-{number}", "inputs_hash": inputs_hash},
         )
-        if found.state == "waiting":
+        # One that staff added by hand meanwhile stays as it is: a round must not fail over it.
+        if found.state == "waiting" and slug not in enrolled:
             _add(connection, found, handle_prefix)
             added.append(slug)
     return Round(number, inputs, inputs_hash, result, tuple(added))

@@ -13,7 +13,7 @@ from dissco_platform.enrolment.notifications import Maildir, Smtp, send_all
 from dissco_platform.errors import UsageError
 from dissco_platform.registry import Registry
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import get_dataset, update_dataset
+from dissco_platform.registry.datasets import add_dataset, get_dataset, update_dataset
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.tables import digital_object
 
@@ -160,6 +160,18 @@ def test_decisions_that_do_not_fit_are_refused_in_one_sentence(registry: Registr
                 {**FORM, "source": "y", "organisation": "https://ror.org/0566bfb97"},
                 actor="applicant",
             )
+
+
+def test_a_dataset_that_was_added_by_hand_does_not_stop_a_round(registry: Registry) -> None:
+    _waiting(registry)
+    with registry.write() as connection:
+        add_dataset(
+            connection, slug="moths", source="x", organisation_id="https://ror.org/0566bfb96", organisation_name=None,
+            source_system_id="https://hdl.handle.net/20.5000.1025/AAA-AAA-AAA", doi_only=False,
+        )  # fmt: skip
+        inputs = rounds.gather(connection, yearly_quota=120_000, year=2026, month=12)
+        made = rounds.grant_round(connection, inputs, actor="anna", handle_prefix="20.5000.1025")
+        assert made.added == () and desk.get(connection, "moths").granted == 12_000
 
 
 def test_a_month_is_not_granted_twice_unnoticed(registry: Registry) -> None:
