@@ -12,6 +12,7 @@ from dissco_platform.cli import (
     archives,
     datasets,
     demo,
+    dois,
     enrolment,
     mappings,
     names,
@@ -39,6 +40,7 @@ app.add_typer(specimens.app, name="specimen")
 app.add_typer(archives.app, name="archive")
 app.add_typer(mappings.app, name="mapping")
 app.add_typer(names.app, name="names")
+app.add_typer(dois.app, name="doi")
 app.add_typer(registries.app, name="registry")
 app.add_typer(enrolment.app, name="enrol")
 app.add_typer(waiting_list.app, name="waiting-list")

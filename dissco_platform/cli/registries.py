@@ -1,6 +1,8 @@
 """`dissco registry …`: is everything that was promised there?"""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -42,11 +44,22 @@ def verify_registry(
 
 def records_at_datacite(house: House) -> list[dict[str, Any]]:
     """Return what DataCite lists of ours."""
-    from dissco_platform.resources import doi_service
 
     async def walk(client: Any) -> list[dict[str, Any]]:
         async with client:
             return [record async for record in client.walk()]
 
-    with doi_service(house.settings, house.settings.datacite_password.get_secret_value()).running() as service:
+    with doi_service_of(house) as service:
         return asyncio.run(walk(service.client()))
+
+
+@contextmanager
+def doi_service_of(house: House, seconds: float | None = None) -> Iterator[Any]:
+    """Yield the configured DOI service; a sandbox for the length of the block where none is configured."""
+    from dissco_platform.resources import doi_service
+
+    settings = house.settings
+    if seconds is not None:
+        settings = settings.model_copy(update={"datacite_drain_seconds": seconds})
+    with doi_service(settings, settings.datacite_password.get_secret_value()).running() as service:
+        yield service

@@ -90,6 +90,28 @@ def history(doi: Doi, as_json: AsJson = False) -> None:
         )
 
 
+@app.command("diff")
+def diff(
+    doi: Doi,
+    before: Annotated[int, typer.Argument(min=1, help="The earlier version.")],
+    after: Annotated[int, typer.Argument(min=1, help="The later version.")],
+) -> None:
+    """Print what changed between two versions, as a JSON Patch (RFC 6902) from the first to the second."""
+    import jsonpatch
+
+    with House() as house:
+        found, versions = _find(house, doi)
+        documents = []
+        for number in (before, after):
+            path = next((row["path"] for row in versions if row["version"] == number), None)
+            if path is None:
+                listed = ", ".join(str(row["version"]) for row in versions) or "none yet"
+                raise UsageError(f"{doi} has no version {number}; its versions: {listed}.")
+            document, payload = read_version(house.published / found["dataset"], path, found["suffix"])
+            documents.append(json.loads(document or payload))
+    print_json(jsonpatch.make_patch(*documents).patch)
+
+
 def export(
     slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
     form: Annotated[Format, typer.Option("--format", help="ndjson: documents; doi-list: CSV for the institution.")],

@@ -125,6 +125,52 @@ def release(connection: Connection, owner: str) -> None:
     connection.execute(update(outbox).where(outbox.c.leased_by == owner).values(leased_until=0.0, leased_by=None))
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """A DOI whose record DataCite refused for good."""
+
+    object_id: int
+    dataset: str
+    suffix: str
+    error: str | None
+
+
+def dead_letters(connection: Connection, dataset: str | None = None) -> list[DeadLetter]:
+    """Return the refused rows, of one dataset or of all."""
+    query = (
+        select(outbox.c.object_id, outbox.c.dataset, digital_object.c.suffix, outbox.c.error)
+        .join(digital_object, digital_object.c.id == outbox.c.object_id)
+        .where(outbox.c.state == "dead")
+        .order_by(outbox.c.dataset, digital_object.c.suffix)
+    )
+    if dataset is not None:
+        query = query.where(outbox.c.dataset == dataset)
+    return [DeadLetter(*row) for row in connection.execute(query)]
+
+
+def retry_dead(connection: Connection, dataset: str | None = None) -> int:
+    """Queue refused rows again; return how many."""
+    rows = dead_letters(connection, dataset)
+    if rows:
+        ids = [{"b_id": row.object_id} for row in rows]
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.object_id == bindparam("b_id"))
+            .values(state="queued", attempts=0, not_before=0.0, error=None),
+            ids,
+        )
+        connection.execute(
+            update(digital_object).where(digital_object.c.id == bindparam("b_id")).values(doi_state="pending"), ids
+        )
+    return len(rows)
+
+
+def doi_states(connection: Connection) -> dict[str, int]:
+    """Return how many objects there are in each state of their DOI."""
+    query = select(digital_object.c.doi_state, func.count()).group_by(digital_object.c.doi_state)
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def waiting(connection: Connection, dataset: str | None = None) -> tuple[int, float | None]:
     """Return how many rows are queued and when the next one is due (seconds since the epoch; None: none is)."""
     query = select(func.count(), func.min(outbox.c.not_before)).where(outbox.c.state == "queued")

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import jsonpatch
 import pytest
 
 from tests.house import EXAMPLES, ORGANISATION, CommandLine
@@ -88,6 +89,8 @@ def test_a_specimen_is_readable_in_every_version(zoology: dict[str, Any]) -> Non
     history = dissco.json("specimen", "history", doi.lower())
     assert [(row["version"], row["cause"]) for row in history] == [(1, "new"), (2, "source")]
     assert history[0]["made_from"]["archive"] != history[1]["made_from"]["archive"]
+    patch = json.loads(dissco("specimen", "diff", doi, "1", "2"))
+    assert jsonpatch.apply_patch(first, patch) == changed
     assert "no version 9" in dissco.refuses("specimen", "show", doi, "--version", "9")
 
 
@@ -102,6 +105,16 @@ def test_the_doi_list_is_for_the_collection_system(zoology: dict[str, Any], tmp_
     assert all(
         re.fullmatch(r"https://doi\.org/10\.5555/[A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3}", row["DOI"]) for row in rows
     )
+
+
+def test_the_doi_service_agrees_with_the_registry(zoology: dict[str, Any]) -> None:
+    dissco = zoology["dissco"]
+    registered = zoology["week2"]["dois"]["registered"]
+    assert dissco.json("doi", "status")["registered"] == registered
+    assert dissco.json("doi", "reconcile") == {"at_datacite": registered, "differences": []}
+    assert dissco.json("doi", "dead-letters") == []
+    assert dissco.json("doi", "drain")["written"] == 0
+    assert "There is no dataset" in dissco.refuses("doi", "retry", "--dataset", "nobody")
 
 
 def test_status_and_dataset_show_what_is_there(zoology: dict[str, Any]) -> None:
