@@ -140,7 +140,8 @@ def test_a_mapping_fix_rebuilds_documents_and_reads_no_archive(zoology: dict[str
     (mappings / "datasets").mkdir(exist_ok=True)
     (mappings / "datasets" / "zoology.yaml").write_text(OVERRIDE)
     preview = fixed.json("mapping", "preview", "zoology")
-    assert (preview["changed"], preview["appearing"], preview["vanishing"]) == (zoology["week2"]["specimens"], 0, 0)
+    records = zoology["week2"]["specimens"] + zoology["week2"]["doi_only"]
+    assert (preview["changed"], preview["appearing"], preview["vanishing"]) == (records, 0, 0)
     assert preview["terms"] == {"dcterms:rightsHolder": zoology["week2"]["specimens"]}
     run = fixed.json("run", "zoology")
     assert run["ran"] == ["mapping", "digital_specimens", "registered_dois"]
