@@ -24,6 +24,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "generate": ["archives/generate.py", str(archive), "--rows", "100000"],
         "archives": ["archives/bench_read.py", str(archive)],
         "documents": ["opends/build.py", "50000"],
+        "reconcile": ["-m", "benchmarks.sensors.reconcile", "--datasets", "200"],
     }
     if SHARED.is_dir():
         crustaceans, checklist = SHARED / "dwca" / "mnhn-crustaceans.zip", SHARED / "coldp" / "afd.zip"
@@ -39,10 +40,11 @@ def main() -> int:
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         for name, (script, *arguments) in commands(Path(folder)).items():
-            print(f"\n== {name}: {script}", flush=True)
+            print(f"\n== {name}: {' '.join([script, *arguments])}", flush=True)
+            program = [script] if script == "-m" else [str(HERE / script)]
             began = time.monotonic()
             done = subprocess.run(
-                [sys.executable, str(HERE / script), *arguments],
+                [sys.executable, *program, *arguments],
                 cwd=HERE.parent,
                 capture_output=True,
                 text=True,

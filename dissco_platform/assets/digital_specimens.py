@@ -89,7 +89,7 @@ def digital_specimens(
         }
         mappings = resolve_mappings(mapping_files.path(), slug, kind)
         inputs = made_from("digital_specimens", versions, facts(dataset, mapping_files.path(), kind))
-        if found := reusable(context, "digital_specimens", inputs):
+        if found := reusable(context, "digital_specimens", inputs, files):
             return result_again(context, found)
         before = latest(context.instance, "digital_specimens", slug)
         previous = (

@@ -27,7 +27,7 @@ def mapping(
         mappings = resolve_mappings(mapping_files.path(), slug, parsed.text("kind") if parsed else None)
         versions = {kind: resolved.version for kind, resolved in mappings.items()}
         inputs = made_from("mapping", {}, Facts(mapping=versions))
-        if found := reusable(context, "mapping", inputs):
+        if found := reusable(context, "mapping", inputs, store.store()):
             return result_again(context, found)
         recording = Recording(inputs)
         with store.store().building("mapping", slug) as build:

@@ -45,7 +45,7 @@ def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResourc
     with told_plainly(context):
         raw = required(context, "raw_archive")
         inputs = made_from("parsed_records", {"raw_archive": raw.data_version})
-        if found := reusable(context, "parsed_records", inputs):
+        if found := reusable(context, "parsed_records", inputs, store.store()):
             return result_again(context, found)
         recording = Recording(inputs)
         files = store.store()

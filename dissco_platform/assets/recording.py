@@ -20,6 +20,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 
 from dissco_platform.assets.partitions import UNPARTITIONED
 from dissco_platform.errors import ArchiveError, ChecklistError, DisscoError, UsageError
+from dissco_platform.store import DatasetStore
 
 PROGRESS = logging.getLogger("dissco.progress")
 _EVERY_SECONDS = 2.0
@@ -103,10 +104,18 @@ def required(context: dg.AssetExecutionContext, asset: str) -> Recorded:
     return found
 
 
-def reusable(context: dg.AssetExecutionContext, asset: str, made_from: Mapping[str, str]) -> Recorded | None:
-    """Return the latest materialisation if it was made from exactly these inputs and judged by the present checks."""
-    found = latest(context.instance, asset, context.partition_key if context.has_partition_key else None)
-    if found is None or found.made_from != dict(made_from):
+def reusable(
+    context: dg.AssetExecutionContext, asset: str, made_from: Mapping[str, str], store: DatasetStore | None = None
+) -> Recorded | None:
+    """Return the latest materialisation if it was made from these inputs and judged by the present checks.
+
+    With a store, its tables must still be there.
+    """
+    slug = context.partition_key if context.has_partition_key else None
+    found = latest(context.instance, asset, slug)
+    if found is None or any(found.made_from.get(name) != version for name, version in made_from.items()):
+        return None
+    if store is not None and slug is not None and not store.has(asset, slug, found.data_version):
         return None
     judged = {check["name"] for check in found.json("checks").get("results", [])}
     return found if judged == {spec.name for spec in context.assets_def.check_specs} else None

@@ -40,7 +40,7 @@ def taxon_harmonised(
         versions = {"parsed_records": parsed.data_version, "catalogue_of_life": checklist.data_version}
         overrides = name_overrides(mapping_files.path(), slug)
         inputs = made_from("taxon_harmonised", versions, Facts(overrides=overrides.version))
-        if found := reusable(context, "taxon_harmonised", inputs):
+        if found := reusable(context, "taxon_harmonised", inputs, store.store()):
             return result_again(context, found)
         recording = Recording(inputs)
         files = store.store()

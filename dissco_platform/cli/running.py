@@ -1,6 +1,7 @@
 """Runs the chain for one dataset in this process and sums up what it did. The commands are `run` and `demo`."""
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,13 @@ from dissco_platform.errors import RunFailedError
 from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.objects import count_objects
+from dissco_platform.registry.outbox import process_lives
 from dissco_platform.sensors.reconcile import Plan, look_upstream, plan
 
 Step = Callable[[str], None]
+
+# Which process executes a run of the command line.
+PROCESS_TAG = "dissco/process"
 
 
 def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[str, Any]:
@@ -141,6 +146,7 @@ def _execute(
     Raises:
         RunFailedError: a step failed.
     """
+    _bury_killed_runs(house.instance)
     job = build_definitions(house.settings).resolve_implicit_global_asset_job_def()
     # The run's events are in Dagster's instance; on the terminal only our own progress lines are wanted.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -155,13 +161,22 @@ def _execute(
             instance=house.instance,
             partition_key=slug,
             asset_selection=[dg.AssetKey(asset) for asset in selection],
-            tags=tags,
+            tags={**tags, PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
             raise_on_error=False,
         )
     finally:
         progress.removeHandler(watcher)
     if not result.success:
         raise RunFailedError(_first_failure(result))
+
+
+def _bury_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Mark the runs of killed commands of this machine as failed: nobody else would, and they would seem to run for ever."""
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(filters=started):
+        host, _, pid = run.tags.get(PROCESS_TAG, "").partition(":")
+        if host == socket.gethostname() and pid.isdigit() and not process_lives(int(pid)):
+            instance.report_run_failed(run, "Its process was killed; the next run goes on from what was committed.")
 
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> str:

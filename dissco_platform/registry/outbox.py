@@ -77,7 +77,7 @@ def reclaim(connection: Connection) -> None:
     for owner in list(owners):
         host, _, rest = str(owner).partition(":")
         pid = rest.partition(":")[0]
-        if host == socket.gethostname()[:30] and pid.isdigit() and not _is_alive(int(pid)):
+        if host == socket.gethostname()[:30] and pid.isdigit() and not process_lives(int(pid)):
             release(connection, str(owner))
 
 
@@ -180,7 +180,8 @@ def waiting(connection: Connection, dataset: str | None = None) -> tuple[int, fl
     return int(count), due
 
 
-def _is_alive(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Say whether a process of this machine lives."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from dissco_platform.cli.house import House
@@ -110,5 +111,7 @@ def test_a_killed_run_is_made_good_by_the_next(
         assert content(house) == undisturbed["content"]
         findings = verify(house.registry, house.published, "10.5555", at_datacite=records_at_datacite(house))
         assert {finding.code for finding in findings} <= {"orphan_part"}
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
+        assert house.instance.get_runs(filters=failed) == []  # the killed run does not seem to go on
         again = run_dataset(house, "fossils")
         assert (again["ran"], again["dois"]["written"]) == ([], 0)
