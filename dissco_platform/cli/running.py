@@ -1,6 +1,7 @@
 """Runs the chain for one dataset in this process and sums up what it did. The commands are `run` and `demo`."""
 
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable
