@@ -8,9 +8,10 @@ from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import Materialized, Progress, Recording, latest, result_again, told_plainly
 from dissco_platform.errors import SourceError
-from dissco_platform.http import Validators
+from dissco_platform.http import Validators, local_path
 from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
+from dissco_platform.registry.enrolment import applied
 from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
 
 
@@ -34,13 +35,18 @@ def raw_archive(
     with told_plainly(context), registry.opened() as known:
         with known.read() as connection:
             dataset = get_dataset(connection, slug)
+            trusted = slug not in applied(connection)  # an operator named the source; strangers go through enrolment
+        if not trusted and local_path(dataset.source) is not None:
+            raise SourceError(
+                f"{dataset.source} is not an http(s) address; enrolled datasets are fetched from the web only."
+            )
         inputs = made_from("raw_archive", {}, Facts(dataset.source))
         before = latest(context.instance, "raw_archive", slug)
         client, files = http_client.client(), store.store()
         if before is not None and before.made_from == inputs:
             validators = Validators(before.text("etag"), before.text("last_modified"))
             kept = files.blob(before.data_version).exists()
-            signal = client.look(dataset.source, validators, before.data_version if kept else None, trusted=True)
+            signal = client.look(dataset.source, validators, before.data_version if kept else None, trusted=trusted)
             if not signal.changed:
                 with known.write() as connection:
                     update_dataset(connection, slug, checked=now(), checked_by=signal.evidence)
@@ -48,7 +54,7 @@ def raw_archive(
         recording = Recording(inputs)
         try:
             fetched = client.fetch(
-                dataset.source, files.root / "blobs", trusted=True, progress=Progress(context, "raw_archive")
+                dataset.source, files.root / "blobs", trusted=trusted, progress=Progress(context, "raw_archive")
             )
         except SourceError as error:
             with known.write() as connection:

@@ -35,6 +35,11 @@ def find_application(connection: Connection, slug: str) -> RowMapping | None:
     return row._mapping if row else None
 
 
+def applied(connection: Connection) -> set[str]:
+    """Return the datasets that strangers applied for: their addresses are not trusted as an operator's are."""
+    return set(connection.execute(select(application.c.slug)).scalars())
+
+
 def list_applications(connection: Connection) -> list[RowMapping]:
     """Return all applications by date of pre-registration."""
     query = select(application).order_by(application.c.registered, application.c.slug)

@@ -46,6 +46,7 @@ class Held:
     validators: Validators
     feed: str | None
     looks_failed: int = 0
+    trusted: bool = True  # an operator named the source; a stranger's may not lie on our own network
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Feeds:
     client: HttpClient
     read: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
 
-    def version(self, source: str) -> str | None:
+    def version(self, source: str, *, trusted: bool) -> str | None:
         """Return the version that the source's feed gives it."""
         address, name = feed_of(source), resource_of(source)
         if address is None or name is None:
@@ -97,7 +98,7 @@ class Feeds:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     self.read[address] = read_feed(
-                        address, self.client.fetch(address, Path(folder), trusted=True).path.read_bytes()
+                        address, self.client.fetch(address, Path(folder), trusted=trusted).path.read_bytes()
                     )
             except (SourceError, ArchiveError):
                 self.read[address] = None  # not every IPT shows its feed; the archive itself is asked
@@ -148,10 +149,10 @@ def look_at(client: HttpClient, small: HttpClient, store: DatasetStore, held: He
 
 
 def _climb(client: HttpClient, small: HttpClient, store: DatasetStore, held: Held, feeds: Feeds, look: Look) -> Look:
-    version = feeds.version(held.source)
+    version = feeds.version(held.source, trusted=held.trusted)
     if version is not None and version == held.feed:
         return replace(look, changed=False, evidence=f"feed {_short(version)}")
-    signal = client.look(held.source, held.validators, held.sha256, trusted=True)
+    signal = client.look(held.source, held.validators, held.sha256, trusted=held.trusted)
     if not signal.changed:
         # The feed was read before: an edition published in between is noticed by the next look.
         return replace(look, changed=False, evidence=signal.evidence, feed=version or held.feed)
@@ -162,7 +163,7 @@ def _climb(client: HttpClient, small: HttpClient, store: DatasetStore, held: Hel
         return replace(look, changed=not same, evidence="sha256 members" if same else "sha256")
     with tempfile.TemporaryDirectory(dir=store.root) as folder:
         try:
-            fetched = small.fetch(held.source, Path(folder), trusted=True)
+            fetched = small.fetch(held.source, Path(folder), trusted=held.trusted)
         except SourceError:
             return replace(look, changed=True, evidence=_edition(held.feed, version, signal))
         look = replace(look, validators=fetched.validators, feed=version)

@@ -20,6 +20,7 @@ from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, update_dataset
 from dissco_platform.registry.engine import now
+from dissco_platform.registry.enrolment import applied
 from dissco_platform.registry.objects import count_missed, tombstones_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.store import DatasetStore
@@ -63,7 +64,9 @@ def look_upstream(
     if before is None or before.text("source") != dataset.source or not store.blob(before.data_version).exists():
         return Signal(True, "never fetched")
     validators = Validators(before.text("etag"), before.text("last_modified"))
-    signal = client.look(dataset.source, validators, before.data_version, trusted=True)
+    with registry.read() as connection:
+        trusted = dataset.slug not in applied(connection)
+    signal = client.look(dataset.source, validators, before.data_version, trusted=trusted)
     with registry.write() as connection:
         update_dataset(connection, dataset.slug, checked=now(), checked_by=signal.evidence, failed=None, failure=None)
         if not signal.changed and dataset.summary.get("made_from", {}).get("archive") == before.data_version:

@@ -16,6 +16,7 @@ from dissco_platform.assets.recording import Recorded
 from dissco_platform.http import Validators
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, list_datasets
+from dissco_platform.registry.enrolment import applied
 from dissco_platform.registry.objects import count_missed
 from dissco_platform.registry.watch import Watch, set_checked, set_watches, watches
 from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
@@ -56,10 +57,14 @@ def due_sources(registry: Registry, instance: dg.DagsterInstance, store: Dataset
         and store.blob(raw[dataset.slug].data_version).exists()
     ]
     due.sort(key=lambda pair: (pair[0].due or "", pair[1].slug))
-    return [_held(dataset, watch, raw[dataset.slug]) for watch, dataset in due[:LOOKS_A_TICK]]
+    with registry.read() as connection:
+        strangers = applied(connection)
+    return [
+        _held(dataset, watch, raw[dataset.slug], dataset.slug not in strangers) for watch, dataset in due[:LOOKS_A_TICK]
+    ]
 
 
-def _held(dataset: Dataset, watch: Watch, raw: Recorded) -> Held:
+def _held(dataset: Dataset, watch: Watch, raw: Recorded, trusted: bool) -> Held:
     """Return what we hold; what an earlier look remembered counts only beside the archive that it looked at."""
     remembered = watch.against == raw.storage_id
     validators = Validators(raw.text("etag"), raw.text("last_modified"))
@@ -73,6 +78,7 @@ def _held(dataset: Dataset, watch: Watch, raw: Recorded) -> Held:
         validators,
         watch.feed if remembered else None,
         watch.looks_failed,
+        trusted,
     )
 
 

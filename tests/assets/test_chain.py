@@ -12,7 +12,9 @@ from dissco_platform.assets.recording import latest
 from dissco_platform.cli.house import House
 from dissco_platform.cli.running import make_checklist, run_dataset
 from dissco_platform.definitions import build_definitions
+from dissco_platform.errors import RunFailedError
 from dissco_platform.registry.datasets import add_dataset
+from dissco_platform.registry.enrolment import save_application
 from dissco_platform.settings import Settings, load_settings
 from tests.house import EXAMPLES, ORGANISATION
 
@@ -159,3 +161,26 @@ def test_what_lies_below_an_asset() -> None:
 
 def _latest_run(house: House) -> str:
     return house.instance.get_run_records(limit=1)[0].dagster_run.run_id
+
+
+def test_an_enrolled_strangers_address_may_not_lie_on_our_own_network(house: House, tmp_path: Path) -> None:
+    refusals = {
+        "inside": ("http://127.0.0.1:8080/archive.zip", "private network"),
+        "local": (str(tmp_path / "archive.zip"), "not an http"),
+    }
+    for slug, (source, said) in refusals.items():
+        with house.registry.write() as connection:
+            save_application(
+                connection, {"slug": slug, "state": "granted", "registered": "2026-01-01T00:00:00.000Z", "body": "{}"}
+            )
+            add_dataset(
+                connection,
+                slug=slug,
+                source=source,
+                organisation_id=ORGANISATION,
+                organisation_name=None,
+                source_system_id=f"https://hdl.handle.net/20.5000.1025/{slug}",
+                doi_only=False,
+            )
+        with pytest.raises(RunFailedError, match=said):
+            run_dataset(house, slug)
