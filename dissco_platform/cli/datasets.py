@@ -11,7 +11,16 @@ from dissco_platform.http import local_path
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
 from dissco_platform.registry import vanished
-from dissco_platform.registry.datasets import Dataset, add_dataset, check_slug, get_dataset, list_datasets
+from dissco_platform.registry.datasets import (
+    Dataset,
+    add_dataset,
+    check_slug,
+    get_dataset,
+    list_datasets,
+    set_state,
+    update_dataset,
+)
+from dissco_platform.registry.objects import held_records
 
 app = typer.Typer(help="Enrolled datasets: add, list, show.", no_args_is_help=True)
 checklist = typer.Typer(help="The checklist that names are harmonised with.", no_args_is_help=True)
@@ -67,8 +76,11 @@ def list_all(as_json: AsJson = False) -> None:
         console.print("No dataset is enrolled yet: dissco dataset add SLUG --source … --organisation …")
     else:
         print_table(
-            ["dataset", "state", "organisation", "DOIs only", "checked", "source"],
-            [[d.slug, d.state, d.organisation_id, d.doi_only, d.checked or "never", d.source] for d in found],
+            ["dataset", "state", "organisation", "DOIs only", "checked"],
+            [
+                [d.slug, d.state, d.organisation_id.rsplit("/", 1)[-1], d.doi_only, (d.checked or "never")[:16]]
+                for d in found
+            ],
         )
 
 
@@ -81,6 +93,54 @@ def show(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_j
         print_json(about)
     else:
         print_pairs(about)
+
+
+@app.command("edit")
+def edit(
+    slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    source: Annotated[str | None, typer.Option(help="New path or address of the archive.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="New ROR or Wikidata id.")] = None,
+    name: Annotated[str | None, typer.Option(help="New name of the institution.")] = None,
+    doi_only: Annotated[bool | None, typer.Option("--doi-only/--full", help="DOIs only, or full specimens.")] = None,
+    state: Annotated[str | None, typer.Option(help="active, paused or removed: whether automation runs it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what was said when the dataset was added; the next run makes what is out of date by it."""
+    values: dict[str, object] = {}
+    if source is not None:
+        path = local_path(source)
+        values["source"] = str(path.absolute()) if path is not None else source
+    if organisation is not None:
+        values["organisation_id"] = organisation_id(organisation)
+    if name is not None:
+        values["organisation_name"] = name
+    if doi_only is not None:
+        values["doi_only"] = doi_only
+    with House() as house, house.registry.write() as connection:
+        get_dataset(connection, slug)
+        if values:
+            update_dataset(connection, slug, failed=None, failure=None, **values)
+        if state is not None:
+            set_state(connection, slug, state)
+        about = _about(get_dataset(connection, slug))
+    if as_json:
+        print_json(about)
+    else:
+        print_pairs(about)
+
+
+@app.command("held")
+def held(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_json: AsJson = False) -> None:
+    """List the records that are held for a person to look at, with the reason: no DOI was minted for them."""
+    with House() as house, house.registry.read() as connection:
+        get_dataset(connection, slug)
+        rows = held_records(connection, slug)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(["since", "reason", "what"], [[row["since"][:10], row["reason"], row["message"]] for row in rows])
+    else:
+        console.print(f"Nothing of {slug} is held.")
 
 
 @app.command("confirm")

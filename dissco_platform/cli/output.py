@@ -57,5 +57,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}"
     if isinstance(value, Mapping):
-        return counts(value)
+        if all(isinstance(part, int) and not isinstance(part, bool) for part in value.values()):
+            return counts(value)
+        return "\n".join(f"{name}: {_shown(part)}" for name, part in value.items() if part not in (None, "", {}, []))
+    if isinstance(value, list | tuple):
+        return "\n".join(_shown(part) for part in value)
     return str(value)

@@ -8,7 +8,7 @@ from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, counts, messages, print_json, print_pairs, print_table
 from dissco_platform.registry.datasets import list_datasets
-from dissco_platform.registry.objects import count_objects
+from dissco_platform.registry.objects import count_objects, held_records
 
 
 def run(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_json: AsJson = False) -> None:
@@ -37,7 +37,9 @@ def print_summary(result: dict[str, Any]) -> None:
         {
             "dataset": result["dataset"],
             "made": ", ".join(result["ran"]),
-            "because": "; ".join(f"{asset}: {cause}" for asset, cause in result["causes"].items()),
+            "because": "first run"
+            if set(result["causes"].values()) == {"never made"}
+            else "; ".join(f"{asset}: {cause}" for asset, cause in result["causes"].items()),
             "records": result["records"],
             "rejected": f"{rejected:,} ({counts(result['rejects'])})" if rejected else "none",
             "extension rows rejected": result["extension_rejects"],
@@ -53,8 +55,13 @@ def print_summary(result: dict[str, Any]) -> None:
             "seconds": result["seconds"],
         }
     )
+    slug = result["dataset"]
+    if result["held"]:
+        messages.print(f"{result['held']:,} records are held for review: `dissco dataset held {slug}` says why.")
+    if result["doi_only_reasons"]:
+        messages.print(f"DOI only because of: {counts(result['doi_only_reasons'])}.")
     if result["dois"]["failed"]:
-        messages.print("Some DOIs were refused by the DOI service; see `dissco status`.")
+        messages.print("Some DOIs were refused by the DOI service; see `dissco doi dead-letters`.")
 
 
 def status(as_json: AsJson = False) -> None:
@@ -70,6 +77,7 @@ def status(as_json: AsJson = False) -> None:
                     "specimens": _sum(found, kind="specimen", doi_only=False),
                     "doi_only": _sum(found, kind="specimen", doi_only=True),
                     "media": _sum(found, kind="media"),
+                    "held": len(held_records(connection, dataset.slug)),
                     "missing": _sum(found, state="missing"),
                     "waiting_quota": _sum(found, state="waiting_quota"),
                     "registered": _sum(found, doi_state="registered"),
@@ -89,6 +97,7 @@ def status(as_json: AsJson = False) -> None:
             "specimens": "specimens",
             "doi_only": "DOI only",
             "media": "media",
+            "held": "held",
             "missing": "missing",
             "registered": "DOIs registered",
             "pending": "pending",

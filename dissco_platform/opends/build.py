@@ -35,7 +35,7 @@ from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import read_names
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
 BATCH_ROWS = 10_000

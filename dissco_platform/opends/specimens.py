@@ -21,6 +21,15 @@ from dissco_platform.opends.transforms import distinct
 from dissco_platform.provenance import fingerprint
 
 SPECIMEN, EVENT, LOCATION = "ods:DigitalSpecimen", "ods:Event", "ods:Location"
+# Terms of a georeference that say where; a datum alone says nothing.
+PLACES = (
+    "dwc:decimalLatitude",
+    "dwc:decimalLongitude",
+    "dwc:verbatimCoordinates",
+    "dwc:verbatimLatitude",
+    "dwc:verbatimLongitude",
+    "dwc:footprintWKT",
+)
 GEOREFERENCE, GEOLOGY = "ods:Georeference", "ods:GeologicalContext"
 
 # Extension tables whose rows become lists of a class on the specimen: (table, class, term of the specimen)
@@ -74,6 +83,7 @@ def build_batch(
         owner: evaluate(records, mapping, owner, "records", findings)
         for owner in (SPECIMEN, EVENT, LOCATION, GEOREFERENCE, GEOLOGY)
     }
+    columns[GEOREFERENCE] = _placed(columns[GEOREFERENCE])
     who = identify(records, batch.extensions.get("identifications"), taxa, mapping, findings)
     who = records.select("row").join(who, on="row", how="left", maintain_order="left")
     facts = _facts(records, columns, who, links, context, keys)
@@ -120,8 +130,8 @@ def _facts(
         "row", "source_file", "source_line", "physicalSpecimenID", "physicalSpecimenIDType",
         "normalisedPhysicalSpecimenID", "basis",
     ).with_columns(
-        _column(records, "dwc:catalogNumber").alias("catalogNumber"),
-        _column(records, "dwc:occurrenceID").alias("occurrenceID"),
+        pl.coalesce(_column(records, "dwc:catalogNumber"), _column(records, "abcd:UnitID")).alias("catalogNumber"),
+        pl.coalesce(_column(records, "dwc:occurrenceID"), _column(records, "abcd:UnitGUID")).alias("occurrenceID"),
         _column(records, "dwc:otherCatalogNumbers").alias("other_numbers"),
         licence.alias("licence_text"), understood.alias("spdx"), is_open.alias("open"), url.alias("licence_url"),
         col(SPECIMEN, "dcterms:modified").alias("modified"),
@@ -187,6 +197,41 @@ def _verbatim_assertions(evaluated: pl.DataFrame) -> pl.Series | None:
             )
             parts.append(objects(frame, "ods:Assertion").alias(name))
     return _joined(parts)
+
+
+def _placed(georeference: pl.DataFrame) -> pl.DataFrame:
+    """Return the georeference without coordinates 0, 0 (a blank field of a database) and without a datum of no place.
+
+    What was written as 0 and 0 stays as the verbatim latitude and longitude.
+    """
+    columns = set(georeference.columns)
+    if {"dwc:decimalLatitude", "dwc:decimalLongitude"} <= columns:
+        zero = (pl.col("dwc:decimalLatitude") == 0) & (pl.col("dwc:decimalLongitude") == 0)
+        written = {"dwc:verbatimLatitude": "0", "dwc:verbatimLongitude": "0"}
+        known = [pl.col(name) for name in (*written, "dwc:verbatimCoordinates") if name in columns]
+        unwritten = pl.all_horizontal([column.is_null() for column in known]) if known else pl.lit(value=True)
+        georeference = georeference.with_columns(
+            *(
+                pl.when(zero.fill_null(value=False)).then(None).otherwise(pl.col(name)).alias(name)
+                for name in ("dwc:decimalLatitude", "dwc:decimalLongitude")
+            ),
+            *(
+                pl.when(zero.fill_null(value=False) & unwritten)
+                .then(pl.lit(text))
+                .otherwise(pl.col(name) if name in columns else pl.lit(None, pl.String))
+                .alias(name)
+                for name, text in written.items()
+            ),
+        )
+    places = [pl.col(name).is_null() for name in PLACES if name in georeference.columns]
+    if "dwc:geodeticDatum" in columns and places:
+        nowhere = pl.all_horizontal(places)
+        datum = pl.when(nowhere).then(None).otherwise(pl.col("dwc:geodeticDatum"))
+        georeference = georeference.with_columns(datum.alias("dwc:geodeticDatum"))
+        if "verbatim dwc:geodeticDatum" in columns:
+            name = "verbatim dwc:geodeticDatum"
+            georeference = georeference.with_columns(pl.when(nowhere).then(None).otherwise(pl.col(name)).alias(name))
+    return georeference
 
 
 def _joined(parts: list[pl.Series]) -> pl.Series | None:

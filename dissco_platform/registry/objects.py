@@ -150,6 +150,16 @@ def replace_held(connection: Connection, dataset: str, rows: Iterable[dict[str, 
         connection.execute(insert(held), values)
 
 
+def held_records(connection: Connection, dataset: str) -> list[dict[str, str]]:
+    """Return a dataset's held records: `identity_key, reason, message, since`."""
+    query = (
+        select(held.c.identity_key, held.c.reason, held.c.message, held.c.since)
+        .where(held.c.dataset == dataset)
+        .order_by(held.c.identity_key)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
 def quota_used(connection: Connection, year: int) -> int:
     """Return how many DOIs were minted in a year, over all datasets."""
     return int(

@@ -123,3 +123,15 @@ def test_a_wrong_datacite_password(tmp_path: Path) -> None:
         run = json.loads(right("run", "fossils", "--json"))
         assert run["dois"]["pending"] == 0 and run["specimens"] > 0
         assert run["ran"] == ["registered_dois"]  # what was made before the refusal is not made again
+
+
+def test_people_read_what_machines_read(dissco: CommandLine, tmp_path: Path) -> None:
+    assert "rows_read" in dissco("archive", "inspect", str(EXAMPLES / "week1" / "zoology.zip"))
+    dissco("dataset", "add", "edited", "--source", "typo.zip", "--organisation", ORGANISATION)
+    shown = dissco(
+        "dataset", "edit", "edited", "--source", str(EXAMPLES / "week1" / "fossils.zip"), "--name", "A museum"
+    )
+    assert "A museum" in shown and "fossils.zip" in shown
+    assert "edited" in dissco("dataset", "list")
+    assert "Nothing of edited is held" in dissco("dataset", "held", "edited")
+    assert "'asleep' is no state" in dissco.refuses("dataset", "edit", "edited", "--state", "asleep")
