@@ -101,6 +101,7 @@ def explain(
     """Show which columns feed a term in a dataset, how often it is filled, its commonest and its unmatched values."""
     from dissco_platform.assets.inputs import resolve_mappings
     from dissco_platform.opends.preview import explain as explain_term
+    from dissco_platform.opends.terms import model
 
     with House() as house, _made(house, slug) as made:
         mapping = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
@@ -109,7 +110,11 @@ def explain(
         print_json([one.to_dict() for one in found])
         return
     if not found:
-        console.print(f"No column of {slug} feeds {term}.")
+        by = {terms[term].filled for terms in model().classes.values() if term in terms}
+        if by & {"source", None}:
+            console.print(f"No column of {slug} feeds {term}.")
+        else:
+            console.print(f"{term} is filled by the platform ({', '.join(sorted(map(str, by)))}), see docs/opends.md.")
     for one in found:
         console.print(f"\n[bold]{one.term}[/]: filled in {one.filled:,} of {one.records:,} records")
         print_table(list(one.sources[0]), [list(source.values()) for source in one.sources]) if one.sources else None

@@ -103,6 +103,8 @@ def _writing(output: Path | None) -> Iterator[IO[bytes] | Path]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name a file in it.")
     partial = output.with_name(f".{output.name}.partial")
     try:
         yield partial

@@ -77,6 +77,7 @@ def status(as_json: AsJson = False) -> None:
                     "specimens": _sum(found, kind="specimen", doi_only=False),
                     "doi_only": _sum(found, kind="specimen", doi_only=True),
                     "media": _sum(found, kind="media"),
+                    "media_doi_only": _sum(found, kind="media", doi_only=True),
                     "held": len(held_records(connection, dataset.slug)),
                     "missing": _sum(found, state="missing"),
                     "waiting_quota": _sum(found, state="waiting_quota"),

@@ -20,7 +20,7 @@ from dissco_platform.cli.output import messages, print_json, print_table
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.parts import iterate_current, read_version
 from dissco_platform.registry.datasets import get_dataset
-from dissco_platform.registry.objects import current_batches, find_object, versions_of
+from dissco_platform.registry.objects import count_objects, current_batches, find_object, versions_of
 
 app = typer.Typer(help="Published specimens: documents and their history.", no_args_is_help=True)
 
@@ -134,6 +134,14 @@ def export(
                 file.write(line)
                 count += 1
             written(count)
+        if form is Format.NDJSON and (closed := _doi_only(house, slug)):
+            messages.print(f"{closed:,} specimens and media are DOI only and have no document.", soft_wrap=True)
+
+
+def _doi_only(house: House, slug: str) -> int:
+    with house.registry.read() as connection:
+        counted = count_objects(connection, slug)
+    return sum(count for (_, _, _, doi_only), count in counted.items() if doi_only)
 
 
 def _documents(house: House, slug: str) -> Iterator[str]:
@@ -181,6 +189,8 @@ def _writing(output: Path | None) -> Iterator[tuple[IO[str], Any]]:
     if output is None:
         yield sys.stdout, lambda _: None
         return
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name a file in it.")
     partial = output.with_name(f".{output.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
