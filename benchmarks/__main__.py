@@ -21,7 +21,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     """Return the benchmarks by name: script and arguments below this folder."""
     archive = folder / "generated.zip"
     chosen = {
-        "generate": ["archives/generate.py", str(archive), "--rows", "100000"],
+        "generate": ["archives/generate.py", str(archive), "--rows", "100000", "--clean"],
         "archives": ["archives/bench_read.py", str(archive)],
         "documents": ["opends/build.py", "50000"],
         "reconcile": ["-m", "benchmarks.sensors.reconcile", "--datasets", "200"],
