@@ -44,6 +44,10 @@ class RegistryError(DisscoError):
     """The registry is unreachable, locked or not at this version of the schema."""
 
 
+class StoreError(DisscoError):
+    """The object store cannot be reached, refuses, or holds something else than it should."""
+
+
 class DoiServiceError(DisscoError):
     """The DOI service refused (credentials, prefix) or cannot be reached."""
 

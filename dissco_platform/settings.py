@@ -28,7 +28,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DISSCO_", env_file=".env", extra="ignore", frozen=True)
 
     home: Path = Field(Path(".dissco"), description="Folder that holds all state unless a setting below says otherwise")
-    store: str | None = Field(None, description="Folder of the Parquet store (default: home/store)")
+    store: str | None = Field(
+        None, description="Folder of the Parquet store (default: home/store), or object storage: s3://bucket/prefix"
+    )
+    store_endpoint: str | None = Field(
+        None, description="Address of the S3-compatible service that holds the store, if it is not Amazon's"
+    )
+    store_working_copy: Path | None = Field(
+        None, description="Folder on this machine for what is in use of an object store (default: home/working-copy)"
+    )
+    store_working_copy_bytes: int = Field(
+        50 * 2**30, ge=2**30, description="Size that the working copy may grow to before what was not used lately goes"
+    )
     registry: str | None = Field(None, description="SQLAlchemy URL of the registry (default: SQLite in home)")
     dagster_home: Path | None = Field(None, description="Dagster's instance folder (default: home/dagster)")
     mappings: Path = Field(
@@ -93,9 +104,16 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def store_path(self) -> Path:
-        """Folder of the Parquet store."""
-        return (Path(self.store) if self.store else self.home / "store").absolute()
+    def store_address(self) -> str:
+        """Where the Parquet store is: an absolute folder, or object storage's address."""
+        if self.store and "://" in self.store:
+            return self.store
+        return str((Path(self.store) if self.store else self.home / "store").absolute())
+
+    @property
+    def working_copy_path(self) -> Path:
+        """Folder for what is in use of an object store."""
+        return (self.store_working_copy or self.home / "working-copy").absolute()
 
     @property
     def registry_url(self) -> str:

@@ -1,10 +1,7 @@
 """Store, HTTP client, settings, provenance: the ground that everything stands on."""
 
 import http.server
-import os
 import socketserver
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissco_platform.errors import SettingsError, SourceError, UsageError
+from dissco_platform.errors import SettingsError, SourceError
 from dissco_platform.http import HttpClient, Validators, _is_public
 from dissco_platform.provenance import ContentVersion, fingerprint
 from dissco_platform.settings import load_settings
-from dissco_platform.store import DatasetStore
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -171,36 +167,6 @@ def test_a_local_file_is_copied_and_compared_by_content(tmp_path: Path) -> None:
     source.write_text("two")
     assert client.look(str(source), Validators(), fetched.sha256).changed
     assert fetched.path.read_text() == "one"
-
-
-def test_a_version_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    store = DatasetStore(tmp_path)
-    with pytest.raises(RuntimeError), store.building("parsed_records", "moths") as build:
-        (build.path / "records.parquet").write_text("half")
-        raise RuntimeError
-    assert list((tmp_path / "parsed_records" / "moths").iterdir()) == []
-    with store.building("parsed_records", "moths") as build:
-        (build.path / "records.parquet").write_text("whole")
-        build.publish("v1")
-    assert (store.path("parsed_records", "moths", "v1") / "records.parquet").read_text() == "whole"
-    with store.building("parsed_records", "moths") as build:
-        (build.path / "records.parquet").write_text("again")
-        build.publish("v1")
-    assert (store.path("parsed_records", "moths", "v1") / "records.parquet").read_text() == "whole"
-    with pytest.raises(UsageError, match="materialise parsed_records again"):
-        store.path("parsed_records", "moths", "v2")
-
-
-def test_sweeping_keeps_what_is_named_and_what_another_process_is_building(tmp_path: Path) -> None:
-    store = DatasetStore(tmp_path)
-    for version in ("v1", "v2", "v3"):
-        with store.building("documents", "moths") as build:
-            build.publish(version)
-    killed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    (tmp_path / "documents" / "moths" / f".building-{int(killed.stdout)}-x").mkdir()
-    (tmp_path / "documents" / "moths" / f".building-{os.getpid()}-x").mkdir()
-    removed = store.sweep("documents", "moths", {"v3"})
-    assert sorted(removed) == [f".building-{int(killed.stdout)}-x", "v1", "v2"]
 
 
 def test_a_wrong_setting_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

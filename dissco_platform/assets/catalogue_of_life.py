@@ -74,7 +74,7 @@ def catalogue_of_life(
             raise UsageError("No checklist is in use yet: name one with `dissco checklist use PATH|URL`.")
         files = store.store()
         fetched = http_client.client().fetch(
-            source, files.root / "blobs", trusted=True, progress=Progress(context, "catalogue_of_life")
+            source, files.blobs, trusted=True, progress=Progress(context, "catalogue_of_life")
         )
         inputs = {"archive": fetched.sha256, **made_from("catalogue_of_life", {})}
         found = reusable(context, "catalogue_of_life", inputs)
@@ -88,7 +88,7 @@ def catalogue_of_life(
             info = build_backbone(fetched.path, build.path, progress=Progress(context, "catalogue_of_life"))
             if before is not None and not config.accept:
                 _judge(build.path, files, before.data_version)
-            path = build.publish(info.data_version)
+            build.publish(info.data_version)
         with known.write() as connection:
             set_setting(connection, SOURCE_SETTING, source)
         recording.count(names=info.usages)
@@ -103,7 +103,7 @@ def catalogue_of_life(
                 "by_rank": dg.MetadataValue.json(dict(info.by_rank)),
                 "warnings": dg.MetadataValue.json(list(info.warnings)),
                 "replaces": before.data_version if before else "",
-                "dagster/uri": str(path),
+                "dagster/uri": files.address("catalogue_of_life", CHECKLIST, info.data_version),
                 "dagster/row_count": info.usages,
             }
         )

@@ -45,7 +45,7 @@ def raw_archive(
         client, files = http_client.client(), store.store()
         if before is not None and before.made_from == inputs:
             validators = Validators(before.text("etag"), before.text("last_modified"))
-            kept = files.blob(before.data_version).exists()
+            kept = files.has_blob(before.data_version)
             signal = client.look(dataset.source, validators, before.data_version if kept else None, trusted=trusted)
             if not signal.changed:
                 with known.write() as connection:
@@ -54,8 +54,9 @@ def raw_archive(
         recording = Recording(inputs)
         try:
             fetched = client.fetch(
-                dataset.source, files.root / "blobs", trusted=trusted, progress=Progress(context, "raw_archive")
+                dataset.source, files.blobs, trusted=trusted, progress=Progress(context, "raw_archive")
             )
+            files.keep_blob(fetched.sha256)
         except SourceError as error:
             with known.write() as connection:
                 update_dataset(connection, slug, failed=now(), failure=str(error))
@@ -68,7 +69,7 @@ def raw_archive(
                 "source": dataset.source,
                 "address": fetched.address,
                 "sha256": fetched.sha256,
-                "dagster/uri": str(fetched.path),
+                "dagster/uri": files.address("blobs", fetched.sha256),
                 "fetched": dg.MetadataValue.timestamp(datetime.now(UTC).timestamp()),
             }
         )

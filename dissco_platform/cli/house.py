@@ -9,7 +9,7 @@ from dissco_platform.errors import SettingsError
 from dissco_platform.http import HttpClient
 from dissco_platform.registry import Registry, open_registry
 from dissco_platform.settings import CHECKOUT, Settings, load_settings
-from dissco_platform.store import DatasetStore
+from dissco_platform.store import DatasetStore, open_store
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -32,7 +32,13 @@ class House:
     @cached_property
     def store(self) -> DatasetStore:
         """The Parquet store."""
-        return DatasetStore(self.settings.store_path)
+        settings = self.settings
+        return open_store(
+            settings.store_address,
+            settings.working_copy_path,
+            endpoint=settings.store_endpoint,
+            bytes_here=settings.store_working_copy_bytes,
+        )
 
     @cached_property
     def http(self) -> HttpClient:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ from dissco_platform.http import HttpClient
 from dissco_platform.registry import Registry, open_registry
 from dissco_platform.resources.doi_service import DoiService
 from dissco_platform.settings import Settings
-from dissco_platform.store import DatasetStore
+from dissco_platform.store import DatasetStore, open_store
 
 
 class DatasetStoreResource(dg.ConfigurableResource[DatasetStore]):
     """Versioned Parquet tables and downloads."""
 
-    root: str = Field(description="Folder of the store")
+    address: str = Field(description="Folder of the store, or object storage such as s3://bucket/prefix")
+    endpoint: str = Field("", description="Address of an S3-compatible service that is not Amazon's")
+    working_copy: str = Field("", description="Folder on this machine for what is in use of an object store")
+    working_copy_bytes: int = Field(50 * 2**30, description="Size that the working copy may grow to")
 
     def store(self) -> DatasetStore:
-        """Return the store."""
-        return DatasetStore(Path(self.root))
+        """Return the store: one a process, which remembers what object storage is known to have."""
+        return _store(self.address, self.endpoint, self.working_copy, self.working_copy_bytes)
 
 
 class RegistryResource(dg.ConfigurableResource[Registry]):
@@ -65,6 +69,21 @@ class MappingFiles(dg.ConfigurableResource[Path]):
         return Path(self.folder)
 
 
+@cache
+def _store(address: str, endpoint: str, working_copy: str, working_copy_bytes: int) -> DatasetStore:
+    return open_store(address, Path(working_copy), endpoint=endpoint or None, bytes_here=working_copy_bytes)
+
+
+def dataset_store(settings: Settings) -> DatasetStoreResource:
+    """Return the store's resource for the settings."""
+    return DatasetStoreResource(
+        address=settings.store_address,
+        endpoint=settings.store_endpoint or "",
+        working_copy=str(settings.working_copy_path),
+        working_copy_bytes=settings.store_working_copy_bytes,
+    )
+
+
 def _secret(variable: str, value: str) -> dg.EnvVar:
     """Hand a secret to Dagster as an environment variable, which its UI shows by name and never by value."""
     os.environ[variable] = value
@@ -95,7 +114,7 @@ def doi_service(settings: Settings, password: str | dg.EnvVar) -> DoiService:
 def build_resources(settings: Settings) -> dict[str, Any]:
     """Return the resources for the given settings, by the names that assets use."""
     return {
-        "store": DatasetStoreResource(root=str(settings.store_path)),
+        "store": dataset_store(settings),
         "registry": RegistryResource(url=settings.registry_url),
         "http_client": HttpClientResource(
             max_bytes=settings.download_max_bytes,

@@ -161,7 +161,7 @@ def _climb(client: HttpClient, small: HttpClient, store: DatasetStore, held: Hel
     if local is not None:
         same = _same_members(known, local)
         return replace(look, changed=not same, evidence="sha256 members" if same else "sha256")
-    with tempfile.TemporaryDirectory(dir=store.root) as folder:
+    with tempfile.TemporaryDirectory(prefix=".look-", dir=store.blobs) as folder:
         try:
             fetched = small.fetch(held.source, Path(folder), trusted=held.trusted)
         except SourceError:

@@ -61,7 +61,7 @@ def look_upstream(
         SourceError: it cannot be reached; recorded as the dataset's failure.
     """
     before = latest(instance, "raw_archive", dataset.slug)
-    if before is None or before.text("source") != dataset.source or not store.blob(before.data_version).exists():
+    if before is None or before.text("source") != dataset.source or not store.has_blob(before.data_version):
         return Signal(True, "never fetched")
     validators = Validators(before.text("etag"), before.text("last_modified"))
     with registry.read() as connection:

@@ -46,28 +46,20 @@ def sweep_dataset(
     for stage in _STAGES:
         if stage not in current:  # never finished: what is there belongs to a run that a person may still look at
             continue
-        kept = {current[stage].data_version, *_newest(store.root / stage / slug, keep)}
+        kept = {current[stage].data_version, *(version.name for version in store.versions(stage, slug)[:keep])}
         removed[stage] = _remove(store, stage, slug, kept, dry_run=dry_run)
     if "digital_specimens" in current:
-        tables = store.root / "digital_specimens" / slug
         gone = set(removed["digital_specimens"])
-        batches = _batches(path for path in tables.iterdir() if path.name not in gone) if tables.is_dir() else set()
+        left = [version.name for version in store.versions("digital_specimens", slug) if version.name not in gone]
+        batches = _batches(store.path("digital_specimens", slug, name) for name in left)
         removed["documents"] = _remove(store, "documents", slug, batches, dry_run=dry_run)
     return {stage: versions for stage, versions in removed.items() if versions}
-
-
-def _newest(folder: Path, keep: int) -> list[str]:
-    if not folder.is_dir():
-        return []
-    versions = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [path.name for path in versions[:keep]]
 
 
 def _remove(store: DatasetStore, stage: str, slug: str, kept: Collection[str], *, dry_run: bool) -> list[str]:
     if not dry_run:
         return store.sweep(stage, slug, set(kept))
-    folder = store.root / stage / slug
-    return sorted(path.name for path in folder.iterdir() if path.name not in kept) if folder.is_dir() else []
+    return sorted({version.name for version in store.versions(stage, slug)} - set(kept))
 
 
 def _batches(versions: Iterable[Path]) -> set[str]:

@@ -142,7 +142,7 @@ def source_signal(watch: Watch, raw: Recorded | None, store: DatasetStore) -> Si
     """Return what the last look said, if it was compared with the archive that we hold now."""
     if raw is None:
         return Signal(True, "never fetched")
-    if not store.blob(raw.data_version).exists():
+    if not store.has_blob(raw.data_version):
         return Signal(True, "its download is not in the store")
     if watch.changed is not None and watch.against == raw.storage_id:
         return Signal(True, watch.changed)

@@ -54,7 +54,7 @@ def due_sources(registry: Registry, instance: dg.DagsterInstance, store: Dataset
         for watch, dataset in due
         if dataset.slug in raw
         and raw[dataset.slug].text("source") == dataset.source
-        and store.blob(raw[dataset.slug].data_version).exists()
+        and store.has_blob(raw[dataset.slug].data_version)
     ]
     due.sort(key=lambda pair: (pair[0].due or "", pair[1].slug))
     with registry.read() as connection:

@@ -194,7 +194,7 @@ def automated_house(home: Path) -> Iterator[AutomatedHouse]:
         registry = open_registry(settings.registry_url)
         instance = dg.DagsterInstance.from_config(str(home / "dagster"))
         house = AutomatedHouse(
-            home, settings, instance, registry, DatasetStore(settings.store_path), build_definitions(settings)
+            home, settings, instance, registry, DatasetStore(Path(settings.store_address)), build_definitions(settings)
         )
         try:
             yield house
