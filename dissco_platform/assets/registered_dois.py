@@ -24,8 +24,6 @@ from dissco_platform.registry.datasets import get_dataset
 from dissco_platform.registry.objects import count_objects
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
 
-PUBLISHED = "published"
-
 
 @dg.asset(
     partitions_def=datasets,
@@ -67,13 +65,12 @@ def registered_dois(
                 known,
                 replace(dataset, organisation_name=name),
                 files.path("digital_specimens", slug, built.data_version),
-                lambda batch: files.path("documents", slug, batch),
-                files.root / PUBLISHED / slug,
+                files,
                 rules=service.rules,
                 made_from=_origin(context, built.made_from),
                 progress=progress,
             )
-            drained = service.drain(known, files.root / PUBLISHED, slug, progress)
+            drained = service.drain(known, files, slug, progress)
         _record(recording, known, slug, report, drained)
         recording.metadata["origin"] = dg.MetadataValue.json(_origin(context, built.made_from))
         return recording.result(report.data_version)

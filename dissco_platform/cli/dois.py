@@ -54,7 +54,7 @@ def drain(
     with House() as house, doi_service_of(house, seconds) as service, running("DOIs") as told:
         require_dataset(house, dataset)
         service.check()
-        report = service.drain(house.registry, house.published, dataset, lambda what, count: told(f"{what} {count:,}"))
+        report = service.drain(house.registry, house.store, dataset, lambda what, count: told(f"{what} {count:,}"))
     if as_json:
         print_json(vars(report))
         return
@@ -105,7 +105,7 @@ def reconcile(as_json: AsJson = False) -> None:
 
     with House() as house:
         records = records_at_datacite(house)
-        findings = verify(house.registry, house.published, house.settings.doi_prefix, at_datacite=records)
+        findings = verify(house.registry, house.store, house.settings.doi_prefix, at_datacite=records)
     found = [finding for finding in findings if finding.code in {"unregistered", "unknown_at_datacite"}]
     if as_json:
         print_json({"at_datacite": len(records), "differences": [vars(finding) for finding in found]})

@@ -2,7 +2,6 @@
 
 import shutil
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissco_platform.errors import SettingsError
@@ -60,13 +59,6 @@ class House:
         if not (path / "dagster.yaml").exists():
             shutil.copyfile(INSTANCE_TEMPLATE, path / "dagster.yaml")
         return dg.DagsterInstance.from_config(str(path))
-
-    @property
-    def published(self) -> Path:
-        """Folder of the published part files."""
-        from dissco_platform.assets.registered_dois import PUBLISHED
-
-        return self.store.root / PUBLISHED
 
     def close(self) -> None:
         """Give connections back."""

@@ -30,7 +30,7 @@ def verify_registry(
     """
     with House() as house:
         records = records_at_datacite(house) if datacite else None
-        findings = verify(house.registry, house.published, house.settings.doi_prefix, at_datacite=records)
+        findings = verify(house.registry, house.store, house.settings.doi_prefix, at_datacite=records)
     if as_json:
         print_json({"findings": [{**vars(finding), "meaning": meaning(finding.code)} for finding in findings]})
     elif findings:

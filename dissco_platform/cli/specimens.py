@@ -48,7 +48,7 @@ def show(
         if chosen is None:
             listed = ", ".join(str(row["version"]) for row in versions) or "none yet"
             raise UsageError(f"{doi} has no version {number}; its versions: {listed}.")
-        document, payload = read_version(house.published / found["dataset"], chosen["path"], found["suffix"])
+        document, payload = read_version(house.store, found["dataset"], chosen["path"], found["suffix"])
     if document is None:
         messages.print("DOI only: no document is published; this is what the DOI's metadata says.")
         print_json(json.loads(payload))
@@ -107,7 +107,7 @@ def diff(
             if path is None:
                 listed = ", ".join(str(row["version"]) for row in versions) or "none yet"
                 raise UsageError(f"{doi} has no version {number}; its versions: {listed}.")
-            document, payload = read_version(house.published / found["dataset"], path, found["suffix"])
+            document, payload = read_version(house.store, found["dataset"], path, found["suffix"])
             documents.append(json.loads(document or payload))
     print_json(jsonpatch.make_patch(*documents).patch)
 
@@ -145,11 +145,10 @@ def _doi_only(house: House, slug: str) -> int:
 
 
 def _documents(house: House, slug: str) -> Iterator[str]:
-    folder = house.published / slug
     for kind in ("specimen", "media"):
         with house.registry.read() as connection:
             current = current_batches(connection, slug, kind)
-        for document in iterate_current(folder, current):
+        for document in iterate_current(house.store, slug, current):
             yield document + "\n"
 
 

@@ -23,6 +23,7 @@ from dissco_platform.identity.stamping import stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
 from dissco_platform.provenance import fingerprint
 from dissco_platform.registry.datasets import Dataset
+from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
@@ -43,9 +44,15 @@ class PartWriter:
     """Writes the part files of one publication and remembers what it wrote."""
 
     def __init__(
-        self, folder: Path, rules: Rules, dataset: Dataset, moment: str, progress: Callable[[str, int], None] | None
+        self,
+        store: DatasetStore,
+        rules: Rules,
+        dataset: Dataset,
+        moment: str,
+        progress: Callable[[str, int], None] | None,
     ) -> None:
-        self.folder, self.rules, self.moment, self.progress = folder, rules, moment, progress
+        self.store, self.slug = store, dataset.slug
+        self.folder, self.rules, self.moment, self.progress = store.new_parts(self.slug), rules, moment, progress
         self.datacite = replace(
             rules.datacite,
             host_id=dataset.organisation_id,
@@ -56,17 +63,16 @@ class PartWriter:
         self._written: list[pl.DataFrame] = []
         self._count = 0
 
-    def write(self, kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> None:
+    def write(self, kind: str, rows: pl.DataFrame) -> None:
         """Stamp and write the next version of each row.
 
         Args:
             kind: `specimen` or `media`.
-            rows: of a `resolve.Resolution`, with `suffix` and `links`.
-            documents: gives the folder of a build by the name in the `batch` column.
+            rows: of a `resolve.Resolution`, with `suffix`, `links` and the `batch` of the build that holds the document.
         """
         rows = rows.with_columns((pl.col("version") + 1).alias("version"))
         open_rows = rows.filter(~pl.col("doi_only"))
-        for chunk in _with_documents(kind, open_rows, documents):
+        for chunk in _with_documents(kind, open_rows, self._documents):
             self._write_part(
                 kind, chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document"))
             )
@@ -83,7 +89,7 @@ class PartWriter:
         """
         for (path, missed), members in rows.group_by("path", "missed", maintain_order=True):
             reason = vanished_text(int(str(missed)) + 1)
-            last = pl.read_parquet(self.folder / str(path), columns=["suffix", "document", "payload"])
+            last = pl.read_parquet(self.store.part(self.slug, str(path)), columns=["suffix", "document", "payload"])
             found = members.join(last, on="suffix", how="inner").with_columns(pl.col("version") + 1)
             # A loop: tombstones are few, and each is made from a document that was published long ago.
             documents = [
@@ -102,6 +108,10 @@ class PartWriter:
                 tombstone=True,
             )
 
+    def keep(self) -> None:
+        """Make all that was written durable: from now on the registry may name it."""
+        self.store.keep_parts(self.slug, self.paths)
+
     def frame(self) -> pl.DataFrame:
         """Return all that was written: `id, version, content_hash, visible_hash, old_visible, doi_only, tombstone, path`."""
         columns = ["id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "tombstone", "path"]
@@ -114,6 +124,9 @@ class PartWriter:
             }
             return pl.DataFrame(schema=schema)
         return pl.concat([frame.select(columns) for frame in self._written])
+
+    def _documents(self, batch: str) -> Path:
+        return self.store.path("documents", self.slug, batch)
 
     def _write_part(self, kind: str, chunk: pl.DataFrame) -> None:
         if chunk.height:
@@ -160,18 +173,17 @@ def _with_documents(kind: str, rows: pl.DataFrame, documents: Callable[[str], Pa
         yield pl.concat(waiting)
 
 
-def read_version(folder: Path, path: str, suffix: str) -> tuple[str | None, str]:
+def read_version(store: DatasetStore, dataset: str, path: str, suffix: str) -> tuple[str | None, str]:
     """Return (document or None, payload) of one object's version from its part: one row group is read."""
-    row = (
-        pl.scan_parquet(folder / path).filter(pl.col("suffix") == suffix).select("document", "payload").collect().row(0)
-    )
+    part = store.part(dataset, path)
+    row = pl.scan_parquet(part).filter(pl.col("suffix") == suffix).select("document", "payload").collect().row(0)
     return row[0], row[1]
 
 
-def iterate_current(folder: Path, current: pl.DataFrame) -> Iterator[str]:
+def iterate_current(store: DatasetStore, dataset: str, current: pl.DataFrame) -> Iterator[str]:
     """Yield the documents of the given versions (`suffix, version, path`), part by part; DOI-only objects have none."""
     for (path,), members in current.group_by("path", maintain_order=True):
-        file = pq.ParquetFile(folder / str(path))
+        file = pq.ParquetFile(store.part(dataset, str(path)))
         for group in file.iter_batches(batch_size=5_000, columns=["suffix", "version", "document"]):
             frame = pl.from_arrow(group)
             assert isinstance(frame, pl.DataFrame)

@@ -30,6 +30,7 @@ from dissco_platform.registry import Registry, objects, vanished
 from dissco_platform.registry.datasets import Dataset, get_dataset, set_latest
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.tables import version
+from dissco_platform.store import DatasetStore
 
 Progress = Callable[[str, int], None]
 
@@ -77,8 +78,7 @@ def publish(
     registry: Registry,
     dataset: Dataset,
     build: Path,
-    documents: Callable[[str], Path],
-    target: Path,
+    store: DatasetStore,
     *,
     rules: Rules,
     made_from: dict[str, str],
@@ -90,8 +90,7 @@ def publish(
         registry: where identities and versions are kept.
         dataset: the dataset, as the registry knows it.
         build: folder with `specimens.parquet` and `media.parquet`.
-        documents: gives the folder of a build by the name in the `batch` column.
-        target: folder of the dataset's published part files; new ones are added, none is changed.
+        store: holds the documents of builds, by the name in the `batch` column; new published parts are added to it.
         rules: prefix, quota and what DataCite is told.
         made_from: versions of `archive`, `release`, `mapping`, `code`.
         progress: called with a step's name and a count.
@@ -118,16 +117,17 @@ def publish(
 
     moment = now()
     cause = _cause(dataset, made_from)
-    writer = PartWriter(target, rules, dataset, moment, progress)
+    writer = PartWriter(store, rules, dataset, moment, progress)
     for state, other in ((specimen_state, "media"), (media_state, "specimen")):
         changed = state.rows.filter(pl.col("outcome").is_in(PUBLISHED) & pl.col("suffix").is_not_null())
-        writer.write(state.kind, _with_links(changed, suffixes[other]), documents)
+        writer.write(state.kind, _with_links(changed, suffixes[other]))
     report = _report(specimen_state, media_state)
     harvested = dataset.summary.get("made_from", {}).get("archive") != made_from.get("archive")
     with registry.read() as connection:
         ending = _ending(connection, dataset, specimen_state, media_state, harvested, rules.vanishing, report)
     for kind, rows in ending.items():
         writer.write_tombstones(kind, rows)
+    writer.keep()
     with registry.write() as connection:
         _commit(connection, dataset, specimen_state, media_state, writer, moment, cause, made_from, harvested, report)
         report.data_version = _data_version(connection, dataset.slug)

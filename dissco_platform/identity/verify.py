@@ -5,7 +5,6 @@ Each finding is a sentence with a code. Nothing is mended here.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from dissco_platform.registry import Registry
 from dissco_platform.registry.engine import fetch_frame
 from dissco_platform.registry.tables import batch, digital_object, outbox, version
+from dissco_platform.store import DatasetStore
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ def meaning(code: str) -> str:
 
 
 def verify(
-    registry: Registry, published: Path, prefix: str, *, at_datacite: Iterable[Mapping[str, Any]] | None = None
+    registry: Registry, store: DatasetStore, prefix: str, *, at_datacite: Iterable[Mapping[str, Any]] | None = None
 ) -> list[Finding]:
     """Return everything that is wrong; an empty list is a whole registry.
 
     Args:
         registry: identities and versions.
-        published: folder of the published parts, one folder a dataset.
+        store: holds the published parts.
         prefix: the DOI prefix.
         at_datacite: records with `doi` (`DataCiteClient.walk`), to be compared as well.
     """
     found: list[Finding] = []
     with registry.read() as connection:
         _versions(connection, found)
-        _parts(connection, published, prefix, found)
+        _parts(connection, store, prefix, found)
         if at_datacite is not None:
             _datacite(connection, prefix, at_datacite, found)
     return found
@@ -102,17 +102,17 @@ def _versions(connection: Connection, found: list[Finding]) -> None:
     _add(found, "content_hash_differs", fetch_frame(connection, differs, {"suffix": pl.String()})["suffix"])
 
 
-def _parts(connection: Connection, published: Path, prefix: str, found: list[Finding]) -> None:
+def _parts(connection: Connection, store: DatasetStore, prefix: str, found: list[Finding]) -> None:
     missing: list[str] = []
     absent: list[str] = []
     unknown: list[str] = []
     misnamed: list[str] = []
     named: set[str] = set()
+    there = sorted("/".join(part) for part in store.parts())
     for row in connection.execute(select(batch.c.id, batch.c.dataset, batch.c.path).order_by(batch.c.id)).all():
         name = f"{row.dataset}/{row.path}"
         named.add(name)
-        path = published / row.dataset / row.path
-        if not path.exists():
+        if name not in there:
             missing.append(name)
             continue
         query = (
@@ -121,7 +121,7 @@ def _parts(connection: Connection, published: Path, prefix: str, found: list[Fin
             .where(version.c.batch_id == row.id)
         )
         wanted = fetch_frame(connection, query, {"suffix": pl.String(), "version": pl.Int64()})
-        held = pl.read_parquet(path, columns=["suffix", "version", "document"])
+        held = pl.read_parquet(store.part(row.dataset, row.path), columns=["suffix", "version", "document"])
         keys = ["suffix", "version"]
         absent += wanted.join(held, on=keys, how="anti")["suffix"].to_list()
         unknown += held.join(wanted, on=keys, how="anti")["suffix"].to_list()
@@ -129,11 +129,7 @@ def _parts(connection: Connection, published: Path, prefix: str, found: list[Fin
         number = pl.concat_str([pl.lit('"ods:version":'), pl.col("version").cast(pl.String), pl.lit(",")])
         fits = pl.col("document").str.starts_with(start) & pl.col("document").str.contains(number, literal=True)
         misnamed += held.filter(pl.col("document").is_not_null() & ~fits)["suffix"].to_list()
-    orphans = [
-        str(path.relative_to(published))
-        for path in sorted(published.glob("*/*.parquet"))
-        if str(path.relative_to(published)) not in named
-    ]
+    orphans = [name for name in there if name not in named]
     for code, names in (
         ("part_missing", missing),
         ("document_missing", absent),

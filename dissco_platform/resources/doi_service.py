@@ -18,6 +18,7 @@ from dissco_platform.registry import Registry
 from dissco_platform.registry.objects import tombstones_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.sandbox import running_sandbox
+from dissco_platform.store import DatasetStore
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Service:
 
         asyncio.run(ask())
 
-    def drain(self, registry: Registry, published: Path, dataset: str | None, progress: Progress) -> DrainReport:
+    def drain(self, registry: Registry, store: DatasetStore, dataset: str | None, progress: Progress) -> DrainReport:
         """Send what is queued (of one dataset, or of all)."""
-        return drain(registry, published, self.client(), dataset=dataset, seconds=self.seconds, progress=progress)
+        return drain(registry, store, self.client(), dataset=dataset, seconds=self.seconds, progress=progress)
 
     def client(self) -> DataCiteClient:
         """Return a client, to be used on one event loop."""

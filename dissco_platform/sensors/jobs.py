@@ -39,11 +39,9 @@ def drain_outbox(
     context: dg.OpExecutionContext, registry: RegistryResource, store: DatasetStoreResource, doi_service: DoiService
 ) -> None:
     """Tell DataCite what is queued."""
-    from dissco_platform.assets.registered_dois import PUBLISHED
-
     with registry.opened() as known, doi_service.running() as service:
         service.check()
-        report = service.drain(known, store.store().root / PUBLISHED, None, lambda what, count: None)
+        report = service.drain(known, store.store(), None, lambda what, count: None)
     context.log.info(f"{report.written} DOIs written")
     context.add_output_metadata({"written": report.written})
 

@@ -85,7 +85,7 @@ def content(house: House) -> list[str]:
     for kind in ("specimen", "media"):
         with house.registry.read() as connection:
             current = current_batches(connection, "fossils", kind)
-        documents += [json.loads(text) for text in iterate_current(house.published / "fossils", current)]
+        documents += [json.loads(text) for text in iterate_current(house.store, "fossils", current)]
     return sorted(
         json.dumps({key: value for key, value in document.items() if key not in volatile}, sort_keys=True)
         for document in documents
@@ -109,7 +109,7 @@ def test_a_killed_run_is_made_good_by_the_next(
         assert run["dois"]["pending"] == run["dois"]["failed"] == 0
         assert run["dois"]["registered"] == undisturbed["run"]["dois"]["registered"]
         assert content(house) == undisturbed["content"]
-        findings = verify(house.registry, house.published, "10.5555", at_datacite=records_at_datacite(house))
+        findings = verify(house.registry, house.store, "10.5555", at_datacite=records_at_datacite(house))
         assert {finding.code for finding in findings} <= {"orphan_part"}
         failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
         assert house.instance.get_runs(filters=failed) == []  # the killed run does not seem to go on

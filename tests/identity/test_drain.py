@@ -36,7 +36,7 @@ def museum(registry: Registry, enrol: Callable[[str], Dataset], tmp_path: Path) 
 def send(museum: Museum, sandbox: RunningSandbox, password: str = "sandbox", seconds: float = 60) -> DrainReport:
     account = DataCiteAccount(sandbox.url, "DISSCO.SANDBOX", password, "10.5555")
     client = DataCiteClient(account, concurrency=4, patience=PATIENCE)
-    return drain(museum.registry, museum.published.parent, client, dataset=museum.slug, seconds=seconds)
+    return drain(museum.registry, museum.store, client, dataset=museum.slug, seconds=seconds)
 
 
 def at_datacite(sandbox: RunningSandbox) -> list[dict[str, object]]:
@@ -56,7 +56,7 @@ def test_what_is_queued_is_registered_and_findable(museum: Museum, sandbox: Runn
     records = at_datacite(sandbox)
     assert {record["state"] for record in records} == {"findable"}
     assert states(museum) == {"registered"}
-    assert verify(museum.registry, museum.published.parent, "10.5555", at_datacite=records) == []
+    assert verify(museum.registry, museum.store, "10.5555", at_datacite=records) == []
     assert send(museum, sandbox).written == 0
 
 
@@ -88,7 +88,7 @@ def test_faults_of_the_service_lose_and_double_nothing(museum: Museum, sandbox: 
     records = at_datacite(sandbox)
     assert len(records) == 60
     assert states(museum) == {"registered"}
-    assert verify(museum.registry, museum.published.parent, "10.5555", at_datacite=records) == []
+    assert verify(museum.registry, museum.store, "10.5555", at_datacite=records) == []
 
 
 def test_a_wrong_password_stops_everything_and_loses_nothing(museum: Museum, sandbox: RunningSandbox) -> None:

@@ -14,6 +14,7 @@ from dissco_platform.identity.publish import PublishReport, publish
 from dissco_platform.registry import Registry, objects, vanished
 from dissco_platform.registry.datasets import Dataset, get_dataset
 from dissco_platform.registry.outbox import waiting
+from dissco_platform.store import DatasetStore
 from tests.identity.conftest import Records, write_build
 from tests.identity.rules import RULES
 
@@ -25,17 +26,17 @@ class Museum:
 
     def __init__(self, registry: Registry, dataset: Dataset, folder: Path) -> None:
         self.registry, self.slug, self.folder, self.edition = registry, dataset.slug, folder, 0
-        self.published = folder / "published" / dataset.slug
+        self.store = DatasetStore(folder)
+        self.published = self.store.new_parts(dataset.slug)
 
     def publish(self, records: Records, **made_from: str) -> PublishReport:
         self.edition += 1
-        build = write_build(records, self.folder / self.slug / f"build{self.edition}")
+        build = write_build(records, self.folder / "documents" / self.slug / f"build{self.edition}")
         return publish(
             self.registry,
             self.dataset(),
             build,
-            lambda batch: self.folder / self.slug / batch,
-            self.published,
+            self.store,
             rules=RULES,
             made_from={"archive": f"edition{self.edition}", **made_from},
         )
@@ -47,7 +48,7 @@ class Museum:
     def documents(self, kind: str = "specimen") -> dict[str, dict[str, object]]:
         with self.registry.read() as connection:
             current = objects.current_batches(connection, self.slug, kind)
-        found = [json.loads(text) for text in iterate_current(self.published, current)]
+        found = [json.loads(text) for text in iterate_current(self.store, self.slug, current)]
         return {document["@id"]: document for document in found}
 
     def suffixes(self, kind: str = "specimen") -> dict[str, str]:
@@ -103,7 +104,7 @@ def test_a_changed_record_gets_its_next_version_and_keeps_its_doi(museum: Museum
         assert found is not None
         versions = objects.versions_of(connection, found["id"])
     assert [(row["version"], row["cause"]) for row in versions] == [(1, "new"), (2, "source")]
-    first, _ = read_version(museum.published, versions[0]["path"], suffix)
+    first, _ = read_version(museum.store, museum.slug, versions[0]["path"], suffix)
     assert first is not None and json.loads(first)["dwc:locality"] == "here"
     assert document["dcterms:created"] == json.loads(first)["dcterms:created"]
 
@@ -237,7 +238,7 @@ def test_a_specimen_becomes_a_tombstone_after_two_further_harvests(museum: Museu
         assert found is not None and found["state"] == "tombstoned"
         versions = objects.versions_of(connection, found["id"])
     assert [(row["version"], row["cause"]) for row in versions] == [(1, "new"), (2, "vanished")]
-    text, payload = read_version(museum.published, versions[1]["path"], gone)
+    text, payload = read_version(museum.store, museum.slug, versions[1]["path"], gone)
     document = json.loads(text or "")
     assert (document["ods:status"], document["ods:version"]) == ("Tombstone", 2)
     assert "3 harvests in a row" in document["ods:hasTombstoneMetadata"]["ods:tombstoneText"]

@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
@@ -20,6 +19,7 @@ from dissco_platform.identity.datacite.outcomes import REPEATABLE, Kind, Outcome
 from dissco_platform.identity.datacite.tables import TOMBSTONE_EVENTS
 from dissco_platform.registry import Registry, outbox
 from dissco_platform.registry.outbox import Leased
+from dissco_platform.store import DatasetStore
 
 CHUNK = 500
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 300.0
@@ -48,7 +48,7 @@ class DrainReport:
 
 def drain(
     registry: Registry,
-    published: Path,
+    store: DatasetStore,
     client: DataCiteClient,
     *,
     dataset: str | None = None,
@@ -60,14 +60,14 @@ def drain(
     Raises:
         DoiServiceError: the account is refused; everything stays queued.
     """
-    return asyncio.run(_Drain(registry, published, client, dataset, seconds, progress).run())
+    return asyncio.run(_Drain(registry, store, client, dataset, seconds, progress).run())
 
 
 class _Drain:
     def __init__(
         self,
         registry: Registry,
-        published: Path,
+        store: DatasetStore,
         client: DataCiteClient,
         dataset: str | None,
         seconds: float,
@@ -77,7 +77,7 @@ class _Drain:
         self.prefix, self.concurrency = client.account.prefix, client.concurrency
         self.deadline = time.monotonic() + seconds
         self.progress = progress
-        self.payloads = _Payloads(published)
+        self.payloads = _Payloads(store)
         self.owner = outbox.owner_name()
         self.report = DrainReport()
         self.failures = 0
@@ -182,8 +182,8 @@ class _Payloads:
 
     KEPT = 2
 
-    def __init__(self, published: Path) -> None:
-        self.published = published
+    def __init__(self, store: DatasetStore) -> None:
+        self.store = store
         self.parts: dict[tuple[str, str], dict[str, str]] = {}
 
     def get(self, row: Leased) -> str:
@@ -191,6 +191,6 @@ class _Payloads:
         if key not in self.parts:
             while len(self.parts) >= self.KEPT:
                 del self.parts[next(iter(self.parts))]
-            frame = pl.read_parquet(self.published / row.dataset / row.path, columns=["suffix", "payload"])
+            frame = pl.read_parquet(self.store.part(row.dataset, row.path), columns=["suffix", "payload"])
             self.parts[key] = dict(zip(frame["suffix"].to_list(), frame["payload"].to_list(), strict=True))
         return self.parts[key][row.suffix]
