@@ -5,10 +5,10 @@ apostrophes, marks or ranks; hybrid formulas part by part. Source: gnparser's do
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from dissco_platform.names.fold import ascii_fold
-from dissco_platform.names.ranks import MARKERS
 
 DIGITS: Final[dict[int, str]] = {
     1: "uni", 2: "bi", 3: "tri", 4: "quadri", 5: "quinque", 6: "sex", 7: "septem", 8: "octo", 9: "novem",
@@ -42,21 +42,8 @@ _NO_NAME: Final = re.compile(
 )
 _NO_NAME_STARTS: Final = ("no", "un", "indet", "environ", "misc")
 _NO_NAME_PARTS: Final = ("symbiont", "bacterium", "rna", "prion", "plasmid", "phytoplasma")
-_NO_GENUS: Final = re.compile(
-    r"^(?:[A-Z][a-z]*'|[A-Z][a-z]+[A-Z]|[A-Z][a-z]+:$|[A-Z][a-z]*(?:-[A-Za-z]+){2,}\b)|^[A-Z][a-z]*\d"
-)
+_NO_GENUS: Final = re.compile(r"^(?:[A-Z][a-z]*'|[A-Z][a-z]+[A-Z]|[A-Z][a-z]+:$)|^[A-Z][a-z]*\d")
 _RNA: Final = re.compile(r"(?:^|[\s_])[a-z]{0,3}RNA(?![A-Za-z])")
-_LETTERS: Final = r"[a-zà-öø-ÿœāēīōūčšžřąęł]"
-_MARKED: Final = re.compile(
-    rf"(?<=[\s.])(?:notho)?(?:{MARKERS}|subspec)(?:\.\s*|\s+)(?:[α-ωß]\.?\s*)?({_LETTERS}[\w'’-]{{2,}})", re.IGNORECASE
-)
-_IS_MARKER: Final = re.compile(rf"(?:{MARKERS}|subspec|nat|spp)$")
-_APPROXIMATE_BELOW: Final = re.compile(r"^[A-Z]\S+(?:\s\([A-Z]\w+\))?\s[a-z][\w-]+\s+(?:aff\b\.?|nr\b\.?|\?)\s+[a-z]")
-_COMPLEX: Final = re.compile(r"^[A-Z][\w-]+\s([a-z][\w-]+)\scomplex\s(?=[A-Z(])")
-_ALL_LOWER: Final = re.compile(rf"^[A-Z][\w-]+(?:\s\([A-Z]\w+\))?((?:\s{_LETTERS}{{3,}}){{3,5}})(?=$|\s[(A-Z])")
-_APPROXIMATE: Final = re.compile(
-    r"^(\S+(?:\s\([A-Z]\w+\))?)\s+(?:aff\b\.?|nr\b\.?|near\b|\?(?=\s)|sp\b\.?\s*(?:aff|nr|cf)\b\.?|-[a-z]+|[a-z]+-(?=\s|$))"
-)
 _FORMULA: Final = re.compile(r"\s+[×xX]\s+|\s+×|×\s+|\s+\+\s+")
 _ABBREVIATED: Final = re.compile(r"^([A-Z])[a-z]{0,2}\.\s*(?=[a-z])")
 
@@ -72,7 +59,7 @@ def no_name(text: str) -> bool:
     if word.upper().strip(" _").endswith("RNA"):
         return bool(_RNA.search(text))
     # a genus may end in -bacterium; as a later word in lower case it is "a bacterium"
-    return (found.start() == 0 and not word.lower().endswith("bacterium")) or word.islower()
+    return (found.start() == 0 and lower.startswith(_NO_NAME_STARTS)) or word.islower()
 
 
 def write_word(word: str, *, first: bool = False) -> str:
@@ -83,8 +70,8 @@ def write_word(word: str, *, first: bool = False) -> str:
         ('quadrigibbus', 'odonelli', 'Saxo-fridericia')
     """
     numeral = re.match(r"^(\d+)[-.]?(?=[a-z])", word)
-    if numeral and int(numeral[1]) in DIGITS:
-        word = DIGITS[int(numeral[1])] + word[numeral.end() :]
+    if numeral:
+        word = DIGITS.get(int(numeral[1]), numeral[1]) + word[numeral.end() :]
     if not word.isascii():
         word = ascii_fold(word.replace("å", "ao").replace("Å", "Ao"))
     word = re.sub(r"['’?]" if first else r"['’.?]", "", word).strip("-")
@@ -93,25 +80,9 @@ def write_word(word: str, *, first: bool = False) -> str:
     return word.lower()
 
 
-def all_epithets(text: str, species: str | None, last: str | None) -> list[str]:
-    """Return the epithets below the genus: also those between species and the last one that has a marker of its own."""
-    epithets = [word for word in (species, last) if word and len(word) > 1]
-    if species and _APPROXIMATE_BELOW.match(text):
-        return [species]
-    if species and (named := _COMPLEX.match(text)) and named[1] == species:
-        # with an author behind it "complex" is an epithet, not a species complex
-        return [species, "complex"]
-    if species is None or last is None:
-        return epithets
-    plain = _ALL_LOWER.match(text)
-    if plain:
-        words = [word for word in plain[1].split() if not _IS_MARKER.match(word)]
-        if len(words) > 1 and words[0] == species and words[-1] == last:
-            return words
-    marked = [word for word in _MARKED.findall(text) if word.islower()]
-    if len(marked) > 1 and write_word(marked[-1]) == write_word(last):
-        return [species, *marked]
-    return epithets
+def write_words(words: Iterable[str]) -> list[str]:
+    """Return the words of a name as gnparser writes them, the first being the genus or uninomial."""
+    return [text for place, word in enumerate(words) if (text := write_word(word, first=place == 0))]
 
 
 _LETTER_RANK: Final = re.compile(
@@ -128,26 +99,21 @@ def lettered_epithet(text: str) -> str | None:
     return found[1] if found else None
 
 
-def approximate(text: str) -> bool:
-    """Return whether an epithet is only approached ("aff.", "nr.", "?"): the name then is that of the genus."""
-    return bool(_APPROXIMATE.match(text))
+def formula_parts(text: str) -> tuple[list[tuple[str, int]], str]:
+    """Return the names of a hybrid formula or graft-chimera, genus written out, and its sign (× or +).
 
-
-def formula_parts(text: str) -> tuple[list[str], str]:
-    """Return the names a hybrid formula or graft-chimera is made of, genus written out, and its sign (× or +)."""
+    With each name comes how many words it must have: an epithet alone stands for a binomial.
+    """
     sign = "+" if re.search(r"\s\+\s", text) else "×"
     parts = [part.strip(" ()") for part in _FORMULA.split(text)]
     genus = re.match(r"[A-Z][\w-]+", parts[0])
-    species = re.match(r"[A-Z][\w-]+(?:\s\([A-Z]\w+\))?\s+[a-z][\w-]+", parts[0])
-    out = parts[:1]
+    out = [(parts[0], 1)]
     for part in parts[1:]:
         short = _ABBREVIATED.match(part)
         if genus and short and genus[0].startswith(short[1]):
-            out.append(f"{genus[0]} {part[short.end() :]}")
-        elif species and re.match(rf"(?:{MARKERS})\.?\s", part):
-            out.append(f"{species[0]} {part}")
+            out.append((f"{genus[0]} {part[short.end() :]}", 2))
         elif genus and re.match(r"[a-z]", part):
-            out.append(f"{genus[0]} {part}")
+            out.append((f"{genus[0]} {part}", 2))
         else:
-            out.append(part)
+            out.append((part, 1))
     return out, sign

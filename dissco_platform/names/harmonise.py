@@ -14,6 +14,7 @@ from dissco_platform.names.keys import NAME_COLUMNS, name_columns, name_key
 from dissco_platform.names.match import match_queries
 from dissco_platform.names.overrides import Overrides
 from dissco_platform.names.parse_many import ParseCache
+from dissco_platform.names.parser import PARSE_COLUMNS
 from dissco_platform.names.query import make_queries
 from dissco_platform.provenance import ContentVersion, fingerprint
 
@@ -56,7 +57,7 @@ def harmonise(
         if overrides is not None:
             matched = overrides.apply(part, matched, index)
         own = part.drop("records")
-        results.append(pl.concat([own, parses, matched], how="horizontal"))
+        results.append(pl.concat([own, parses.select(PARSE_COLUMNS), matched], how="horizontal"))
     table = pl.concat(results)
     out.mkdir(parents=True, exist_ok=True)
     table.write_parquet(out / "names.parquet", compression="zstd", row_group_size=100_000)

@@ -12,13 +12,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from dissco_platform.names.parser import PARSE_COLUMNS, PARSER_VERSION, parse_name
+from dissco_platform.names.parser import INNER_COLUMNS, PARSER_VERSION, parse_name
 from dissco_platform.names.plain import plain_names
 from dissco_platform.names.stem import stem_epithet
 from dissco_platform.provenance import text_version
 
 PARSE_SCHEMA: Final[dict[str, Any]] = {
-    column: pl.Int8 if column == "quality" else pl.String for column in PARSE_COLUMNS
+    column: pl.Int8 if column == "quality" else pl.Boolean if column == "approximate" else pl.String
+    for column in INNER_COLUMNS
 }
 _KEYS: Final = ("_name", "_authorship", "_code")
 _KEPT_SCHEMA: Final[dict[str, Any]] = {**dict.fromkeys(_KEYS, pl.String), **PARSE_SCHEMA}
@@ -37,7 +38,7 @@ class ParseCache:
         self.folder = folder / text_version(PARSER_VERSION)[:12]
 
     def load(self) -> pl.DataFrame:
-        """Return every kept parse: name, authorship and code as asked, and PARSE_COLUMNS."""
+        """Return every kept parse: name, authorship and code as asked, and INNER_COLUMNS."""
         files = sorted(self.folder.glob("*.parquet"))
         if not files:
             return pl.DataFrame(schema=_KEPT_SCHEMA)
@@ -56,7 +57,7 @@ class ParseCache:
 
 
 def parse_names(asked: pl.DataFrame, *, cache: ParseCache | None = None, processes: int | None = None) -> pl.DataFrame:
-    """Return PARSE_COLUMNS for every row of `asked` (name, authorship, code), in order.
+    """Return INNER_COLUMNS for every row of `asked` (name, authorship, code), in order.
 
     `processes`: how many may be used for a large job (default: one for each core; 1: none but this one).
     """
@@ -76,7 +77,7 @@ def parse_names(asked: pl.DataFrame, *, cache: ParseCache | None = None, process
     if cache is not None:
         cache.add(parsed)
     table = pl.concat([*parts, parsed])
-    return keyed.join(table, on=_KEYS, how="left", nulls_equal=True, maintain_order="left").select(PARSE_COLUMNS)
+    return keyed.join(table, on=_KEYS, how="left", nulls_equal=True, maintain_order="left").select(INNER_COLUMNS)
 
 
 def _plain_parses(asked: pl.DataFrame, plain: pl.DataFrame) -> pl.DataFrame:
@@ -108,6 +109,7 @@ def _plain_parses(asked: pl.DataFrame, plain: pl.DataFrame) -> pl.DataFrame:
         notho=pl.lit(None, dtype=pl.String),
         outcome=pl.lit("parsed"),
         quality=pl.lit(1, dtype=pl.Int8),
+        approximate=pl.lit(value=False),
     )
     return pl.concat([asked, parsed], how="horizontal")
 
@@ -130,6 +132,6 @@ def _chunks(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
 def _parse_chunk(rows: pl.DataFrame) -> pl.DataFrame:
     parses = [parse_name(name, authorship, None, code) for name, authorship, code in rows.select(_KEYS).iter_rows()]
     table = pl.DataFrame(
-        {column: [getattr(parse, column) for parse in parses] for column in PARSE_COLUMNS}, schema=PARSE_SCHEMA
+        {column: [getattr(parse, column) for parse in parses] for column in INNER_COLUMNS}, schema=PARSE_SCHEMA
     )
     return pl.concat([rows.select(_KEYS), table], how="horizontal")

@@ -13,11 +13,12 @@ from typing import Any, Final
 import nameparser
 
 from dissco_platform.names import canonical
+from dissco_platform.names.canonical_reader import Reading, read_canonical
 from dissco_platform.names.fold import ascii_fold
 from dissco_platform.names.ranks import rank_of
 from dissco_platform.names.stem import stem_canonical
 
-PARSER_VERSION: Final = "gbif-name-parser 0.4/3"
+PARSER_VERSION: Final = "gbif-name-parser 0.4/4"
 """Part of the key of every cached parse: raise the last number whenever a rule here or in `canonical.py` changes."""
 
 MAX_NAME: Final = 500
@@ -56,7 +57,12 @@ class Parse:
     notho: str | None = None
     outcome: str = "blank"
     quality: int = 0
+    approximate: bool = False
+    """The canonical name is all that may be matched: an epithet is only approached (`Aus aff. bus`), or there is no name."""
 
+
+INNER_COLUMNS: Final = (*PARSE_COLUMNS, "approximate")
+"""What is kept of a parse: the columns that are shown, and what matching needs besides."""
 
 _CODES: Final = {
     "zoological": "ZOOLOGICAL",
@@ -70,11 +76,14 @@ _OUTCOMES: Final = {"FORMULA": "formula", "PLACEHOLDER": "placeholder", "IDENTIF
 _TAGS: Final = re.compile(r"</?[A-Za-z][^<>]{0,40}>")
 _CLEAN: Final = re.compile(r"^[A-Za-z][A-Za-z .,()\d'×-]*(?:& ?[A-Za-z .,()\d'×-]+)*$")
 _MOJIBAKE: Final = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€")
-_JUNK_LETTERS: Final = re.compile(r"(?<=[a-z.]\s)(?!f\.\s?sp)[a-z]\.[a-z]\b\.?\s+[a-z].*$")
-"""Letters that stand for nothing between the words of a name ("a.b pulverulenta"): what follows is no part of it."""
-
+_CAPITAL_SIGN: Final = re.compile(r"^[A-Z][a-z]{2}.*\sX\s[A-Z][a-z]{2}")
+_QUOTED_START: Final = re.compile(r"^[\"“„']([A-Z][a-z]+)[\"”']")
 _SAINT: Final = re.compile(r"(?<=[a-z]\s)St\.?-[A-Z](?=[a-z]+i\b)")
 """A capital in an epithet that honours a saint or Saint-John: `Macromitrium St.-Johnii`."""
+
+_INDET: Final = re.compile(
+    r"^([A-Z][a-z]{2,}(?: \([A-Z][a-z]+\))?(?: [a-z-]{3,})?)(?: (?:spp?|ssp|subsp|var)\b\.?)? [\[(]?(?:indet|undet)\b\.?[\])]?$"
+)
 
 _PHRASES: Final = frozenset(
     [
@@ -140,7 +149,7 @@ def clean(raw: str) -> tuple[str, int]:
     plain = re.sub(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\ufeff\ufffe]+", " ", text).strip()
     if "  " in text.strip() or plain != text.strip():
         quality = max(quality, 2)
-    text = plain.strip('"“”„ ') if plain[:1] in '"“”„' and plain[1:2].isupper() else plain
+    text = _QUOTED_START.sub(r"\1", plain).strip('"“”„ ') if plain[:1] in "\"“”„'" else plain
     letters = [c for c in text if c.isalpha()]
     if len(letters) > 3 and " " in text and all(c.isupper() for c in letters) and not re.search(r"\d", text):
         text, quality = text[:1] + text[1:].lower(), max(quality, 3)
@@ -173,11 +182,17 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
         return _formula(text, code)
     if cultivar and (named := re.match(r"^\+\s*(?=[A-Z])", text)):
         return replace(_parse(text[named.end() :], authorship, rank, code), quality=3)
-    if re.search(r"\S\s[x×]$", text):
+    if _CAPITAL_SIGN.search(text):
+        return _formula(text, code)
+    if re.search(r"\S\s[xX×]$", text):
         return _formula(text + " ?", code)
     text = _SAINT.sub(lambda found: found[0].lower(), text)
     if not cultivar:
         text = re.sub(r"\scv\.?\s+['‘\"]?[A-Z].*$", "", text)
+    if undecided := _INDET.match(text):
+        # a taxon of which somebody says that no more is known
+        parse = _parse(undecided[1], authorship, rank, code)
+        return replace(parse, outcome="informal", quality=4) if parse.canonicalName else parse
     above = re.match(r"^([A-Z][a-z]+)\s(?:n\.?\s?)?gen\.(?:\s|$)", text)
     if above:
         word = ascii_fold(above[1])
@@ -192,7 +207,7 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
     except nameparser.UnparsableNameError as error:
         return _unparsable(text, error, code)
     if canonical.no_name(text) or re.match(r"^[A-Z][a-z]+ ×\s?[A-Z][a-z]+'", text):
-        return replace(_fields(parsed, text), canonicalName=None, canonicalStem=None, quality=0)
+        return replace(_fields(parsed, text), canonicalName=None, canonicalStem=None, quality=0, approximate=True)
     return _fields(parsed, text, cultivar=cultivar)
 
 
@@ -226,6 +241,9 @@ def _unparsable(text: str, error: Any, code: str | None) -> Parse:
             parse = _parse("Aus " + text[rest.end() :], None, None, code)
             if parse.outcome == "parsed" and parse.specificEpithet:
                 return replace(parse, canonicalName=None, canonicalStem=None, genericName="?", quality=0)
+        if outcome == "unparsable" and not canonical.no_name(text) and (reading := read_canonical(text)):
+            name = " ".join(canonical.write_words(reading.words))
+            return Parse(name, stem_canonical(name), outcome=outcome, quality=4, approximate=True)
     return Parse(outcome=outcome)
 
 
@@ -234,17 +252,17 @@ def _formula(text: str, code: str | None) -> Parse:
         return Parse(outcome="formula")
     parts, sign = canonical.formula_parts(text)
     names: list[str] = []
-    for part in parts[:8]:
-        name = _parse(part, None, None, code) if len(part) > 2 and not _is_formula(part) else Parse()
-        names.append(name.canonicalName or "")
+    for part, least in parts[:8]:
+        reading = read_canonical(part) if part else None
+        words = canonical.write_words(reading.words) if reading else []
+        names.append(" ".join(words) if len(words) >= least else "")
+        if not names[-1]:
+            # what follows a parent that cannot be read is no part of the formula
+            break
     if not names[0]:
         return Parse(outcome="formula")
     joined = f" {sign} ".join(names).strip()
     return Parse(joined, stem_formula(names, sign), outcome="formula", quality=4 if "" in names or sign == "+" else 3)
-
-
-def _is_formula(part: str) -> bool:
-    return "×" in part.strip("× ") or bool(re.search(r"\s[xX]\s[A-Z]", part))
 
 
 def stem_formula(names: list[str], sign: str) -> str:
@@ -254,39 +272,33 @@ def stem_formula(names: list[str], sign: str) -> str:
 
 def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
     if isinstance(parsed, nameparser.Informal):
-        word = canonical.write_word(parsed.taxon.split(" ")[-1] if "(" in parsed.taxon else parsed.taxon, first=True)
-        word = word.strip("()?. ")
-        if not word:
+        reading = read_canonical(text)
+        name = " ".join(canonical.write_words(reading.words)) if reading else None
+        if name is None:
             return Parse(genericName=parsed.taxon, rank=rank_of(str(parsed.rank)), outcome="informal")
         return Parse(
-            word, word, genericName=parsed.taxon, rank=rank_of(str(parsed.rank)), outcome="informal", quality=4
+            name,
+            stem_canonical(name),
+            genericName=parsed.taxon,
+            rank=rank_of(str(parsed.rank)),
+            outcome="informal",
+            quality=4,
         )
     generic = parsed.uninomial or parsed.genus
     species, infra = _undo(parsed.specific_epithet), _undo(parsed.infraspecific_epithet)
-    infrageneric = parsed.infrageneric_epithet
-    glued = re.match(r"^([A-Z][a-z]+-[A-Z]\w+)(?=[,\s]|$)", text)
+    glued = re.match(r"^([A-Z][a-z]+-[A-Z]\w{2,})(?=[,\s]|$)", text)
     if generic and glued and glued[1] != generic and glued[1].startswith(generic) and not species:
         generic = glued[1]
-    if species is None and infrageneric:
-        head, epithets = infrageneric, []
-    else:
-        head, epithets = generic, canonical.all_epithets(text, species, infra)
+    reading = read_canonical(text)
+    words = canonical.write_words(reading.words) if reading else []
+    if glued and generic == glued[1] and len(words) < 2:
+        words = [glued[1].split("-")[0] + "-" + glued[1].split("-", 1)[1].lower()]
     lettered = canonical.lettered_epithet(text)
     if lettered and species and lettered not in (species, infra):
-        infra, epithets = lettered, [species, lettered]
-    junk = _JUNK_LETTERS.search(text)
-    if junk:
-        # what follows letters without a meaning is read, and yet no part of the canonical name
-        epithets = [word for word in epithets if word in text[: junk.start()]]
-    if head and canonical.approximate(text):
-        epithets = []
-    words = [canonical.write_word(head, first=True)] if head else []
-    if glued and generic == glued[1]:
-        words = [glued[1].split("-")[0] + "-" + glued[1].split("-", 1)[1].lower()]
-    words += [canonical.write_word(word) for word in epithets]
+        infra = lettered
     if parsed.cultivar_epithet and str(parsed.code) == "CULTIVARS" and cultivar:
         words.append(f"‘{parsed.cultivar_epithet}’")
-    name = " ".join(word for word in words if word) or None
+    name = " ".join(words) or None
     authors = parsed.combination_authorship
     notho = parsed.notho or []
     return Parse(
@@ -300,7 +312,8 @@ def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
         rank=rank_of(str(parsed.rank)),
         notho=str(notho[-1]).lower() if notho else None,
         outcome="parsed",
-        quality=_quality(parsed, text, name) if name else 0,
+        quality=_quality(parsed, text, reading) if name else 0,
+        approximate=reading is not None and reading.approximate,
     )
 
 
@@ -308,11 +321,11 @@ def _undo(epithet: str | None) -> str | None:
     return epithet.removesuffix(_STAND_IN) if epithet else epithet
 
 
-def _quality(parsed: Any, text: str, name: str | None) -> int:
+def _quality(parsed: Any, text: str, reading: Reading | None) -> int:
     """Return 1–4 after gnparser's warnings: unread tail 4, damaged words 3, rare but allowed forms 2."""
     if parsed.unparsed or parsed.epithet_qualifier or str(parsed.state) != "COMPLETE" or str(parsed.type) == "INFORMAL":
         return 4
-    if parsed.taxonomic_note or parsed.nomenclatural_note or canonical.approximate(text):
+    if reading is None or reading.approximate or reading.rest:
         return 4
     if (
         parsed.doubtful

@@ -58,7 +58,11 @@ def _beyond(parsed: pl.DataFrame) -> pl.Series:
     return (
         parsed.select(
             (pl.col("outcome") == "informal")
-            | (pl.col("specificEpithet").is_not_null() & ~pl.col("canonicalName").str.contains(" ", literal=True))
+            | (
+                pl.col("approximate")
+                & pl.col("specificEpithet").is_not_null()
+                & ~pl.col("canonicalName").str.contains(" ", literal=True)
+            )
             | (
                 pl.col("rank").is_in(below)
                 & pl.col("infraspecificEpithet").is_null()

@@ -65,17 +65,29 @@ def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
 
 
 def parsed_keys(name: pl.Series, parsed: pl.DataFrame, *, informal_whole: bool = False) -> pl.DataFrame:
-    """Return `g`, `e1`, `e2` (word keys) and `whole` of names given with their parses (PARSE_COLUMNS), in order.
+    """Return `g`, `e1`, `e2` (word keys) and `whole` of names given with their parses (`parser.INNER_COLUMNS`), in order.
 
     `whole`: an identifier, virus, hybrid formula or what cannot be read, which is one key and matches only as such. A
     checklist's own informal names (`Aus sp. A`) are such a key too (`informal_whole`): they are not the genus.
     """
     outcomes = [*WHOLE, "informal"] if informal_whole else list(WHOLE)
     text = pl.when(pl.col("outcome") == "formula").then(pl.coalesce("canonicalName", "name")).otherwise(pl.col("name"))
-    words = parsed["canonicalName"].str.split(" ").alias("words")
-    frame = parsed.select("canonicalName", "outcome", whole=pl.col("outcome").is_in(outcomes)).with_columns(
-        words, name.alias("name")
+    parts = [pl.col(part) for part in ("genericName", "specificEpithet", "infraspecificEpithet")]
+    count = pl.sum_horizontal([part.is_not_null().cast(pl.UInt32) for part in parts])
+    written = pl.col("canonicalName").str.split(" ")
+    # gnparser's canonical name ends where its grammar does; what the parser read beyond counts for matching
+    more = (
+        (pl.col("outcome") == "parsed")
+        & ~pl.col("approximate")
+        & pl.col("genericName").str.contains(r"^\pL")
+        & (written.list.len().fill_null(0) < count)
     )
+    frame = parsed.select(
+        "canonicalName",
+        "outcome",
+        whole=pl.col("outcome").is_in(outcomes),
+        words=pl.when(more).then(pl.concat_list(parts).list.drop_nulls()).otherwise(written),
+    ).with_columns(name.alias("name"))
     word = pl.col("words")
     count = word.list.len().fill_null(0)
     return frame.select(

@@ -31,9 +31,9 @@ def test_bare_lines_are_names_commas_and_quotes_untouched() -> None:
 
 
 def test_csv_is_known_by_its_header() -> None:
-    rows = parse('id;scientificName;taxonRank\n1;"Aus bus; L.";species\n2;Cus dus;\n')
+    rows = parse('id;scientificName;taxonRank\n1;"Aus bus L.; M.";species\n2;Cus dus;\n')
     assert [(row["verbatim"], row["canonicalName"]) for row in rows] == [
-        ("Aus bus; L.", "Aus bus"),
+        ("Aus bus L.; M.", "Aus bus"),
         ("Cus dus", "Cus dus"),
     ]
 
