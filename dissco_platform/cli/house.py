@@ -13,6 +13,8 @@ from dissco_platform.store import DatasetStore, open_store
 if TYPE_CHECKING:
     import dagster as dg
 
+    from dissco_platform.identity.publications import Publications
+
 INSTANCE_TEMPLATE = CHECKOUT / "deploy" / "local" / "dagster.yaml"
 
 
@@ -38,6 +40,23 @@ class House:
             endpoint=settings.store_endpoint,
             bytes_here=settings.store_working_copy_bytes,
         )
+
+    @cached_property
+    def publications(self) -> "Publications":
+        """What is published, for reading."""
+        from dissco_platform.identity.datacite.fdo import FdoContext
+        from dissco_platform.identity.datacite.metadata import DataCiteContext
+        from dissco_platform.identity.publications import Publications
+
+        settings = self.settings
+        context = DataCiteContext(
+            landing_page=settings.landing_page,
+            publisher_id=settings.issued_for_agent,
+            publisher_name=settings.issued_for_agent_name,
+            prefix=settings.doi_prefix,
+        )
+        agent = FdoContext(context, settings.issued_for_agent, settings.issued_for_agent_name)
+        return Publications(self.registry, self.store, agent)
 
     @cached_property
     def http(self) -> HttpClient:

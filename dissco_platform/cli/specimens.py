@@ -1,8 +1,6 @@
 """`dissco specimen …` and `dissco export`: what is published."""
 
 import csv
-import json
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +10,18 @@ from typing import IO, Annotated, Any
 
 import polars as pl
 import typer
-from sqlalchemy import RowMapping
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import messages, print_json, print_table
 from dissco_platform.errors import UsageError
-from dissco_platform.identity.parts import iterate_current, read_version
+from dissco_platform.identity.parts import iterate_current
 from dissco_platform.registry.datasets import get_dataset
-from dissco_platform.registry.objects import count_objects, current_batches, find_object, versions_of
+from dissco_platform.registry.objects import count_objects, current_batches
 
 app = typer.Typer(help="Published specimens: documents and their history.", no_args_is_help=True)
 
 Doi = Annotated[str, typer.Argument(help="DOI (10.x/ABC-DEF-GHJ, with or without https://doi.org/) or its suffix.")]
-_SUFFIX = re.compile(r"(?:^|/)([A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3})$", re.IGNORECASE)
 
 
 class Format(StrEnum):
@@ -35,59 +31,61 @@ class Format(StrEnum):
     DOI_LIST = "doi-list"
 
 
+class Record(StrEnum):
+    """In which form the record of a DOI is printed."""
+
+    FDO = "fdo"
+    DATACITE = "datacite"
+    DATACITE_XML = "datacite-xml"
+    CSL = "csl"
+
+
+Version = Annotated[int | None, typer.Option(min=1, help="Version (default: the current one).")]
+
+
 @app.command("show")
-def show(
-    doi: Doi,
-    version: Annotated[int | None, typer.Option(min=1, help="Version (default: the current one).")] = None,
-) -> None:
+def show(doi: Doi, version: Version = None) -> None:
     """Print the document of a specimen or medium, in any version it ever had."""
     with House() as house:
-        found, versions = _find(house, doi)
-        number = version or found["version"]
-        chosen = next((row for row in versions if row["version"] == number), None)
-        if chosen is None:
-            listed = ", ".join(str(row["version"]) for row in versions) or "none yet"
-            raise UsageError(f"{doi} has no version {number}; its versions: {listed}.")
-        document, payload = read_version(house.store, found["dataset"], chosen["path"], found["suffix"])
-    if document is None:
-        messages.print("DOI only: no document is published; this is what the DOI's metadata says.")
-        print_json(json.loads(payload))
-    else:
-        print_json(json.loads(document))
+        published = house.publications
+        found = published.get(doi)
+        document = published.document(found, version)
+        if document is None:
+            messages.print("DOI only: no document is published; this is what the DOI's metadata says.")
+        print_json(document or published.datacite_json(found, version))
 
 
 @app.command("history")
 def history(doi: Doi, as_json: AsJson = False) -> None:
     """List the versions of a specimen or medium: when, why, and from what each was made."""
     with House() as house:
-        _, versions = _find(house, doi)
-    rows = [
-        {
-            "version": row["version"],
-            "created": row["created"],
-            "cause": row["cause"],
-            "content_hash": row["content_hash"],
-            "made_from": json.loads(row["made_from"]),
-        }
-        for row in versions
-    ]
+        versions = house.publications.get(doi).versions
     if as_json:
-        print_json(rows)
-    else:
-        print_table(
-            ["version", "created", "cause", "archive", "checklist", "mapping"],
+        print_json(
             [
-                [
-                    row["version"],
-                    row["created"],
-                    row["cause"],
-                    row["made_from"].get("archive", "")[:12],
-                    row["made_from"].get("release_name") or row["made_from"].get("release", "")[:12],
-                    row["made_from"].get("mapping", "")[:12],
-                ]
-                for row in rows
-            ],
+                {
+                    "version": version.number,
+                    "created": version.created,
+                    "cause": ",".join(version.causes),
+                    "content_hash": version.content_hash,
+                    "made_from": version.made_from,
+                }
+                for version in versions
+            ]
         )
+        return
+    rows = [
+        [
+            version.number,
+            version.created,
+            ",".join(version.causes),
+            version.made_from.get("archive", "")[:12],
+            version.made_from.get("release_name") or version.made_from.get("release", "")[:12],
+            version.made_from.get("mapping", "")[:12],
+        ]
+        for version in versions
+    ]
+    print_table(["version", "created", "cause", "archive", "checklist", "mapping"], rows)
 
 
 @app.command("diff")
@@ -97,19 +95,40 @@ def diff(
     after: Annotated[int, typer.Argument(min=1, help="The later version.")],
 ) -> None:
     """Print what changed between two versions, as a JSON Patch (RFC 6902) from the first to the second."""
-    import jsonpatch
-
     with House() as house:
-        found, versions = _find(house, doi)
-        documents = []
-        for number in (before, after):
-            path = next((row["path"] for row in versions if row["version"] == number), None)
-            if path is None:
-                listed = ", ".join(str(row["version"]) for row in versions) or "none yet"
-                raise UsageError(f"{doi} has no version {number}; its versions: {listed}.")
-            document, payload = read_version(house.store, found["dataset"], path, found["suffix"])
-            documents.append(json.loads(document or payload))
-    print_json(jsonpatch.make_patch(*documents).patch)
+        published = house.publications
+        print_json(published.difference(published.get(doi), before, after))
+
+
+@app.command("event")
+def event(doi: Doi, version: Version = None) -> None:
+    """Print the provenance event of a version: Create, Update or Tombstone, with its cause and its change."""
+    with House() as house:
+        published = house.publications
+        print_json(published.event(published.get(doi), version))
+
+
+@app.command("record")
+def record(
+    doi: Doi,
+    form: Annotated[Record, typer.Option("--format", help="FDO record, DataCite JSON or XML, or a citation.")] = (
+        Record.FDO
+    ),
+    version: Version = None,
+) -> None:
+    """Print the record that goes with a DOI."""
+    with House() as house:
+        published = house.publications
+        found = published.get(doi)
+        if form is Record.DATACITE_XML:
+            sys.stdout.write(published.datacite_xml(found, version).decode() + "\n")
+            return
+        made = {
+            Record.FDO: published.fdo_record,
+            Record.DATACITE: published.datacite_json,
+            Record.CSL: published.csl_json,
+        }
+        print_json(made[form](found, version))
 
 
 def export(
@@ -190,21 +209,13 @@ def _writing(output: Path | None) -> Iterator[tuple[IO[str], Any]]:
         return
     if output.is_dir():
         raise UsageError(f"{output} is a folder; name a file in it.")
-    partial = output.with_name(f".{output.name}.partial")
+    # A device or a pipe is written to as it is: a file renamed onto /dev/null would take its place.
+    in_place = output.exists() and not output.is_file()
+    partial = output if in_place else output.with_name(f".{output.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as file:
             yield file, lambda count: messages.print(f"Wrote {count:,} to {output}.", soft_wrap=True)
     except OSError as error:
         raise UsageError(f"{output} cannot be written ({error.strerror}).") from error
-    partial.replace(output)
-
-
-def _find(house: House, doi: str) -> tuple[RowMapping, list[RowMapping]]:
-    matched = _SUFFIX.search(doi.strip())
-    if not matched:
-        raise UsageError(f"'{doi}' is not a DOI of this platform: {house.settings.doi_prefix}/ABC-DEF-GHJ is its form.")
-    with house.registry.read() as connection:
-        found = find_object(connection, matched[1])
-        if found is None:
-            raise UsageError(f"{doi} is not known here; `dissco export SLUG --format doi-list` lists a dataset's DOIs.")
-        return found, versions_of(connection, found["id"])
+    if not in_place:
+        partial.replace(output)

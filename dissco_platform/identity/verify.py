@@ -11,7 +11,7 @@ import polars as pl
 from sqlalchemy import Connection, func, select
 
 from dissco_platform.registry import Registry
-from dissco_platform.registry.engine import fetch_frame
+from dissco_platform.registry.bulk import fetch_frame
 from dissco_platform.registry.tables import batch, digital_object, outbox, version
 from dissco_platform.store import DatasetStore
 

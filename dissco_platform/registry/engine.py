@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import polars as pl
-from sqlalchemy import Connection, Engine, Select, create_engine, event, inspect, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from dissco_platform.errors import RegistryError
@@ -56,12 +54,6 @@ class Registry:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
-
-
-def fetch_frame(connection: Connection, query: Select[Any], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """Return a query's rows as a frame with the given schema (columns in the query's order)."""
-    rows = connection.execute(query).fetchall()
-    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
 def open_registry(url: str) -> Registry:

@@ -1,12 +1,13 @@
 """Statements about digital objects (specimens, media) and their versions: reads as frames, writes of deltas."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, insert, select, update
 
-from dissco_platform.registry.engine import fetch_frame
+from dissco_platform.registry.bulk import fetch_frame, insert_frame, staged, update_frame
 from dissco_platform.registry.tables import batch, digital_object, held, outbox, quota, vanished, version
 
 _CURRENT_SCHEMA: dict[str, Any] = {
@@ -49,42 +50,25 @@ def current_objects(connection: Connection, dataset: str, kind: str) -> pl.DataF
 
 def objects_by_key(connection: Connection, kind: str, keys: pl.Series) -> pl.DataFrame:
     """Return the objects that have one of the identity keys, whatever their dataset; same columns."""
-    if keys.is_empty():
-        return pl.DataFrame(schema=_CURRENT_SCHEMA)
-    with _wanted(connection, keys):
-        query = _current_query().where(
-            digital_object.c.kind == kind,
-            digital_object.c.identity_key.in_(text("SELECT wanted_value FROM wanted")),
+    with _wanted(connection, keys, "identity_key") as wanted:
+        query = (
+            _current_query()
+            .join(wanted, wanted.c.identity_key == digital_object.c.identity_key)
+            .where(digital_object.c.kind == kind)
         )
         return fetch_frame(connection, query, _CURRENT_SCHEMA)
 
 
 def taken_suffixes(connection: Connection, suffixes: pl.Series) -> pl.Series:
     """Return those of the given suffixes that some object already has."""
-    if suffixes.is_empty():
-        return suffixes
-    with _wanted(connection, suffixes):
-        query = select(digital_object.c.suffix).where(
-            digital_object.c.suffix.in_(text("SELECT wanted_value FROM wanted"))
-        )
+    with _wanted(connection, suffixes, "suffix") as wanted:
+        query = select(digital_object.c.suffix).join(wanted, wanted.c.suffix == digital_object.c.suffix)
         return fetch_frame(connection, query, {"suffix": pl.String()})["suffix"]
 
 
-class _wanted:  # noqa: N801  a context manager used as a verb
-    """A temporary table of values, so that a look-up of a million keys is one statement and not a thousand."""
-
-    def __init__(self, connection: Connection, values: pl.Series) -> None:
-        self.connection, self.values = connection, values
-
-    def __enter__(self) -> None:
-        self.connection.exec_driver_sql("CREATE TEMPORARY TABLE wanted (wanted_value TEXT PRIMARY KEY)")
-        self.connection.execute(
-            text("INSERT INTO wanted VALUES (:value)"),
-            [{"value": value} for value in self.values.unique().drop_nulls().to_list()],
-        )
-
-    def __exit__(self, *_: object) -> None:
-        self.connection.exec_driver_sql("DROP TABLE wanted")
+def _wanted(connection: Connection, values: pl.Series, column: str) -> AbstractContextManager[Table]:
+    """Return a temporary table of values: a look-up of a million keys is one statement and not a thousand."""
+    return staged(connection, values.drop_nulls().unique().alias(column).to_frame(), digital_object)
 
 
 def next_id(connection: Connection, table: Table) -> int:
@@ -96,21 +80,12 @@ def next_id(connection: Connection, table: Table) -> int:
 
 def insert_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
     """Insert a frame whose columns are the table's."""
-    if frame.height:
-        connection.execute(insert(table), frame.to_dicts())
+    insert_frame(connection, table, frame)
 
 
 def update_objects(connection: Connection, frame: pl.DataFrame) -> None:
     """Set the frame's columns on the objects named by its `id` column."""
-    if not frame.height:
-        return
-    columns = [column for column in frame.columns if column != "id"]
-    statement = (
-        update(digital_object)
-        .where(digital_object.c.id == bindparam("b_id"))
-        .values({column: bindparam(f"b_{column}") for column in columns})
-    )
-    connection.execute(statement, frame.rename({column: f"b_{column}" for column in frame.columns}).to_dicts())
+    update_frame(connection, digital_object, frame, "id")
 
 
 def add_batches(
@@ -134,12 +109,12 @@ def replace_outbox(connection: Connection, frame: pl.DataFrame) -> None:
     """
     if not frame.height:
         return
-    ids = frame["id"].to_list()
-    connection.execute(delete(outbox).where(outbox.c.object_id == bindparam("b_id")), [{"b_id": i} for i in ids])
     rows = frame.select(
         pl.col("id").alias("object_id"), "dataset", "lane", "version", "batch_id", "visible_hash"
     ).with_columns(state=pl.lit("queued"), attempts=pl.lit(0), not_before=pl.lit(0.0), leased_until=pl.lit(0.0))
-    connection.execute(insert(outbox), rows.to_dicts())
+    with staged(connection, rows.select("object_id"), outbox, "object_id") as replaced:
+        connection.execute(delete(outbox).where(outbox.c.object_id.in_(select(replaced.c.object_id))))
+    insert_frame(connection, outbox, rows)
 
 
 def replace_held(connection: Connection, dataset: str, rows: Iterable[dict[str, object]]) -> None:
@@ -183,10 +158,14 @@ def find_object(connection: Connection, suffix: str) -> RowMapping | None:
 
 
 def versions_of(connection: Connection, object_id: int) -> list[RowMapping]:
-    """Return an object's versions, oldest first: `version, path, content_hash, created, cause, made_from`."""
+    """Return an object's versions, oldest first: `version, dataset, path, content_hash, created, cause, made_from`.
+
+    `dataset` names the folder of `path`: where the version was published, which the object may have left since.
+    """
     query = (
         select(
             version.c.version,
+            batch.c.dataset,
             batch.c.path,
             version.c.content_hash,
             version.c.created,

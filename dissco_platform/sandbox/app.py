@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from dissco_platform.identity.datacite.xml import encoded_xml
 from dissco_platform.sandbox import answers
 from dissco_platform.sandbox.answers import Answer, json_answer
 from dissco_platform.sandbox.asgi import Receive, Scope, Send, abort, is_local, query, read_body, send_answer
@@ -23,7 +24,6 @@ from dissco_platform.sandbox.records import Attributes, Record, resource
 from dissco_platform.sandbox.settings import Repository, SandboxSettings
 from dissco_platform.sandbox.storage import Storage
 from dissco_platform.sandbox.writing import delete, owns, random_suffix, stamp, validate, write
-from dissco_platform.sandbox.xml import encoded_xml
 
 _GONE: Final = ("/works", "/members", "/data-centers")
 _ADMIN: Final = "/sandbox/"

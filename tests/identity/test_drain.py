@@ -17,7 +17,7 @@ from dissco_platform.registry import Registry, outbox
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.registry.tables import digital_object
 from dissco_platform.sandbox import RunningSandbox, running_sandbox
-from tests.identity.test_publish import SPECIMEN, Museum, edition
+from tests.identity.museum import SPECIMEN, Museum, edition
 
 PATIENCE = Patience(connect=2, read=2, attempts=2, base=0.01, longest=0.05, pause=0.2)
 

@@ -2,72 +2,24 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dissco_platform.errors import RegistryError
-from dissco_platform.identity.parts import iterate_current, read_version
-from dissco_platform.identity.publish import PublishReport, publish
+from dissco_platform.identity.parts import read_version
 from dissco_platform.registry import Registry, objects, vanished
-from dissco_platform.registry.datasets import Dataset, get_dataset
+from dissco_platform.registry.datasets import Dataset
 from dissco_platform.registry.outbox import waiting
-from dissco_platform.store import DatasetStore
-from tests.identity.conftest import Records, write_build
+from tests.identity.museum import SPECIMEN, Museum, edition
 from tests.identity.rules import RULES
-
-SPECIMEN = "https://museum.example/{}"
-
-
-class Museum:
-    """A dataset that publishes editions."""
-
-    def __init__(self, registry: Registry, dataset: Dataset, folder: Path) -> None:
-        self.registry, self.slug, self.folder, self.edition = registry, dataset.slug, folder, 0
-        self.store = DatasetStore(folder)
-        self.published = self.store.new_parts(dataset.slug)
-
-    def publish(self, records: Records, **made_from: str) -> PublishReport:
-        self.edition += 1
-        build = write_build(records, self.folder / "documents" / self.slug / f"build{self.edition}")
-        return publish(
-            self.registry,
-            self.dataset(),
-            build,
-            self.store,
-            rules=RULES,
-            made_from={"archive": f"edition{self.edition}", **made_from},
-        )
-
-    def dataset(self) -> Dataset:
-        with self.registry.read() as connection:
-            return get_dataset(connection, self.slug)
-
-    def documents(self, kind: str = "specimen") -> dict[str, dict[str, object]]:
-        with self.registry.read() as connection:
-            current = objects.current_batches(connection, self.slug, kind)
-        found = [json.loads(text) for text in iterate_current(self.store, self.slug, current)]
-        return {document["@id"]: document for document in found}
-
-    def suffixes(self, kind: str = "specimen") -> dict[str, str]:
-        with self.registry.read() as connection:
-            current = objects.current_objects(connection, self.slug, kind)
-        return dict(zip(current["identity_key"].to_list(), current["suffix"].to_list(), strict=True))
 
 
 @pytest.fixture
 def museum(registry: Registry, enrol: Callable[[str], Dataset], tmp_path: Path) -> Museum:
     return Museum(registry, enrol("moths"), tmp_path)
-
-
-def edition(*numbers: int, **changes: str) -> Records:
-    records = Records()
-    for number in numbers:
-        key = SPECIMEN.format(number)
-        records.documents[key] = {"ods:physicalSpecimenID": key, "dwc:locality": changes.get(f"n{number}", "here")}
-    return records
 
 
 def test_a_new_specimen_gets_a_doi_and_a_first_version(museum: Museum) -> None:
@@ -177,15 +129,8 @@ def test_a_doi_only_record_has_a_doi_and_no_document(museum: Museum) -> None:
     assert len(museum.suffixes()) == 2
 
 
-def test_the_quota_is_spent_on_types_first_then_on_records_with_images(
-    registry: Registry, enrol: Callable[[str], Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dataclasses import replace
-
-    this = sys.modules[__name__]
-
-    museum = Museum(registry, enrol("moths"), tmp_path)
-    monkeypatch.setattr(this, "RULES", replace(RULES, yearly_quota=3))
+def test_the_quota_is_spent_on_types_first_then_on_records_with_images(museum: Museum) -> None:
+    museum.rules = replace(RULES, yearly_quota=3)
     records = edition(1, 2, 3, 4)
     records.types = {SPECIMEN.format(4)}
     records.media = {SPECIMEN.format(3): ["https://images.example/3.jpg"]}
@@ -193,7 +138,7 @@ def test_the_quota_is_spent_on_types_first_then_on_records_with_images(
     assert (report.specimens, report.waiting_quota, report.media) == (2, 2, 1)
     served = {key for key, suffix in museum.suffixes().items() if suffix}
     assert served == {SPECIMEN.format(4), SPECIMEN.format(3)}
-    monkeypatch.setattr(this, "RULES", replace(RULES, yearly_quota=5))
+    museum.rules = replace(RULES, yearly_quota=5)
     report = museum.publish(records)
     assert (report.specimens, report.waiting_quota, report.new, report.unchanged) == (4, 0, 2, 2)
 

@@ -22,9 +22,9 @@ from dissco_platform.identity.datacite.metadata import (
     tombstone_payloads,
     visible_hashes,
 )
+from dissco_platform.identity.datacite.xml import metadata_xml
 from dissco_platform.sandbox.records import written
 from dissco_platform.sandbox.validation import metadata_errors, url_errors
-from dissco_platform.sandbox.xml import metadata_xml
 
 CONTEXT = DataCiteContext(
     landing_page="https://specimens.example.org/",

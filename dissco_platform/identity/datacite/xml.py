@@ -1,6 +1,6 @@
-"""The DataCite XML of a record, made when somebody asks for it (`xml` attribute, base64).
+"""The DataCite XML of a record, made from its JSON attributes when somebody asks for it.
 
-Element and attribute names: DataCite Metadata Schema 4.6. Whether it is valid is decided on the JSON, `validation.py`.
+Element and attribute names: DataCite Metadata Schema 4.6.
 """
 
 import base64
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lxml import etree
 
-from dissco_platform.sandbox.vocabularies import KERNEL
+from dissco_platform.identity.datacite.tables import SCHEMA_VERSION as KERNEL
 
 Attributes = dict[str, Any]
 _XML: Final = "http://www.w3.org/XML/1998/namespace"

