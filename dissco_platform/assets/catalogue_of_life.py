@@ -7,6 +7,7 @@ from pydantic import Field
 
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS
+from dissco_platform.assets.pinned import CHECKLIST
 from dissco_platform.assets.recording import (
     Materialized,
     Progress,
@@ -25,7 +26,6 @@ from dissco_platform.registry.datasets import get_setting, set_setting
 from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
 from dissco_platform.store import DatasetStore
 
-CHECKLIST = "checklist"
 SOURCE_SETTING = "checklist_source"
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import dagster as dg
 
-from dissco_platform.assets.inputs import facts, made_from, resolve_mappings
+from dissco_platform.assets.inputs import facts, made_from
 from dissco_platform.assets.lineage import document_lineage, document_schema
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
+from dissco_platform.assets.pinned import mappings_in_force
 from dissco_platform.assets.recording import (
     Materialized,
     Progress,
@@ -25,6 +26,7 @@ from dissco_platform.errors import ArchiveError
 from dissco_platform.opends.build import BuildReport, build_specimens
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.registry.datasets import Dataset, get_dataset
+from dissco_platform.registry.pins import pins_of
 from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
 from dissco_platform.store import DatasetStore
 
@@ -77,7 +79,7 @@ def digital_specimens(
         parsed, names = required(context, "parsed_records"), required(context, "taxon_harmonised")
         mapped = required(context, "mapping")
         with registry.opened() as known, known.read() as connection:
-            dataset = get_dataset(connection, slug)
+            dataset, pins = get_dataset(connection, slug), pins_of(connection, slug)
         files = store.store()
         parsed_path = files.path("parsed_records", slug, parsed.data_version)
         about = dataset_context(dataset, parsed_metadata(context, files))
@@ -87,8 +89,8 @@ def digital_specimens(
             "taxon_harmonised": names.data_version,
             "mapping": mapped.json("versions").get(kind, mapped.data_version),
         }
-        mappings = resolve_mappings(mapping_files.path(), slug, kind)
-        inputs = made_from("digital_specimens", versions, facts(dataset, mapping_files.path(), kind))
+        mappings = mappings_in_force(files, mapping_files.path(), slug, kind, pins.mapping)
+        inputs = made_from("digital_specimens", versions, facts(dataset, mapping_files.path(), kind, pins))
         if found := reusable(context, "digital_specimens", inputs, files):
             return result_again(context, found)
         before = latest(context.instance, "digital_specimens", slug)

@@ -15,6 +15,7 @@ from dissco_platform.opends.mapping import Mapping as TermMapping
 from dissco_platform.opends.mapping import load_mapping
 from dissco_platform.provenance import json_version
 from dissco_platform.registry.datasets import Dataset
+from dissco_platform.registry.pins import NO_PINS, Pin, Pins
 
 # Kind of archive (archives.ParsedArchive.kind) → base mapping.
 BASES = {"dwca": "dwc.yaml", "abcd": "abcd.yaml", "dwc-dp": "dwc-dp.yaml"}
@@ -31,21 +32,48 @@ class Facts:
     enrolment: str = ""
     mapping: Mapping[str, str] = field(default_factory=dict)
     overrides: str = ""
+    pinned: frozenset[str] = frozenset()  # what of it a person holds to an earlier version, for causes alone
 
 
-def facts(dataset: Dataset, mappings: Path, kind: str | None) -> Facts:
+def facts(dataset: Dataset, mappings: Path, kind: str | None, pins: Pins = NO_PINS) -> Facts:
     """Return the present facts of a dataset whose archive is of a kind (None: not known before it was parsed).
 
     Raises:
-        MappingError: a mapping file of the dataset is wrong.
+        MappingError: a mapping file of the dataset is wrong, or the pinned one has no rules for this kind.
     """
-    resolved = resolve_mappings(mappings, dataset.slug, kind)
+    if pins.mapping is not None:
+        versions = dict(pinned_kinds(dataset.slug, kind, pins.mapping))
+    else:
+        resolved = resolve_mappings(mappings, dataset.slug, kind)
+        versions = {name: found.version for name, found in resolved.items()}
     return Facts(
         dataset.source,
         enrolment_version(dataset),
-        {name: found.version for name, found in resolved.items()},
+        versions,
         name_overrides(mappings, dataset.slug).version,
+        pinned_of(pins),
     )
+
+
+def pinned_of(pins: Pins) -> frozenset[str]:
+    """Return what is pinned, by name."""
+    return frozenset(what for what, pin in vars(pins).items() if pin is not None)
+
+
+def pinned_kinds(slug: str, kind: str | None, pin: Pin) -> Mapping[str, str]:
+    """Return the versions of a pinned mapping, of one kind of archive if it is known.
+
+    Raises:
+        MappingError: it has no rules for this kind.
+    """
+    if kind is None:
+        return pin.facts
+    if kind not in pin.facts:
+        raise MappingError(
+            f"The mapping that {slug} is pinned to ({pin.label[:8]}) has no rules for {kind} archives: "
+            f"`dissco dataset unpin {slug} --mapping`."
+        )
+    return {kind: pin.facts[kind]}
 
 
 def enrolment_version(dataset: Dataset) -> str:

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from dissco_platform.assets.catalogue_of_life import CHECKLIST
 from dissco_platform.assets.inputs import Facts, made_from, name_overrides
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
+from dissco_platform.assets.pinned import CHECKLIST, pinned_checklist
 from dissco_platform.assets.recording import (
     Materialized,
     Progress,
@@ -16,7 +16,8 @@ from dissco_platform.assets.recording import (
     told_plainly,
 )
 from dissco_platform.names.harmonise import harmonise
-from dissco_platform.resources import DatasetStoreResource, MappingFiles
+from dissco_platform.registry.pins import pins_of
+from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
 
 
 @dg.asset(
@@ -31,12 +32,18 @@ from dissco_platform.resources import DatasetStoreResource, MappingFiles
     "alternatives. The verbatim name stays beside it.",
 )
 def taxon_harmonised(
-    context: dg.AssetExecutionContext, store: DatasetStoreResource, mapping_files: MappingFiles
+    context: dg.AssetExecutionContext,
+    store: DatasetStoreResource,
+    registry: RegistryResource,
+    mapping_files: MappingFiles,
 ) -> Materialized:
-    """Match the dataset's names with the checklist in use."""
+    """Match the dataset's names with the checklist in use, or with the release that it is pinned to."""
     slug = context.partition_key
     with told_plainly(context):
-        parsed, checklist = required(context, "parsed_records"), required(context, "catalogue_of_life")
+        with registry.opened() as known, known.read() as connection:
+            pin = pins_of(connection, slug).checklist
+        parsed = required(context, "parsed_records")
+        checklist = pinned_checklist(pin) if pin is not None else required(context, "catalogue_of_life")
         versions = {"parsed_records": parsed.data_version, "catalogue_of_life": checklist.data_version}
         overrides = name_overrides(mapping_files.path(), slug)
         inputs = made_from("taxon_harmonised", versions, Facts(overrides=overrides.version))
@@ -59,6 +66,8 @@ def taxon_harmonised(
         recording.count(distinct_names=distinct, **{f"matched_{name}": n for name, n in matches.items()})
         recording.metadata["matches"] = dg.MetadataValue.json(matches)
         recording.metadata["release"] = report.release
+        if pin is not None:
+            recording.metadata["pinned"] = pin.text
         recording.table(path / "names.parquet", distinct)
         total, unmatched = sum(matches.values()), matches.get("none", 0)
         recording.check(

@@ -21,6 +21,7 @@ from dissco_platform.registry.datasets import (
     update_dataset,
 )
 from dissco_platform.registry.objects import held_records
+from dissco_platform.registry.pins import NO_PINS, Pins, pins_of
 
 app = typer.Typer(help="Enrolled datasets: add, list, show.", no_args_is_help=True)
 checklist = typer.Typer(help="The checklist that names are harmonised with.", no_args_is_help=True)
@@ -88,7 +89,7 @@ def list_all(as_json: AsJson = False) -> None:
 def show(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_json: AsJson = False) -> None:
     """Show one dataset: where it comes from and what became of it."""
     with House() as house, house.registry.read() as connection:
-        about = _about(get_dataset(connection, slug))
+        about = _about(get_dataset(connection, slug), pins_of(connection, slug))
     if as_json:
         print_json(about)
     else:
@@ -122,7 +123,7 @@ def edit(
             update_dataset(connection, slug, failed=None, failure=None, **values)
         if state is not None:
             set_state(connection, slug, state)
-        about = _about(get_dataset(connection, slug))
+        about = _about(get_dataset(connection, slug), pins_of(connection, slug))
     if as_json:
         print_json(about)
     else:
@@ -190,7 +191,7 @@ def use(
         messages.print(f"Note: {warning}", soft_wrap=True)
 
 
-def _about(dataset: Dataset) -> dict[str, Any]:
+def _about(dataset: Dataset, pins: Pins = NO_PINS) -> dict[str, Any]:
     summary = dataset.summary
     return {
         "dataset": dataset.slug,
@@ -200,6 +201,7 @@ def _about(dataset: Dataset) -> dict[str, Any]:
         "source_system": dataset.source_system_id,
         "doi_only": dataset.doi_only,
         "state": dataset.state,
+        "pinned": {pin.what: pin.text for pin in (pins.mapping, pins.checklist) if pin is not None},
         "enrolled": dataset.created,
         "checked": dataset.checked,
         "checked_by": dataset.checked_by,

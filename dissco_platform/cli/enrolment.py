@@ -113,8 +113,8 @@ def check(
 
 
 def _check(house: House, application: desk.Application, ror_dump: Path | None) -> CheckReport:
-    from dissco_platform.assets.catalogue_of_life import CHECKLIST
     from dissco_platform.assets.inputs import resolve_mappings
+    from dissco_platform.assets.pinned import CHECKLIST
     from dissco_platform.assets.recording import latest
     from dissco_platform.enrolment.organisations import read_dump
 

@@ -16,6 +16,7 @@ from dissco_platform.cli import (
     enrolment,
     mappings,
     names,
+    pins,
     registries,
     runs,
     services,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(datasets.app, name="dataset")
+app.add_typer(pins.app, name="dataset")
 app.add_typer(datasets.checklist, name="checklist")
 app.add_typer(specimens.app, name="specimen")
 app.add_typer(archives.app, name="archive")

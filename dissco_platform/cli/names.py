@@ -74,7 +74,7 @@ def match(
 
 
 def _in_use() -> Path:
-    from dissco_platform.assets.catalogue_of_life import CHECKLIST
+    from dissco_platform.assets.pinned import CHECKLIST
     from dissco_platform.assets.recording import latest
     from dissco_platform.cli.house import House
 

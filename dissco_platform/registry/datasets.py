@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,17 @@ def get_dataset(connection: Connection, slug: str) -> Dataset:
 def list_datasets(connection: Connection) -> list[Dataset]:
     """Return all datasets by slug."""
     return [Dataset(**row._mapping) for row in connection.execute(select(dataset).order_by(dataset.c.slug))]
+
+
+def chosen_datasets(connection: Connection, slugs: Collection[str]) -> set[str]:
+    """Return the datasets that were named, or all where none was.
+
+    Raises:
+        UsageError: there is none of a name.
+    """
+    if not slugs:
+        return {found.slug for found in list_datasets(connection)}
+    return {get_dataset(connection, slug).slug for slug in slugs}
 
 
 def update_dataset(connection: Connection, slug: str, **values: object) -> None:

@@ -196,6 +196,39 @@ mapping_version = Table(
     Column("version", String(64), nullable=False),
 )
 
+# What an operator holds a dataset to, instead of what is newest.
+pin = Table(
+    "pin",
+    metadata,
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("what", String(16), primary_key=True),
+    Column("version", String(128), nullable=False),  # data version of the asset, which names its folder in the store
+    Column("label", Text, nullable=False),  # what people call it
+    Column("facts", Text, nullable=False),  # JSON, of a mapping: version by kind of archive
+    Column("since", _Time, nullable=False),
+    Column("by", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("what IN ('mapping', 'checklist')", name="what"),
+)
+
+# Releases of the checklist that were noticed; none is put into use without a person's word.
+checklist_release = Table(
+    "checklist_release",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("source", Text, nullable=False),  # path or address of its archive
+    Column("issued", String(32), nullable=False),
+    Column("noticed", _Time, nullable=False),
+    Column("announced", _Time),  # people were told
+    Column("version", String(128)),  # data version of its index, once it was built
+    Column("archive", String(64)),  # SHA-256 that the index was built from
+    Column("preview", Text),  # JSON: what adopting it would change, by dataset
+    Column("previewed", _Time),
+    Column("adopted", _Time),
+    Column("adopted_by", String(128)),
+)
+
 # --- enrolment: one row an application, its events, the allocation rounds, the letters -------------------------------
 
 # The present state; all of it follows from the events (`enrolment.desk.replay`).

@@ -31,6 +31,7 @@ _COLUMNS = {
     "records": "Version of the parsed records",
     "release": "Release of the checklist that its names were harmonised with",
     "mapping": "Version of its mapping",
+    "pinned": "What a person holds it to, since when and why",
 }
 # Those that need a person come first.
 _ORDER = ("needs a person", "waiting", "stale", "running", "requested", "up to date", "paused", "removed")
@@ -63,7 +64,8 @@ def overview_rows(
             state, cause = "waiting", f"{standing.plan.cause} ({choice.waiting[slug]})"
         else:
             state, cause = ("stale", standing.plan.cause) if standing.plan.causes else ("up to date", "")
-        rows.append(_row(standing.dataset, standing.watch, state, cause, _made(standing)))
+        made = {**_made(standing), "pinned": standing.pins.text}
+        rows.append(_row(standing.dataset, standing.watch, state, cause, made))
     rows += [_row(dataset, Watch(dataset.slug), dataset.state, "", {}) for dataset in others]
     return sorted(rows, key=lambda row: (_ORDER.index(row["state"]), row["dataset"]))
 

@@ -13,6 +13,7 @@ import dagster as dg
 
 from dissco_platform.assets.inputs import Facts, facts, made_from
 from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
+from dissco_platform.assets.pinned import pinned_checklist
 from dissco_platform.assets.recording import Recorded, latest
 from dissco_platform.errors import UsageError
 from dissco_platform.http import HttpClient, Signal, Validators
@@ -23,6 +24,7 @@ from dissco_platform.registry.engine import now
 from dissco_platform.registry.enrolment import applied
 from dissco_platform.registry.objects import count_missed, tombstones_due
 from dissco_platform.registry.outbox import waiting
+from dissco_platform.registry.pins import pins_of
 from dissco_platform.store import DatasetStore
 
 NO_CHECKLIST = "No checklist is in use yet: name one with `dissco checklist use PATH|URL`."
@@ -91,6 +93,10 @@ def plan(
         UsageError: no checklist is in use.
     """
     found = {asset: latest(instance, asset, dataset.slug) for asset in DEPENDENCIES}
+    with registry.read() as connection:
+        pins = pins_of(connection, dataset.slug)
+    if pins.checklist is not None:
+        found["catalogue_of_life"] = pinned_checklist(pins.checklist)
     if found["catalogue_of_life"] is None:
         raise UsageError(NO_CHECKLIST)
     parsed = found["parsed_records"]
@@ -98,7 +104,7 @@ def plan(
     with registry.read() as connection:
         queued, _ = waiting(connection, dataset.slug)
         ending = tombstones_due(connection, tombstone_after).get(dataset.slug, 0)
-    known = facts(dataset, mappings, kind)
+    known = facts(dataset, mappings, kind, pins)
     return decide(dataset.slug, found, known, upstream, unstored(store, dataset.slug, found), queued, ending)
 
 
@@ -170,9 +176,17 @@ def stale(found: Mapping[str, Recorded | None], known: Facts, kind: str | None) 
             continue
         for name, version in made_from(asset, versions, known).items():
             if recorded.made_from.get(name) != version:
-                causes[asset] = _difference(asset, name, recorded.made_from.get(name), version, found)
+                held = " (pinned)" if _what(asset, name) in known.pinned else ""
+                causes[asset] = _difference(asset, name, recorded.made_from.get(name), version, found) + held
                 break
     return causes
+
+
+def _what(asset: str, name: str) -> str:
+    """Return which pin decides over an input, if one does."""
+    if name == "catalogue_of_life":
+        return "checklist"
+    return "mapping" if asset == "mapping" and name != "code" else ""
 
 
 def _difference(asset: str, name: str, before: str | None, version: str, found: Mapping[str, Recorded | None]) -> str:

@@ -15,19 +15,23 @@ import polars as pl
 from pydantic import Field
 
 from dissco_platform.assets.recording import Recorded
-from dissco_platform.registry.datasets import list_datasets
+from dissco_platform.registry.datasets import chosen_datasets
+from dissco_platform.registry.pins import MAPPING, pinned_versions
 from dissco_platform.resources import DatasetStoreResource, RegistryResource
 from dissco_platform.sensors.requesting import datasets_in_flight
 from dissco_platform.sensors.standing import read_recorded
 from dissco_platform.store import DatasetStore
 
 _STAGES = ("parsed_records", "taxon_harmonised", "mapping", "digital_specimens")
+# Resolved mappings are small, and what one can be rolled back to.
+MAPPINGS_KEPT = 50
 _TABLES_WITH_BATCHES = ("specimens.parquet", "media.parquet")
 
 
 class SweepConfig(dg.Config):
-    """How much to keep."""
+    """How much to keep, and of what."""
 
+    datasets: list[str] = Field(default_factory=list, description="Datasets to sweep (default: all)")
     keep: int | None = Field(None, ge=1, description="Versions of each table (default: DISSCO_KEEP_VERSIONS)")
     dry_run: bool = Field(False, description="Only count what would go")
 
@@ -39,14 +43,23 @@ class Retention(dg.ConfigurableResource[Any]):
 
 
 def sweep_dataset(
-    store: DatasetStore, slug: str, current: Mapping[str, Recorded], keep: int, *, dry_run: bool = False
+    store: DatasetStore,
+    slug: str,
+    current: Mapping[str, Recorded],
+    keep: int,
+    *,
+    dry_run: bool = False,
+    pinned_mapping: str | None = None,
 ) -> dict[str, list[str]]:
     """Remove what nothing needs of one dataset; return the removed versions by stage. No run of it may be in flight."""
     removed = {}
     for stage in _STAGES:
         if stage not in current:  # never finished: what is there belongs to a run that a person may still look at
             continue
-        kept = {current[stage].data_version, *(version.name for version in store.versions(stage, slug)[:keep])}
+        newest = max(keep, MAPPINGS_KEPT) if stage == "mapping" else keep
+        kept = {current[stage].data_version, *(version.name for version in store.versions(stage, slug)[:newest])}
+        if stage == "mapping" and pinned_mapping is not None:
+            kept.add(pinned_mapping)
         removed[stage] = _remove(store, stage, slug, kept, dry_run=dry_run)
     if "digital_specimens" in current:
         gone = set(removed["digital_specimens"])
@@ -87,13 +100,21 @@ def sweep_store(
     total = 0
     with registry.opened() as known:
         with known.read() as connection:
-            slugs = {dataset.slug for dataset in list_datasets(connection)}
+            slugs = chosen_datasets(connection, config.datasets)
+            pinned = pinned_versions(connection, MAPPING)
         recorded = read_recorded(context.instance, known, slugs)
     for slug, current in sorted(recorded.items()):
         if slug in datasets_in_flight(context.instance, datetime.now(UTC)):
             context.log.info(f"{slug} has a run in flight: left as it is")
             continue
-        removed = sweep_dataset(files, slug, current, config.keep or retention.keep_versions, dry_run=config.dry_run)
+        removed = sweep_dataset(
+            files,
+            slug,
+            current,
+            config.keep or retention.keep_versions,
+            dry_run=config.dry_run,
+            pinned_mapping=pinned.get(slug),
+        )
         total += sum(map(len, removed.values()))
         for stage, versions in removed.items():
             context.log.info(f"{slug}: {len(versions)} of {stage}{' would go' if config.dry_run else ''}")

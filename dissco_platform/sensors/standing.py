@@ -16,8 +16,16 @@ import dagster as dg
 from dagster._core.storage.runs import SqlRunStorage
 
 from dissco_platform import opends
-from dissco_platform.assets.inputs import BASES, Facts, enrolment_version, resolve_mappings
+from dissco_platform.assets.inputs import (
+    BASES,
+    Facts,
+    enrolment_version,
+    pinned_kinds,
+    pinned_of,
+    resolve_mappings,
+)
 from dissco_platform.assets.partitions import CODE_VERSIONS, DEPENDENCIES, UNPARTITIONED
+from dissco_platform.assets.pinned import pinned_checklist
 from dissco_platform.assets.recording import Recorded, latest, recorded
 from dissco_platform.errors import MappingError, UsageError
 from dissco_platform.http import Signal
@@ -27,6 +35,7 @@ from dissco_platform.provenance import json_version
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, list_datasets
 from dissco_platform.registry.objects import tombstones_due
+from dissco_platform.registry.pins import NO_PINS, Pin, Pins, all_pins
 from dissco_platform.registry.watch import (
     Copied,
     Watch,
@@ -63,6 +72,7 @@ class Standing:
     target: str
     position: str
     error: str | None = None
+    pins: Pins = NO_PINS
 
     @property
     def slug(self) -> str:
@@ -88,18 +98,23 @@ def read_standings(
         listed = [dataset for dataset in list_datasets(connection) if dataset.state in states]
         known, queued = watches(connection), queued_dois(connection, time.time())
         ending = tombstones_due(connection, tombstone_after)
+        pinned = all_pins(connection)
     checklist = latest(instance, "catalogue_of_life", None)
     if checklist is None:
         raise UsageError(NO_CHECKLIST)
     found = read_recorded(instance, registry, {dataset.slug for dataset in listed})
     kinds = {slug: parsed.text("kind") for slug, assets in found.items() if (parsed := assets.get("parsed_records"))}
     versions = MappingVersions(registry, mappings)
-    resolved = versions.of({dataset.slug: kinds.get(dataset.slug) for dataset in listed})
+    held = {slug: pins.mapping for slug, pins in pinned.items() if pins.mapping is not None}
+    resolved = versions.of({d.slug: kinds.get(d.slug) for d in listed if d.slug not in held})
+    resolved |= {slug: _held_versions(slug, kinds.get(slug), pin) for slug, pin in held.items()}
     decisions = NameDecisions(mappings)
     standings = []
     for dataset in listed:
         slug = dataset.slug
-        assets: Found = {**dict.fromkeys(DEPENDENCIES), **found.get(slug, {}), "catalogue_of_life": checklist}
+        pins = pinned.get(slug, NO_PINS)
+        release = pinned_checklist(pins.checklist) if pins.checklist is not None else checklist
+        assets: Found = {**dict.fromkeys(DEPENDENCIES), **found.get(slug, {}), "catalogue_of_life": release}
         watch = known.get(slug, Watch(slug))
         upstream = source_signal(watch, assets["raw_archive"], store)
         mapping = resolved[slug]
@@ -109,6 +124,7 @@ def read_standings(
             enrolment_version(dataset),
             {} if isinstance(mapping, str) else mapping,
             decisions.version(slug),
+            pinned_of(pins),
         )
         waiting, due = queued.get(slug, (0, False))
         plan = (
@@ -130,12 +146,20 @@ def read_standings(
                 watch,
                 assets,
                 plan,
-                target=json_version([slug, _outside(facts, checklist, watch)]),
+                target=json_version([slug, _outside(facts, release, watch)]),
                 position=json_version([slug, *(r.storage_id if r else 0 for r in assets.values())]),
                 error=error,
+                pins=pins,
             )
         )
     return standings
+
+
+def _held_versions(slug: str, kind: str | None, pin: Pin) -> dict[str, str] | str:
+    try:
+        return dict(pinned_kinds(slug, kind, pin))
+    except MappingError as error:
+        return str(error)
 
 
 def source_signal(watch: Watch, raw: Recorded | None, store: DatasetStore) -> Signal:
