@@ -5,16 +5,20 @@ import dagster as dg
 from dissco_platform.assets.catalogue_of_life import catalogue_of_life
 from dissco_platform.assets.digital_specimens import digital_specimens
 from dissco_platform.assets.mapping import mapping
+from dissco_platform.assets.next_checklist import next_checklist
 from dissco_platform.assets.parsed_records import parsed_records
 from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
 from dissco_platform.assets.waiting_list import EnrolmentDesk, monthly_round, waiting_list
 from dissco_platform.resources import build_resources
-from dissco_platform.sensors.incidents import Notifier, incidents
+from dissco_platform.resources.tools import secret
+from dissco_platform.sensors.incidents import incidents
 from dissco_platform.sensors.jobs import JOBS
+from dissco_platform.sensors.notifying import Notifier
 from dissco_platform.sensors.overview import dataset_overview
 from dissco_platform.sensors.reconciler import reconciler
+from dissco_platform.sensors.releases import ReleaseListing, checklist_releases
 from dissco_platform.sensors.retention import Retention
 from dissco_platform.sensors.upstream import upstream
 from dissco_platform.sensors.weekly import weekly
@@ -34,18 +38,33 @@ CHAIN = [
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Return assets, resources and jobs for the given settings."""
     return dg.Definitions(
-        assets=[*CHAIN, dataset_overview, waiting_list],
+        assets=[*CHAIN, next_checklist, dataset_overview, waiting_list],
         jobs=JOBS,
         schedules=[weekly, monthly_round],
-        sensors=[upstream, reconciler, incidents],
+        sensors=[upstream, reconciler, incidents, checklist_releases],
         resources={
             **build_resources(settings),
             "enrolment_desk": EnrolmentDesk(handle_prefix=settings.handle_prefix),
             "retention": Retention(keep_versions=settings.keep_versions),
-            "notifier": Notifier(path=str((settings.home / "incidents.ndjson").absolute())),
+            "notifier": notifier(settings),
+            "release_listing": ReleaseListing(
+                address=settings.checklist_releases or "", download=settings.checklist_download
+            ),
         },
         # One process a run: a process for each step costs about three seconds a step.
         executor=dg.in_process_executor,
+    )
+
+
+def notifier(settings: Settings) -> Notifier:
+    """Return what tells people; addresses of web hooks and passwords are shown by name only."""
+    targets, server = settings.notify.get_secret_value(), settings.mail_server.get_secret_value()
+    return Notifier(
+        path=str((settings.home / "incidents.ndjson").absolute()),
+        targets=secret("DISSCO_NOTIFY", targets) if targets else "",
+        mail_server=secret("DISSCO_MAIL_SERVER", server),
+        sender=settings.mail_sender,
+        dagster_url=settings.dagster_url,
     )
 
 

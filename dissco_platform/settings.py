@@ -96,6 +96,23 @@ class Settings(BaseSettings):
     )
     keep_versions: int = Field(3, ge=1, description="How many versions of each intermediate table are kept")
 
+    notify: SecretStr = Field(
+        SecretStr(""),
+        description="Comma-separated https:// web hooks and mailto: addresses that are told of failures and new releases",
+    )
+    mail_server: SecretStr = Field(
+        SecretStr("smtp://localhost:25"), description="Mail server, smtp://[user:password@]host[:port]"
+    )
+    mail_sender: str = Field("dissco@localhost", description="Address that letters of the platform come from")
+    dagster_url: str = Field("http://127.0.0.1:3000", description="Address of Dagster's web interface, for links")
+    checklist_releases: str | None = Field(
+        None, description="Where new releases of the checklist are listed: a ChecklistBank address, or a folder"
+    )
+    checklist_download: str = Field(
+        "https://download.checklistbank.org/col/monthly/{issued}_coldp.zip",
+        description="Address of a listed release's archive; {key}, {issued}, {version} and {alias} are filled in",
+    )
+
     @field_validator("trusted_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:

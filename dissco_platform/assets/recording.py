@@ -121,13 +121,16 @@ def reusable(
     return found if judged == {spec.name for spec in context.assets_def.check_specs} else None
 
 
-def result_again(context: dg.AssetExecutionContext, found: Recorded) -> Materialized:
-    """Re-yield a version without work: same data version and metadata, marked `reused`; checks are repeated as recorded."""
+def result_again(context: dg.AssetExecutionContext, found: Recorded, **changed: Any) -> Materialized:
+    """Re-yield a version without work: same data version and metadata but for what `changed`, marked `reused`.
+
+    Checks are repeated as recorded.
+    """
     context.log.info(f"Inputs are what version {found.data_version} was made from: nothing to do.")
     metadata = {key: value for key, value in found.metadata.items() if key != "seconds"}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(found.data_version),
-        metadata={**metadata, "reused": True, "seconds": 0.0},
+        metadata={**metadata, **changed, "reused": True, "seconds": 0.0},
         check_results=[
             dg.AssetCheckResult(
                 check_name=check["name"],

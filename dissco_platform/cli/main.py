@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,9 @@ import typer
 from dissco_platform import __version__
 from dissco_platform.cli import (
     archives,
+    checklists,
     datasets,
+    defects,
     demo,
     dois,
     enrolment,
@@ -25,6 +28,9 @@ from dissco_platform.cli import (
 )
 from dissco_platform.cli.output import messages
 from dissco_platform.errors import DisscoError
+from dissco_platform.settings import load_settings
+
+DEFECT = 70  # sysexits.h: EX_SOFTWARE
 
 app = typer.Typer(
     name="dissco",
@@ -37,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(pins.app, name="dataset")
 app.add_typer(datasets.checklist, name="checklist")
+app.add_typer(checklists.app, name="col")
 app.add_typer(specimens.app, name="specimen")
 app.add_typer(archives.app, name="archive")
 app.add_typer(mappings.app, name="mapping")
@@ -76,6 +83,16 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        messages.print(f"[bold red]Error:[/] {_plain(defects.told(error, _home()))}", soft_wrap=True)
+        sys.exit(DEFECT)
+
+
+def _home() -> Path:
+    try:
+        return load_settings().home
+    except DisscoError:
+        return Path(".dissco")
 
 
 def _plain(text: str) -> str:

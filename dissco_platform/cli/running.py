@@ -5,12 +5,14 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from dissco_platform.assets.partitions import DEPENDENCIES, datasets
 from dissco_platform.assets.recording import latest
+from dissco_platform.cli import defects
 from dissco_platform.cli.house import House
 from dissco_platform.definitions import build_definitions
 from dissco_platform.errors import RunFailedError
@@ -57,16 +59,30 @@ def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[st
     return summary(house, slug, wanted, time.monotonic() - began)
 
 
-def make_checklist(house: House, source: str, *, accept: bool = False, told: Step | None = None) -> dict[str, Any]:
-    """Build the name index of a checklist and put it into use; return what it is."""
+def make_preview(house: House, release: str, *, told: Step | None = None) -> None:
+    """Build a noticed release of the checklist beside the one in use, and keep what it would change."""
+    config = {"ops": {"next_checklist": {"config": {"release": release}}}}
+    _execute(house, None, ["next_checklist"], {"cause": f"preview of {release}"}, told, config)
+
+
+def make_checklist(
+    house: House, source: str, *, release: str = "", by: str = "", accept: bool = False, told: Step | None = None
+) -> dict[str, Any]:
+    """Build the name index of a checklist (a source, or a noticed release) and put it into use; return what it is."""
     began = time.monotonic()
     _execute(
         house,
         None,
         ["catalogue_of_life"],
-        {"cause": f"checklist {source}"},
+        {"cause": f"checklist {release or source}"},
         told,
-        {"ops": {"catalogue_of_life": {"config": {"source": source, "accept": accept}}}},
+        {
+            "ops": {
+                "catalogue_of_life": {
+                    "config": {"source": source, "release": release, "accept": accept, "adopted_by": by}
+                }
+            }
+        },
     )
     made = latest(house.instance, "catalogue_of_life", None)
     assert made is not None
@@ -169,7 +185,7 @@ def _execute(
     finally:
         progress.removeHandler(watcher)
     if not result.success:
-        raise RunFailedError(_first_failure(result))
+        raise RunFailedError(_first_failure(result, house.settings.home))
 
 
 def _bury_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -181,7 +197,7 @@ def _bury_killed_runs(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(run, "Its process was killed; the next run goes on from what was committed.")
 
 
-def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+def _first_failure(result: dg.ExecuteInProcessResult, home: Path) -> str:
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
@@ -191,10 +207,8 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> str:
                 raise KeyboardInterrupt
             if failure.error is not None:
                 cause = failure.error.cause or failure.error
-                return (
-                    f"{event.step_key} failed with an unexpected error, which is a defect of this software: "
-                    f"{cause.message.strip()} (run {result.run_id})"
-                )
+                log = defects.write_log(home, f"run {result.run_id}\n{failure.error.to_string()}")
+                return defects.sentence(event.step_key or "A step", cause.message, log)
     return f"Run {result.run_id} failed before its first step; see `dagster debug export {result.run_id}`."
 
 

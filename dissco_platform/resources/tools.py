@@ -84,7 +84,7 @@ def dataset_store(settings: Settings) -> DatasetStoreResource:
     )
 
 
-def _secret(variable: str, value: str) -> dg.EnvVar:
+def secret(variable: str, value: str) -> dg.EnvVar:
     """Hand a secret to Dagster as an environment variable, which its UI shows by name and never by value."""
     os.environ[variable] = value
     return dg.EnvVar(variable)
@@ -122,7 +122,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             trusted_hosts=sorted(settings.trusted_hosts),
         ),
         "doi_service": doi_service(
-            settings, _secret("DISSCO_DATACITE_PASSWORD", settings.datacite_password.get_secret_value())
+            settings, secret("DISSCO_DATACITE_PASSWORD", settings.datacite_password.get_secret_value())
         ),
         "mapping_files": MappingFiles(folder=str(settings.mappings.absolute())),
     }

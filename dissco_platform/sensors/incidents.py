@@ -3,46 +3,17 @@
 The registry shows it (dataset overview, command line) until the dataset is up to date again; a notifier tells people at once.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import PARTITION_NAME_TAG
-from pydantic import Field
 
 from dissco_platform.registry.datasets import list_datasets
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.watch import set_watch
 from dissco_platform.resources import RegistryResource
+from dissco_platform.sensors.notifying import Notice, Notifier
 from dissco_platform.sensors.requesting import CAUSE_TAG
-
-
-@dataclass(frozen=True)
-class Incident:
-    """A failed run of a dataset."""
-
-    dataset: str
-    time: str
-    run_id: str
-    step: str
-    sentence: str
-    cause: str
-
-
-class Notifier(dg.ConfigurableResource[Any]):
-    """Tells people of incidents. This one writes a line of JSON to a file; a web hook or e-mail overrides `notify`."""
-
-    path: str = Field(description="File that gets one JSON object a line")
-
-    def notify(self, incident: Incident) -> None:
-        """Tell of one incident."""
-        path = Path(self.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(incident), ensure_ascii=False) + "\n")
 
 
 def sentence(events: Sequence[dg.DagsterEvent]) -> tuple[str, str] | None:
@@ -74,8 +45,17 @@ def incidents(context: dg.RunFailureSensorContext, registry: RegistryResource, n
         "",
         context.failure_event.message or "the run ended before its first step",
     )
-    incident = Incident(slug, now(), run.run_id, step, said, run.tags.get(CAUSE_TAG, ""))
+    notice = Notice(
+        "failed run",
+        slug,
+        now(),
+        said,
+        run_id=run.run_id,
+        step=step,
+        cause=run.tags.get(CAUSE_TAG, ""),
+        link=notifier.run_link(run.run_id),
+    )
     with registry.opened() as known, known.write() as connection:
         if any(dataset.slug == slug for dataset in list_datasets(connection)):
-            set_watch(connection, slug, run_failed=incident.time, run_id=run.run_id, run_failure=said)
-    notifier.notify(incident)
+            set_watch(connection, slug, run_failed=notice.time, run_id=run.run_id, run_failure=said)
+    notifier.notify_all([notice], context.log.warning)

@@ -33,6 +33,20 @@ reharmonise = _job(
 remap = _job("remap", below({"mapping"}), "Resolve the mapping again, and all that follows from a change.")
 reregister = _job("reregister", {"registered_dois"}, "Publish what was built, and tell DataCite what it does not know.")
 
+preview_release = dg.define_asset_job(
+    "preview_release",
+    selection=["next_checklist"],
+    description="Build a noticed release of the checklist beside the one in use, and show what it would change. Changes nothing.",
+    executor_def=dg.in_process_executor,
+)
+adopt_release = dg.define_asset_job(
+    "adopt_release",
+    selection=["catalogue_of_life"],
+    description="Take a release of the checklist into use (`release` in the configuration). Names of every dataset that is "
+    "not pinned are then out of date, and the reconciler brings them up to date.",
+    executor_def=dg.in_process_executor,
+)
+
 
 @dg.op(description="Sends what the outbox holds for all datasets to the DOI service, within its rate limit.")
 def drain_outbox(
@@ -62,5 +76,7 @@ JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
     remap,
     reregister,
     drain_dois,
+    preview_release,
+    adopt_release,
     retention_sweep,
 ]

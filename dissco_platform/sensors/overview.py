@@ -34,7 +34,8 @@ _COLUMNS = {
     "pinned": "What a person holds it to, since when and why",
 }
 # Those that need a person come first.
-_ORDER = ("needs a person", "waiting", "stale", "running", "requested", "up to date", "paused", "removed")
+NEEDS_A_PERSON = "needs a person"
+_ORDER = (NEEDS_A_PERSON, "waiting", "stale", "running", "requested", "up to date", "paused", "removed")
 
 dataset_overview = dg.AssetSpec(
     "dataset_overview",
@@ -55,7 +56,7 @@ def overview_rows(
     for standing in standings:
         slug = standing.slug
         if slug in choice.given_up:
-            state, cause = "needs a person", choice.given_up[slug]
+            state, cause = NEEDS_A_PERSON, choice.given_up[slug]
         elif slug in in_flight:
             state, cause = "running", standing.plan.cause
         elif slug in requested:
@@ -100,7 +101,15 @@ def changed_overview(cursor: str | None, rows: Sequence[Mapping[str, str]], mome
     old = moment.timestamp() - before.get("at", 0.0) >= EVERY_SECONDS
     if states == before.get("states") and (content == before.get("content") or not old):
         return None
-    return json.dumps({"states": states, "content": content, "at": moment.timestamp()})
+    asking = [row["dataset"] for row in rows if row["state"] == NEEDS_A_PERSON]
+    return json.dumps({"states": states, "content": content, "at": moment.timestamp(), "asking": asking})
+
+
+def newly_asking(cursor: str | None, rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the rows of datasets that need a person and did not at the last report."""
+    before = json.loads(cursor) if cursor and cursor.startswith("{") else {}
+    known = set(before.get("asking", ()))
+    return [row for row in rows if row["state"] == NEEDS_A_PERSON and row["dataset"] not in known]
 
 
 def _made(standing: Standing) -> dict[str, str]:

@@ -12,10 +12,12 @@ from dissco_platform.errors import UsageError
 from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import list_datasets
+from dissco_platform.registry.engine import now
 from dissco_platform.registry.watch import set_watches
 from dissco_platform.resources import DatasetStoreResource, DoiService, MappingFiles, RegistryResource
 from dissco_platform.sensors.jobs import bring_up_to_date
-from dissco_platform.sensors.overview import changed_overview, overview_event, overview_rows
+from dissco_platform.sensors.notifying import Notice, Notifier
+from dissco_platform.sensors.overview import changed_overview, newly_asking, overview_event, overview_rows
 from dissco_platform.sensors.requesting import Choice, Policy, choose, datasets_in_flight, run_histories
 from dissco_platform.sensors.standing import Standing, read_standings
 from dissco_platform.store import DatasetStore
@@ -78,6 +80,7 @@ def reconciler(
     registry: RegistryResource,
     mapping_files: MappingFiles,
     doi_service: DoiService,
+    notifier: Notifier,
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for the runs that are missing."""
     began, moment = time.monotonic(), datetime.now(UTC)
@@ -97,6 +100,17 @@ def reconciler(
             others = [dataset for dataset in list_datasets(connection) if dataset.state != "active"]
     rows = overview_rows(tick.standings, others, tick.choice, tick.in_flight)
     cursor = changed_overview(context.cursor, rows, moment)
+    notices = [
+        Notice(
+            "needs a person",
+            row["dataset"],
+            now(),
+            ": ".join(filter(None, (row["cause"], row["failure"]))),
+            link=notifier.dataset_link("raw_archive", row["dataset"]),
+        )
+        for row in newly_asking(context.cursor, rows)
+    ]
+    notifier.notify_all(notices, context.log.warning)
     partitions = set(context.instance.get_dynamic_partitions(str(datasets.name)))
     fresh = [standing.slug for standing in tick.standings if standing.slug not in partitions]
     if fresh:

@@ -16,17 +16,20 @@ from dissco_platform.assets.recording import Recorded
 from dissco_platform.http import Validators
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, list_datasets
+from dissco_platform.registry.engine import now
 from dissco_platform.registry.enrolment import applied
 from dissco_platform.registry.objects import count_missed
 from dissco_platform.registry.watch import Watch, set_checked, set_watches, watches
 from dissco_platform.resources import DatasetStoreResource, HttpClientResource, RegistryResource
 from dissco_platform.sensors.feeds import feed_of
 from dissco_platform.sensors.looking import WEEK, Held, Look, Pace, look_round
+from dissco_platform.sensors.notifying import Notice, Notifier
 from dissco_platform.sensors.standing import read_recorded
 from dissco_platform.store import DatasetStore
 
 PACE = Pace()
 LOOKS_A_TICK = 500
+TOLD_AFTER = 3  # failed looks in a row: seven hours; most servers are back by then
 _MINUTES_A_DAY = 24 * 60
 
 
@@ -175,6 +178,7 @@ def upstream(
     store: DatasetStoreResource,
     registry: RegistryResource,
     http_client: HttpClientResource,
+    notifier: Notifier,
 ) -> dg.SensorResult:
     """Look at the sources that are due."""
     began = time.monotonic()
@@ -190,11 +194,20 @@ def upstream(
     for look in looks:
         if look.error:
             context.log.warning(f"{look.slug}: {look.error}")
+    notifier.notify_all(
+        [_notice(look, notifier) for look in looks if look.looks_failed == TOLD_AFTER], context.log.warning
+    )
     return dg.SensorResult(
         skip_reason=dg.SkipReason(f"{said}: {changed} changed, {failed} out of reach" if due else "no look is due"),
         asset_events=[observation(look, sources[look.slug]) for look in looks],
         cursor=f"{said} until {_time(datetime.now(UTC))}",
     )
+
+
+def _notice(look: Look, notifier: Notifier) -> Notice:
+    said = f"{look.error or 'it does not answer'}; {look.looks_failed} looks in a row"
+    link = notifier.dataset_link("raw_archive", look.slug)
+    return Notice("source out of reach", look.slug, now(), said, link=link)
 
 
 def _sentence(look: Look) -> str:

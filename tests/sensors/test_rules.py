@@ -20,8 +20,8 @@ from dissco_platform.registry.datasets import Dataset
 from dissco_platform.registry.tables import metadata
 from dissco_platform.registry.watch import Watch
 from dissco_platform.sensors.feeds import feed_of, read_feed
-from dissco_platform.sensors.incidents import Incident, Notifier
 from dissco_platform.sensors.looking import WEEK, Look
+from dissco_platform.sensors.notifying import Notice, Notifier
 from dissco_platform.sensors.overview import changed_overview, overview_rows
 from dissco_platform.sensors.reconcile import Plan
 from dissco_platform.sensors.requesting import Choice, History, Policy, choose
@@ -175,7 +175,9 @@ def test_the_overview_shows_first_what_needs_a_person() -> None:
 def test_an_incident_is_a_line_of_json(tmp_path: Path) -> None:
     path = tmp_path / "new" / "incidents.ndjson"
     for number in range(2):
-        Notifier(path=str(path)).notify(Incident("a", "now", f"run{number}", "parsed_records", "é is wrong", "mapping"))
+        Notifier(path=str(path)).notify(
+            Notice("failed run", "a", "now", "é is wrong", f"run{number}", "parsed_records", "mapping")
+        )
     assert [json.loads(line)["run_id"] for line in path.read_text().splitlines()] == ["run0", "run1"]
 
 
