@@ -9,7 +9,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from dissco_platform.cli.output import messages
+from dissco_platform.cli.output import messages, replacing
 from dissco_platform.errors import UsageError
 
 app = typer.Typer(help="Scientific names: parse them, match them with a checklist.", no_args_is_help=True)
@@ -103,14 +103,8 @@ def _writing(output: Path | None) -> Iterator[IO[bytes] | Path]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; name a file in it.")
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        yield partial
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written ({error.strerror}).") from error
-    partial.replace(output)
+    with replacing(output) as path:
+        yield path
 
 
 @contextmanager

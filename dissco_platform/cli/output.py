@@ -2,11 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from dissco_platform.errors import UsageError
 
 console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -39,6 +43,26 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
         if value not in (None, "", {}, []):
             table.add_row(name, _shown(value))
     console.print(table)
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Yield the path to write to: a file appears under its name only when it is complete.
+
+    Raises:
+        UsageError: it is a folder, or cannot be written.
+    """
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name a file in it.")
+    # A device or a pipe is written to as it is: a file renamed onto /dev/null would take its place.
+    in_place = output.exists() and not output.is_file()
+    partial = output if in_place else output.with_name(f".{output.name}.partial")
+    try:
+        yield partial
+        if not in_place:
+            partial.replace(output)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({error.strerror}).") from error
 
 
 def counts(numbers: Mapping[str, int]) -> str:

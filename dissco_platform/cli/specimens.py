@@ -13,8 +13,7 @@ import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
-from dissco_platform.cli.output import messages, print_json, print_table
-from dissco_platform.errors import UsageError
+from dissco_platform.cli.output import messages, print_json, print_table, replacing
 from dissco_platform.identity.parts import iterate_current
 from dissco_platform.registry.datasets import get_dataset
 from dissco_platform.registry.objects import count_objects, current_batches
@@ -207,15 +206,5 @@ def _writing(output: Path | None) -> Iterator[tuple[IO[str], Any]]:
     if output is None:
         yield sys.stdout, lambda _: None
         return
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; name a file in it.")
-    # A device or a pipe is written to as it is: a file renamed onto /dev/null would take its place.
-    in_place = output.exists() and not output.is_file()
-    partial = output if in_place else output.with_name(f".{output.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file, lambda count: messages.print(f"Wrote {count:,} to {output}.", soft_wrap=True)
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written ({error.strerror}).") from error
-    if not in_place:
-        partial.replace(output)
+    with replacing(output) as path, path.open("w", encoding="utf-8", newline="") as file:
+        yield file, lambda count: messages.print(f"Wrote {count:,} to {output}.", soft_wrap=True)

@@ -1,6 +1,7 @@
 """Bad input: one clear sentence that says what to do, and nothing half-published."""
 
 import json
+import os
 import sqlite3
 import threading
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dissco_platform.cli.output import replacing
 from tests.house import EXAMPLES, ORGANISATION, CommandLine
 
 
@@ -135,3 +137,15 @@ def test_people_read_what_machines_read(dissco: CommandLine, tmp_path: Path) -> 
     assert "edited" in dissco("dataset", "list")
     assert "Nothing of edited is held" in dissco("dataset", "held", "edited")
     assert "'asleep' is no state" in dissco.refuses("dataset", "edit", "edited", "--state", "asleep")
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with replacing(pipe) as path:
+        assert path == pipe
+    assert pipe.is_fifo()
+    with replacing(tmp_path / "table.csv") as path:
+        path.write_text("a")
+        assert not (tmp_path / "table.csv").exists()
+    assert (tmp_path / "table.csv").read_text() == "a"
