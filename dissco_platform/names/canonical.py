@@ -48,6 +48,14 @@ _FORMULA: Final = re.compile(r"\s+[×xX]\s+|\s+×|×\s+|\s+\+\s+")
 _ABBREVIATED: Final = re.compile(r"^([A-Z])[a-z]{0,2}\.\s*(?=[a-z])")
 
 
+_DESCRIBED: Final = re.compile(r"^[A-Z][a-z]+(?: \([A-Z][a-z]+\))? [a-z]+ \(?[A-Z][^\d()]{2,80},? [12]\d{3}\)?$")
+
+
+def described(text: str) -> bool:
+    """Return whether a name is a binomial with author and year: then "prion" or "vector" is an epithet."""
+    return bool(_DESCRIBED.match(text))
+
+
 def no_name(text: str) -> bool:
     """Return whether gnparser leaves a string unparsed that reads like a name: organisms nobody named, phrases."""
     lower = text.lower()
@@ -56,6 +64,8 @@ def no_name(text: str) -> bool:
     if found is None:
         return bool(_NO_GENUS.match(text.lstrip("†‡ ")))
     word = found.group(0)
+    if word.lower().startswith(("prion", "plasmid")) and described(text):
+        return False
     if word.upper().strip(" _").endswith("RNA"):
         return bool(_RNA.search(text))
     # a genus may end in -bacterium; as a later word in lower case it is "a bacterium"

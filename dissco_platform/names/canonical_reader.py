@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dissco_platform.names.botanists import BOTANISTS
-from dissco_platform.names.canonical import PARTICLE_EPITHETS
+from dissco_platform.names.canonical import PARTICLE_EPITHETS, described
 
 _LOWER: Final = "a-zß-öø-ÿ" + "".join(c for c in map(chr, range(0x100, 0x250)) if c.islower()) + "ἀ"
 _UPPER: Final = "A-ZÀ-ÖØ-Þ" + "".join(c for c in map(chr, range(0x100, 0x250)) if c.isupper())
@@ -136,7 +136,7 @@ def read_canonical(text: str) -> Reading | None:
     if found is None:
         return None
     words, end, vague = found
-    if any(_VIRUS.search(word) for word in words[1:]):
+    if any(_VIRUS.search(word) for word in words[1:]) and not described(whole):
         return None
     return Reading(words, vague, "" if vague else whole[end:].strip())
 

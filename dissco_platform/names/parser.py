@@ -8,6 +8,7 @@ What a record gives beside the name (authorship, rank, code) goes in as hints. H
 import html
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 import nameparser
@@ -173,42 +174,64 @@ def _mend(text: str) -> str:
 
 def _parse(text: str, authorship: str | None, rank: str | None, code: str | None) -> Parse:
     cultivar = code == "cultivars"
-    if not cultivar and (text.startswith("+") or re.search(r"[A-Za-z]\s\+\s[A-Z]", text)):
-        # a graft-chimera is a name only under the code for cultivated plants
-        named = re.match(r"^\+\s*([A-Z][\w-]+\s[a-z].*)$", text)
-        parse = _parse(named[1], authorship, rank, code) if named else Parse(outcome="formula")
-        return replace(parse, canonicalName=None, canonicalStem=None, quality=0)
-    if cultivar and re.search(r"[A-Za-z]\s\+\s[A-Z]", text):
-        return _formula(text, code)
-    if cultivar and (named := re.match(r"^\+\s*(?=[A-Z])", text)):
-        return replace(_parse(text[named.end() :], authorship, rank, code), quality=3)
-    if _CAPITAL_SIGN.search(text):
-        return _formula(text, code)
-    if re.search(r"\S\s[xX×]$", text):
-        return _formula(text + " ?", code)
-    text = _SAINT.sub(lambda found: found[0].lower(), text)
-    if not cultivar:
-        text = re.sub(r"\scv\.?\s+['‘\"]?[A-Z].*$", "", text)
-    if undecided := _INDET.match(text):
-        # a taxon of which somebody says that no more is known
-        parse = _parse(undecided[1], authorship, rank, code)
-        return replace(parse, outcome="informal", quality=4) if parse.canonicalName else parse
-    above = re.match(r"^([A-Z][a-z]+)\s(?:n\.?\s?)?gen\.(?:\s|$)", text)
-    if above:
-        word = ascii_fold(above[1])
-        return Parse(word, word, genericName=above[1], rank="genus", outcome="informal", quality=4)
-    variety = re.search(r"\scv\.?\s+['‘\"]?([A-Z][\w -]*\w)", text) if cultivar else None
-    if variety:
-        parse = _parse(text[: variety.start()], authorship, rank, None)
-        name = f"{parse.canonicalName} ‘{variety[1]}’" if parse.canonicalName else None
-        return replace(parse, canonicalName=name, canonicalStem=name, rank="cultivar")
+    if cultivar or _SPECIAL.search(text):
+        special = _special(text, authorship, rank, code)
+        if isinstance(special, Parse):
+            return special
+        text = special
     try:
         parsed = nameparser.parse(_exceptions(text), _author_hint(text, authorship), None, _CODES.get(code or ""))
     except nameparser.UnparsableNameError as error:
         return _unparsable(text, error, code)
-    if canonical.no_name(text) or re.match(r"^[A-Z][a-z]+ ×\s?[A-Z][a-z]+'", text):
+    if canonical.no_name(text) or _QUOTED_PARENT.match(text):
         return replace(_fields(parsed, text), canonicalName=None, canonicalStem=None, quality=0, approximate=True)
     return _fields(parsed, text, cultivar=cultivar)
+
+
+_SPECIAL: Final = re.compile(r"\+|\s[Xx×](?:\s|$)|\sSt\.?-|\scv\b|(?:in|un)det\b|\bgen\.")
+"""What a text must hold for `_special` to have a say: most names never get there."""
+
+_GRAFT: Final = re.compile(r"[A-Za-z]\s\+\s[A-Z]")
+_NAMED_GRAFT: Final = re.compile(r"^\+\s*([A-Z][\w-]+\s[a-z].*)$")
+_GRAFT_SIGN: Final = re.compile(r"^\+\s*(?=[A-Z])")
+_HANGING_SIGN: Final = re.compile(r"\S\s[xX×]$")
+_CULTIVAR_TAIL: Final = re.compile(r"\scv\.?\s+['‘\"]?[A-Z].*$")
+_CULTIVAR: Final = re.compile(r"\scv\.?\s+['‘\"]?([A-Z][\w -]*\w)")
+_NEW_GENUS: Final = re.compile(r"^([A-Z][a-z]+)\s(?:n\.?\s?)?gen\.(?:\s|$)")
+_QUOTED_PARENT: Final = re.compile(r"^[A-Z][a-z]+ ×\s?[A-Z][a-z]+'")
+
+
+def _special(text: str, authorship: str | None, rank: str | None, code: str | None) -> Parse | str:
+    """Return the parse of graft-chimeras, hanging formulas, cultivars, "indet." and "gen. nov."; else the text, mended."""
+    cultivar = code == "cultivars"
+    if not cultivar and (text.startswith("+") or _GRAFT.search(text)):
+        # a graft-chimera is a name only under the code for cultivated plants
+        named = _NAMED_GRAFT.match(text)
+        parse = _parse(named[1], authorship, rank, code) if named else Parse(outcome="formula")
+        return replace(parse, canonicalName=None, canonicalStem=None, quality=0)
+    if cultivar and _GRAFT.search(text):
+        return _formula(text, code)
+    if cultivar and (sign := _GRAFT_SIGN.match(text)):
+        return replace(_parse(text[sign.end() :], authorship, rank, code), quality=3)
+    if _CAPITAL_SIGN.search(text):
+        return _formula(text, code)
+    if _HANGING_SIGN.search(text):
+        return _formula(text + " ?", code)
+    text = _SAINT.sub(lambda found: found[0].lower(), text)
+    if not cultivar:
+        text = _CULTIVAR_TAIL.sub("", text)
+    if undecided := _INDET.match(text):
+        # a taxon of which somebody says that no more is known
+        parse = _parse(undecided[1], authorship, rank, code)
+        return replace(parse, outcome="informal", quality=4) if parse.canonicalName else parse
+    if above := _NEW_GENUS.match(text):
+        word = ascii_fold(above[1])
+        return Parse(word, word, genericName=above[1], rank="genus", outcome="informal", quality=4)
+    if cultivar and (variety := _CULTIVAR.search(text)):
+        parse = _parse(text[: variety.start()], authorship, rank, None)
+        name = f"{parse.canonicalName} ‘{variety[1]}’" if parse.canonicalName else None
+        return replace(parse, canonicalName=name, canonicalStem=name, rank="cultivar")
+    return text
 
 
 def _author_hint(text: str, authorship: str | None) -> str | None:
@@ -270,23 +293,29 @@ def stem_formula(names: list[str], sign: str) -> str:
     return f" {sign} ".join(stem_canonical(name) for name in names).strip()
 
 
+@cache
+def _rank(rank: Any) -> str:
+    """Return ColDP's word for the parser's rank."""
+    return rank_of(str(rank))
+
+
 def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
     if isinstance(parsed, nameparser.Informal):
         reading = read_canonical(text)
         name = " ".join(canonical.write_words(reading.words)) if reading else None
         if name is None:
-            return Parse(genericName=parsed.taxon, rank=rank_of(str(parsed.rank)), outcome="informal")
+            return Parse(genericName=parsed.taxon, rank=_rank(parsed.rank), outcome="informal")
         return Parse(
             name,
             stem_canonical(name),
             genericName=parsed.taxon,
-            rank=rank_of(str(parsed.rank)),
+            rank=_rank(parsed.rank),
             outcome="informal",
             quality=4,
         )
     generic = parsed.uninomial or parsed.genus
     species, infra = _undo(parsed.specific_epithet), _undo(parsed.infraspecific_epithet)
-    glued = re.match(r"^([A-Z][a-z]+-[A-Z]\w{2,})(?=[,\s]|$)", text)
+    glued = _GLUED.match(text) if "-" in text else None
     if generic and glued and glued[1] != generic and glued[1].startswith(generic) and not species:
         generic = glued[1]
     reading = read_canonical(text)
@@ -309,12 +338,15 @@ def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
         genericName=generic,
         specificEpithet=species,
         infraspecificEpithet=infra,
-        rank=rank_of(str(parsed.rank)),
+        rank=_rank(parsed.rank),
         notho=str(notho[-1]).lower() if notho else None,
         outcome="parsed",
         quality=_quality(parsed, text, reading) if name else 0,
         approximate=reading is not None and reading.approximate,
     )
+
+
+_GLUED: Final = re.compile(r"^([A-Z][a-z]+-[A-Z]\w{2,})(?=[,\s]|$)")
 
 
 def _undo(epithet: str | None) -> str | None:
@@ -323,17 +355,14 @@ def _undo(epithet: str | None) -> str | None:
 
 def _quality(parsed: Any, text: str, reading: Reading | None) -> int:
     """Return 1–4 after gnparser's warnings: unread tail 4, damaged words 3, rare but allowed forms 2."""
-    if parsed.unparsed or parsed.epithet_qualifier or str(parsed.state) != "COMPLETE" or str(parsed.type) == "INFORMAL":
-        return 4
     if reading is None or reading.approximate or reading.rest:
         return 4
-    if (
-        parsed.doubtful
-        or parsed.warnings
-        or re.search(r"\d|['.]", f"{parsed.specific_epithet}{parsed.infraspecific_epithet}")
-    ):
+    if parsed.unparsed or parsed.epithet_qualifier or parsed.state != "COMPLETE" or parsed.type == "INFORMAL":
+        return 4
+    species, infra = parsed.specific_epithet or "", parsed.infraspecific_epithet or ""
+    if parsed.doubtful or parsed.warnings or (not (species + infra).replace("-", "").isalpha() and (species or infra)):
         return 3
-    first = f"{parsed.genus or parsed.uninomial}{parsed.specific_epithet or ''}{parsed.infraspecific_epithet or ''}"
-    if parsed.notho or not first.isascii() or (parsed.infrageneric_epithet and not parsed.specific_epithet):
+    first = f"{parsed.genus or parsed.uninomial}{species}{infra}"
+    if parsed.notho or not first.isascii() or (parsed.infrageneric_epithet and not species):
         return 2
     return 1
