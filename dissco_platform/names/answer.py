@@ -90,7 +90,7 @@ def answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> 
         out = out.with_columns([pl.coalesce(pl.col(r), joined[f"shared_{r}"]).alias(r) for r in CLASSIFICATION])
     out = out.with_columns(
         alternatives=_alternatives(frame, backbone),
-        note=_note(frame),
+        note=_with_rank(_note(frame), out["matchedRank"]),
         release=pl.lit(backbone.info.release),
     )
     return out.select([pl.col(name).cast(dtype) for name, dtype in MATCH_COLUMNS.items()])
@@ -130,6 +130,7 @@ def answers_for_rows(rows: pl.Series, notes: pl.Series, backbone: Backbone) -> p
         confidence=pl.lit(100, dtype=pl.Int16),
         **{part: pl.lit(None, dtype=pl.Int16) for part in _PARTS},
         total=pl.lit(None, dtype=pl.Int16),
+        twice=pl.lit(None, dtype=pl.Boolean),
         other_rows=pl.lit(None, dtype=pl.List(pl.Int32)),
         other_totals=pl.lit(None, dtype=pl.List(pl.Int16)),
     )
@@ -181,6 +182,26 @@ def _alternatives(frame: pl.DataFrame, backbone: Backbone) -> pl.Series:
     return frame.select("q").join(table, on="q", how="left", maintain_order="left")["text"]
 
 
+_RANK_HERE: Final = "{rank}"
+
+
+def _with_rank(notes: pl.Series, ranks: pl.Series) -> pl.Series:
+    """Return notes with the matched rank where it is spoken of: that only the kingdom is known helps nobody, and is said."""
+    frame = pl.DataFrame({"note": notes, "rank": ranks.replace("unranked", "taxon")})
+    vague = pl.col("note").str.contains(_RANK_HERE, literal=True).fill_null(value=False)
+    told = (
+        frame.filter(vague)
+        .unique()
+        .with_columns(
+            told=pl.struct("note", "rank").map_elements(
+                lambda row: row["note"].replace(_RANK_HERE, row["rank"] or "higher taxon"), return_dtype=pl.String
+            )
+        )
+    )
+    joined = frame.join(told, on=["note", "rank"], how="left", nulls_equal=True, maintain_order="left")
+    return joined.select(pl.coalesce("told", "note").alias("note")).to_series()
+
+
 def _note(frame: pl.DataFrame) -> pl.Series:
     """Return what there is to say of each answer, in words: few combinations, so each is worded once."""
     kind, named = pl.col("matchType"), pl.col("row").is_not_null()
@@ -192,11 +213,12 @@ def _note(frame: pl.DataFrame) -> pl.Series:
         (kind == "ambiguous", "several usages fit equally well; see alternatives"),
         (kind == "fuzzy", "spelled differently"),
         (kind == "variant", "variant spelling or gender of an epithet"),
-        (kind == "higherRank", "only the higher taxon is known"),
+        (kind == "higherRank", f"only the {_RANK_HERE} is known"),
         (named & (pl.col("authorshipScore") < -1), "authorship differs"),
         (named & (pl.col("classificationScore") < 0), "classification differs"),
         (named & pl.col("rankScore").is_between(-6, -1), "rank differs"),
         (pl.col("row") != pl.col("accepted"), "synonym"),
+        (named & pl.col("twice"), "the checklist has it twice; see alternatives"),
     )
     bits = frame.select(
         pl.sum_horizontal(
@@ -207,4 +229,4 @@ def _note(frame: pl.DataFrame) -> pl.Series:
         value: "; ".join(words for place, (_, words) in enumerate(facts) if value >> place & 1) or None
         for value in bits.unique().to_list()
     }
-    return bits.replace_strict(worded, return_dtype=pl.String)
+    return bits.replace_strict(worded, return_dtype=pl.String) if worded else bits.cast(pl.String)

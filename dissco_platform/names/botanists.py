@@ -7,6 +7,7 @@ decides by the surnames of authors of plant genera, and so does `canonical_reade
 from typing import Final
 
 _SURNAMES: Final = """
+Schreber Walter Burret Buser Linnaeus Grunow
 Acharius Acuña Adanson Aellen Afzelius Agardh Agassiz Ahlburg Airy Aiton Allen Allioni Alston Ames Arnold
 Arnott Ascherson Atkinson Auerswald Backeberg Bailey Baillon Baker Balfour Banks Barbey Barnes Bartram Bas
 Batsch Baumgarten Beauverd Beck Beddome Bellardi Bentham Berger Berkeley Berthelot Bertoloni Betche Bicknell

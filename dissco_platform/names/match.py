@@ -68,7 +68,9 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
         matchType=pl.when(of_its_own).then(pl.lit("higherRank")).otherwise(pl.col("matchType"))
     )
     if higher_rank:
-        unmatched = queries.join(chosen.filter(pl.col("matchType") != "none"), on="q", how="anti")
+        unmatched = queries.filter(~pl.col("coded")).join(
+            chosen.filter(pl.col("matchType") != "none"), on="q", how="anti"
+        )
         higher = _higher(unmatched, backbone)
         chosen = pl.concat([chosen.join(higher.select("q"), on="q", how="anti"), higher], how="diagonal")
     return answers(queries, chosen, backbone)
@@ -86,6 +88,7 @@ def choose(scored: pl.DataFrame, threshold: int, backbone: Backbone) -> pl.DataF
         far=pl.lit(None, dtype=pl.Int16),
         other_rows=pl.concat_list("row"),
         other_totals=pl.concat_list("total"),
+        twice=pl.lit(None, dtype=pl.Boolean),
     )
     several = counted.filter(pl.col("candidates") > 1)
     first = pl.concat([single, _first(several, backbone)], how="diagonal")
@@ -121,9 +124,13 @@ def _first(scored: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         ]
     )
     ordered = ordered.with_columns(apart=apart)
-    first = ordered.filter(pl.col("place") == 0)
+    twins = _twins(ordered, backbone)
+    first = ordered.filter(pl.col("place") == 0).join(
+        twins.select("q").unique().with_columns(twice=pl.lit(value=True)), on="q", how="left"
+    )
     rivals = (
-        ordered.filter(pl.col("accepted") != pl.col("accepted").first().over("q"))
+        ordered.join(twins, on=["q", "row"], how="anti")
+        .filter(pl.col("accepted") != pl.col("accepted").first().over("q"))
         .group_by("q", maintain_order=True)
         .agg(second=pl.col("total").max(), far=pl.col("total").filter(pl.col("apart")).max())
     )
@@ -133,6 +140,27 @@ def _first(scored: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
         .agg(other_rows="row", other_totals="total", n=pl.len())
     )
     return first.join(rivals, on="q", how="left").join(others, on="q", how="left")
+
+
+def _twins(ordered: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
+    """Return (q, row) of usages that a checklist keeps twice: accepted, with the rank, author and place of the best one.
+
+    Which of the two is named makes no difference to anybody; the earlier one is.
+    """
+    best = ["total", "c_rank", "c_author"]
+    same = pl.all_horizontal([pl.col(c).eq_missing(pl.col(c).first().over("q")) for c in best])
+    accepted = (pl.col("row") == pl.col("accepted")) & (
+        pl.col("row").first().over("q") == pl.col("accepted").first().over("q")
+    )
+    alike = ordered.filter(same & accepted & (pl.col("kind") == "exact")).filter(pl.len().over("q") > 1)
+    keys = backbone.lineage_keys.select(CLASSIFIED)
+    alike = alike.select("q", "row", "lineage")
+    places = [keys[rank].gather(alike["lineage"]).alias(rank) for rank in CLASSIFIED]
+    conflict = pl.any_horizontal(
+        [(pl.col(r) != pl.col(r).first().over("q")).fill_null(value=False) for r in CLASSIFIED]
+    )
+    row = pl.col("row")
+    return alike.with_columns(places).filter(~conflict & (row != row.first().over("q"))).select("q", "row")
 
 
 def _higher(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:

@@ -86,6 +86,9 @@ _INDET: Final = re.compile(
     r"^([A-Z][a-z]{2,}(?: \([A-Z][a-z]+\))?(?: [a-z-]{3,})?)(?: (?:spp?|ssp|subsp|var)\b\.?)? [\[(]?(?:indet|undet)\b\.?[\])]?$"
 )
 
+_CODE: Final = re.compile(r"^[A-Z]{2}[A-Z0-9]*[:_ -]?[A-Z]*\d{2}[A-Z0-9.:_-]*$")
+"""Capitals and digits: the number of a specimen, a sequence or an operational unit, whoever gave it."""
+
 _PHRASES: Final = frozenset(
     [
         "unknown",
@@ -123,6 +126,8 @@ def parse_name(
         return Parse(outcome="blank" if not raw.strip() else "unparsable")
     if text.lower().strip(" .") in _PHRASES and not (authorship and text[0].isupper()):
         return Parse(outcome="placeholder")
+    if _CODE.match(text):
+        return Parse(outcome="identifier")
     parse = _parse(text, authorship, rank, code)
     if parse.quality and repairs:
         parse = replace(parse, quality=max(parse.quality, repairs))

@@ -2,7 +2,8 @@
 
 The columns of a query: `g, e1, e2` (word keys), `whole` (the name is an identifier, virus or formula and matches only as a
 whole), `beyond` (the name stands for something below the taxon it names: `Aus sp.`), `literal` (its key as a whole
-then), `authorship`, `rank`, `code`, `id`, `q_<rank>` (classification keys). What becomes of them is in `match.py`.
+then), `coded` (an identifier: it is in the checklist or it is not),
+`authorship`, `rank`, `code`, `id`, `q_<rank>` (classification keys). What becomes of them is in `match.py`.
 """
 
 from typing import Final
@@ -107,6 +108,7 @@ def make_queries(
         "e2",
         "whole",
         "beyond",
+        coded=parsed["outcome"] == "identifier",
         literal=pl.when("beyond").then(whole_key(pl.col("name"))),
         authorship=pl.coalesce("authorship", "found_authorship"),
         rank=pl.when(pl.col("beyond")).then(None).otherwise(rank),

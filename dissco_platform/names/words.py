@@ -80,7 +80,16 @@ def parsed_keys(name: pl.Series, parsed: pl.DataFrame, *, informal_whole: bool =
         (pl.col("outcome") == "parsed")
         & ~pl.col("approximate")
         & pl.col("genericName").str.contains(r"^\pL")
-        & (written.list.len().fill_null(0) < count)
+        & (
+            (written.list.len().fill_null(0) < count)
+            # what gnparser takes for a subgenus and the parser for the author of a basionym: `Aus (Bus) Smith`
+            | (
+                (count == 1)
+                & pl.col("authorship")
+                .str.starts_with(pl.concat_str(pl.lit("("), "canonicalName"))
+                .fill_null(value=False)
+            )
+        )
     )
     frame = parsed.select(
         "canonicalName",

@@ -1,12 +1,14 @@
 """What a name is matched to, and what is said about it."""
 
 import json
+from pathlib import Path
 
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dissco_platform.names.answer import MATCH_COLUMNS
+from dissco_platform.names.backbone import build_backbone, open_backbone
 from dissco_platform.names.index import Backbone
 
 from .conftest import match
@@ -161,3 +163,51 @@ def test_an_answer_does_not_depend_on_its_neighbours(backbone: Backbone) -> None
 
 def test_an_id_that_belongs_to_another_name_does_not_count(backbone: Backbone) -> None:
     assert ids(backbone, {"scientificName": "Carabus auratus", "taxonID": "OEP"}, {"taxonID": "OEP"}) == ["CRA", "OEP"]
+
+
+def test_the_note_says_how_high_a_higher_rank_is(backbone: Backbone) -> None:
+    kingdom = one(backbone, {"scientificName": "Zzus aus", "kingdom": "Animalia"})
+    family = one(backbone, {"scientificName": "Zzus aus", "kingdom": "Animalia", "family": "Carabidae"})
+    genus = one(backbone, "Carabus sp.")
+    assert [(a["matchType"], a["matchedRank"]) for a in (kingdom, family, genus)] == [
+        ("higherRank", "kingdom"),
+        ("higherRank", "family"),
+        ("higherRank", "genus"),
+    ]
+    assert [str(a["note"]) for a in (kingdom, family, genus)] == [
+        "only the kingdom is known",
+        "only the family is known",
+        "only the genus is known",
+    ]
+
+
+def test_an_identifier_is_in_the_checklist_or_it_is_not(backbone: Backbone) -> None:
+    assert one(backbone, "bold:aax3687")["usageID"] == "OTU"
+    other = one(backbone, {"scientificName": "BOLD:AAX3688", "kingdom": "Animalia"})
+    assert (other["matchType"], other["usageID"]) == ("none", None)
+
+
+def test_what_the_parser_reads_beyond_the_canonical_name_is_matched(backbone: Backbone) -> None:
+    assert (
+        ids(backbone, "Carabus auratus, 1760", "Carabus auratus;", "Carabus auratus.", "cf. Carabus auratus")
+        == ["CRA"] * 4
+    )
+
+
+def test_a_taxon_kept_twice_is_no_ambiguity(tmp_path: Path) -> None:
+    folder = tmp_path / "coldp"
+    folder.mkdir()
+    (folder / "NameUsage.tsv").write_text(
+        "ID\tparentID\tstatus\trank\tscientificName\tauthorship\n"
+        "A1\t\taccepted\tkingdom\tAnimalia\t\nA2\t\taccepted\tkingdom\tAnimalia\t\n"
+        "F1\tA1\taccepted\tfamily\tAusidae\tSmith, 1900\nF2\tA1\taccepted\tfamily\tAusidae\tJones, 1910\n"
+        "G1\tF1\taccepted\tgenus\tBus\t\nG2\tF2\taccepted\tgenus\tBus\t\n",
+        "utf-8",
+    )
+    build_backbone(folder, tmp_path / "index")
+    index = open_backbone(tmp_path / "index")
+    twice, homonyms = one(index, "Animalia"), one(index, "Ausidae")
+    assert (twice["matchType"], twice["usageID"]) == ("exact", "A1")
+    assert "twice" in str(twice["note"])
+    assert json.loads(str(twice["alternatives"]))[0]["usageID"] == "A2"
+    assert homonyms["matchType"] == "ambiguous"
