@@ -22,7 +22,7 @@ from dissco_platform.assets.recording import (
 )
 from dissco_platform.errors import UsageError
 from dissco_platform.names.backbone import build_backbone
-from dissco_platform.names.gate import require_fit
+from dissco_platform.names.gate import require_fit, same_checklist
 from dissco_platform.names.index import BackboneInfo, open_backbone
 from dissco_platform.names.releases import used_ids
 from dissco_platform.registry import Registry
@@ -84,8 +84,10 @@ def names_in_use(
     return found
 
 
-def _judge(new: Path, store: DatasetStore, before: str, used: list[str]) -> None:
+def _judge(new: Path, store: DatasetStore, before: str, used: list[str], *, same: bool) -> None:
     """Refuse a release of the checklist in use that cannot be right; another checklist is an operator's choice.
+
+    `same`: it is known to be the checklist in use (the same address, or a noticed release); else the two are compared.
 
     Raises:
         ChecklistError: the release does not pass its gate.
@@ -93,7 +95,7 @@ def _judge(new: Path, store: DatasetStore, before: str, used: list[str]) -> None
     if not store.has("catalogue_of_life", CHECKLIST, before):
         return
     release, present = open_backbone(new), open_backbone(store.path("catalogue_of_life", CHECKLIST, before))
-    if release.info.title == present.info.title:
+    if same or same_checklist(release, present):
         require_fit(release, present, used)
 
 
@@ -119,7 +121,8 @@ def catalogue_of_life(
     with told_plainly(context), registry.opened() as known:
         with known.read() as connection:
             adopted = chosen_release(connection, config.release) if config.release else None
-            source = adopted.source if adopted else config.source or get_setting(connection, SOURCE_SETTING)
+            in_use = get_setting(connection, SOURCE_SETTING)
+            source = adopted.source if adopted else config.source or in_use
             slugs = [dataset.slug for dataset in list_datasets(connection)]
         if not source:
             raise UsageError("No checklist is in use yet: name one with `dissco checklist use PATH|URL`.")
@@ -133,6 +136,8 @@ def catalogue_of_life(
             return result_again(context, found, source=source)
         recording = Recording(inputs)
         before = latest(context.instance, "catalogue_of_life", None)
+        # an address that is in use serves the same checklist; a file may be replaced by any other
+        same = adopted is not None or (source == in_use and "://" in source)
         judged = before.data_version if before is not None and not config.accept else None
         used = used_ids(names for _, names in names_in_use(context.instance, files, slugs).values()) if judged else []
         with known.read() as connection:
@@ -140,13 +145,13 @@ def catalogue_of_life(
         if built is not None and files.has("catalogue_of_life", CHECKLIST, built):  # its preview built it
             path = files.path("catalogue_of_life", CHECKLIST, built)
             if judged is not None:
-                _judge(path, files, judged, used)
+                _judge(path, files, judged, used, same=same)
             info = open_backbone(path).info
         else:
             with files.building("catalogue_of_life", CHECKLIST) as build, named(fetched.path, source):
                 info = build_backbone(fetched.path, build.path, progress=progress)
                 if judged is not None:
-                    _judge(build.path, files, judged, used)
+                    _judge(build.path, files, judged, used, same=same)
                 build.publish(info.data_version)
         _note(known, source, adopted, config.adopted_by)
         recording.count(names=info.usages)

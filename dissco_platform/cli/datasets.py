@@ -1,12 +1,14 @@
 """`dissco dataset …` and `dissco checklist …`."""
 
 import getpass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages, print_json, print_pairs, print_table
+from dissco_platform.errors import UsageError
 from dissco_platform.http import local_path
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
@@ -188,6 +190,49 @@ def use(
         return
     console.print(f"In use: {made['title']} {made['release'] or ''} with {made['names']:,} names.")
     for warning in made["warnings"]:
+        messages.print(f"Note: {warning}", soft_wrap=True)
+
+
+@checklist.command("show")
+def show_checklist(as_json: AsJson = False) -> None:
+    """Show the checklist in use: release, source, licence, and how many names it has by status and by rank.
+
+    Example: dissco checklist show --json
+    """
+    from dissco_platform.assets.pinned import CHECKLIST
+    from dissco_platform.assets.recording import latest
+    from dissco_platform.names.index import open_backbone
+
+    with House() as house:
+        made = latest(house.instance, "catalogue_of_life", None)
+        if made is None:
+            raise UsageError("No checklist is in use yet: name one with `dissco checklist use PATH|URL`.")
+        info = open_backbone(house.store.path("catalogue_of_life", CHECKLIST, made.data_version)).info
+    about: dict[str, Any] = {
+        "title": info.title,
+        "release": info.release,
+        "issued": info.issued,
+        "doi": info.doi,
+        "licence": info.licence,
+        "source": made.text("source") or "",
+        "since": datetime.fromtimestamp(made.timestamp, UTC).isoformat(timespec="seconds"),
+        "kind": info.kind,
+        "names": info.usages,
+        "by_status": info.by_status,
+        "by_rank": info.by_rank,
+        "temporary_ids": info.temporary_ids,
+        "warnings": info.warnings,
+        "version": info.data_version,
+    }
+    if as_json:
+        print_json(about)
+        return
+    counted = {
+        name: ", ".join(f"{count:,} {word}" for word, count in about[name].items()) for name in ("by_status", "by_rank")
+    }
+    shown = {**about, **counted, "temporary_ids": f"{info.temporary_ids:.1%}", "warnings": None}
+    print_pairs({name.replace("_", " "): value for name, value in shown.items()})
+    for warning in info.warnings:
         messages.print(f"Note: {warning}", soft_wrap=True)
 
 

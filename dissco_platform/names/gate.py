@@ -4,6 +4,7 @@ Why: a release of October 2023 shipped 1.2 million temporary identifiers; every 
 Building and opening an index is in `backbone.py` and `index.py`; when to switch is the caller's affair.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from dissco_platform.errors import ChecklistError
-from dissco_platform.names.index import Backbone
+from dissco_platform.names.index import Backbone, BackboneInfo
 from dissco_platform.names.words import hash64
 
 MAX_TEMPORARY_RISE: Final = 0.01
@@ -39,6 +40,36 @@ class GateReport:
     def passed(self) -> bool:
         """Return whether the release may be used."""
         return not self.problems
+
+
+MIN_SHARED: Final = 0.5
+"""Share of the present identifiers that another edition of the same checklist keeps at the least."""
+
+_SAMPLE: Final = 10_000
+
+
+def same_checklist(new: Backbone, present: Backbone) -> bool:
+    """Return whether one index is another edition of what the other holds, so that the two may be measured by each other.
+
+    Titles change with editors and editions; so any of what is steadier counts too: the alias or key without its edition
+    (`COL25.3` and `COL26.1`), the DOI's concept, or most of the identifiers being the same.
+    """
+    one, two = new.info, present.info
+    if any(a and a == b for a, b in zip(_marks(one), _marks(two), strict=True)):
+        return True
+    ids = present.usages["id"]
+    sample = ids.gather_every(max(1, ids.len() // _SAMPLE)).drop_nulls().to_list()
+    return bool(sample) and _present(new, sample) / len(sample) >= MIN_SHARED
+
+
+def _marks(info: BackboneInfo) -> tuple[str, str, str]:
+    """Return what of a checklist's metadata stays the same over its editions; blank where there is nothing."""
+    letters = re.match(r"[^\W\d_]+", info.key.casefold())
+    alias = letters[0] if letters else info.key
+    # versions of one data set have one DOI but for what follows the last hyphen
+    doi = re.sub(r"-[^-/]*$", "", info.doi.casefold())
+    title = " ".join(re.findall(r"[^\W\d_]+", info.title.casefold()))
+    return alias, doi, title
 
 
 def examine_release(new: Backbone, previous: Backbone | None, used_ids: Iterable[str] = ()) -> GateReport:

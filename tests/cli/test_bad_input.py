@@ -105,8 +105,16 @@ def test_an_unreadable_checklist_leaves_the_one_in_use(dissco: CommandLine, tmp_
     assert dissco.json("run", "fossils")["specimens"] > 0
 
 
+def test_the_checklist_in_use_is_shown(dissco: CommandLine) -> None:
+    shown = dissco.json("checklist", "show")
+    assert shown["names"] == sum(shown["by_status"].values()) == sum(shown["by_rank"].values()) > 0
+    assert shown["release"] and shown["source"].endswith("checklist.zip")
+    assert f"{shown['names']:,}" in dissco("checklist", "show")
+
+
 def test_no_checklist_at_all(tmp_path: Path) -> None:
     fresh = CommandLine(tmp_path / "home")
+    assert "dissco checklist use" in fresh.refuses("checklist", "show")
     fresh("dataset", "add", "f", "--source", str(EXAMPLES / "week1" / "fossils.zip"), "--organisation", ORGANISATION)
     assert "dissco checklist use" in fresh.refuses("run", "f")
 

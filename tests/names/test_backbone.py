@@ -8,7 +8,7 @@ import pytest
 
 from dissco_platform.errors import ChecklistError
 from dissco_platform.names.backbone import build_backbone, open_backbone
-from dissco_platform.names.gate import examine_release, require_fit
+from dissco_platform.names.gate import examine_release, require_fit, same_checklist
 from dissco_platform.names.index import Backbone
 
 from .conftest import CHECKLIST, match
@@ -166,6 +166,30 @@ def test_temporary_ids_are_measured_against_the_last_release(tmp_path: Path, bac
     text = CHECKLIST.replace("CRH\t", "0be7f797-f1c4-4ce0-8af0-ee4dd3d85e88\t")
     worse = build(tmp_path, {"NameUsage.tsv": text})
     assert any("temporary" in problem for problem in examine_release(worse, backbone).problems)
+
+
+NEW_IDS = "\n".join(
+    [CHECKLIST.split("\n")[0], *(f"N{n}\t\taccepted\tspecies\tAus bus{'abcdefgh'[n]}s\t\t" for n in range(8))]
+)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "table", "same"),
+    [
+        ("title: A little checklist, 2027\nalias: OTHER\n", NEW_IDS, True),
+        ("title: Renamed\nalias: LITTLE27.1 XR\n", NEW_IDS, True),
+        ("title: Renamed\ndoi: 10.1234/abc-77\n", NEW_IDS, True),
+        ("title: Renamed\nalias: OTHER\n", CHECKLIST, True),
+        ("title: Renamed\nalias: OTHER\n", NEW_IDS, False),
+        ("", NEW_IDS, False),
+    ],
+    ids=["title", "alias", "doi", "identifiers", "another", "nameless"],
+)
+def test_an_edition_is_known_by_more_than_its_title(
+    backbone: Backbone, tmp_path: Path, metadata: str, table: str, same: bool
+) -> None:
+    other = build(tmp_path, {"NameUsage.tsv": table, "metadata.yaml": metadata or "{}"})
+    assert same_checklist(other, backbone) is same
 
 
 def test_every_table_of_an_index_is_sorted_by_its_key(backbone: Backbone) -> None:
