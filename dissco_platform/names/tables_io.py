@@ -26,6 +26,7 @@ from dissco_platform.names.match import match_queries
 from dissco_platform.names.overrides import Overrides
 from dissco_platform.names.parser import PARSE_COLUMNS
 from dissco_platform.names.query import make_queries
+from dissco_platform.names.ranks import CLASSIFICATION
 
 Format = Literal["csv", "jsonl", "parquet"]
 Progress = Callable[[int], None]
@@ -51,13 +52,7 @@ MATCH_OUTPUT: Final[dict[str, str]] = {
     "acceptedName": "acceptedName",
     "acceptedAuthorship": "acceptedAuthorship",
     "acceptedRank": "acceptedRank",
-    **{
-        rank: rank
-        for rank in (
-            "kingdom", "phylum", "class", "order", "superfamily", "family", "subfamily", "tribe", "genus", "subgenus",
-            "species",
-        )
-    },
+    **{rank: rank for rank in (*CLASSIFICATION, "species")},
     "nomenclaturalCode": "nomenclaturalCode",
     "nameScore": "nameScore",
     "authorshipScore": "authorshipScore",

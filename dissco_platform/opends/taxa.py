@@ -8,22 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
+from dissco_platform.names.ranks import CLASSIFICATION
 from dissco_platform.opends.render import objects
 from dissco_platform.provenance import fingerprint
 
 MATCHED = ("exact", "variant", "fuzzy")
-CLASSIFICATION = (
-    "kingdom",
-    "phylum",
-    "class",
-    "order",
-    "superfamily",
-    "family",
-    "subfamily",
-    "tribe",
-    "genus",
-    "subgenus",
-)
 _RESULT = (
     "matchType", "usageID", "matchedName", "matchedAuthorship", "matchedRank", "matchedStatus", "acceptedUsageID",
     "acceptedName", "acceptedAuthorship", "acceptedRank", *CLASSIFICATION, "species", "nomenclaturalCode",
