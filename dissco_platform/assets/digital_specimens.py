@@ -16,6 +16,7 @@ from dissco_platform.assets.recording import (
     Progress,
     Recording,
     check_specs,
+    is_forced,
     latest,
     required,
     result_again,
@@ -96,7 +97,7 @@ def digital_specimens(
         before = latest(context.instance, "digital_specimens", slug)
         previous = (
             files.path("digital_specimens", slug, before.data_version)
-            if before and files.has("digital_specimens", slug, before.data_version)
+            if before and not is_forced(context) and files.has("digital_specimens", slug, before.data_version)
             else None
         )
         recording = Recording(inputs)

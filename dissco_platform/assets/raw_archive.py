@@ -6,7 +6,15 @@ import dagster as dg
 
 from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
-from dissco_platform.assets.recording import Materialized, Progress, Recording, latest, result_again, told_plainly
+from dissco_platform.assets.recording import (
+    Materialized,
+    Progress,
+    Recording,
+    is_forced,
+    latest,
+    result_again,
+    told_plainly,
+)
 from dissco_platform.errors import SourceError
 from dissco_platform.http import Validators, local_path
 from dissco_platform.registry.datasets import get_dataset, update_dataset
@@ -43,7 +51,7 @@ def raw_archive(
         inputs = made_from("raw_archive", {}, Facts(dataset.source))
         before = latest(context.instance, "raw_archive", slug)
         client, files = http_client.client(), store.store()
-        if before is not None and before.made_from == inputs:
+        if before is not None and before.made_from == inputs and not is_forced(context):
             validators = Validators(before.text("etag"), before.text("last_modified"))
             kept = files.has_blob(before.data_version)
             signal = client.look(dataset.source, validators, before.data_version if kept else None, trusted=trusted)

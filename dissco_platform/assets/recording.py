@@ -22,6 +22,7 @@ from dissco_platform.assets.partitions import UNPARTITIONED
 from dissco_platform.errors import ArchiveError, ChecklistError, DisscoError, UsageError
 from dissco_platform.store import DatasetStore
 
+FORCE_TAG = "dissco/force"
 PROGRESS = logging.getLogger("dissco.progress")
 _EVERY_SECONDS = 2.0
 
@@ -104,6 +105,11 @@ def required(context: dg.AssetExecutionContext, asset: str) -> Recorded:
     return found
 
 
+def is_forced(context: dg.AssetExecutionContext) -> bool:
+    """Say whether a person asked for everything to be made anew (job `full_rebuild`), whatever is recorded."""
+    return FORCE_TAG in context.run.tags
+
+
 def reusable(
     context: dg.AssetExecutionContext, asset: str, made_from: Mapping[str, str], store: DatasetStore | None = None
 ) -> Recorded | None:
@@ -111,6 +117,8 @@ def reusable(
 
     With a store, its tables must still be there.
     """
+    if is_forced(context):
+        return None
     slug = context.partition_key if context.has_partition_key else None
     found = latest(context.instance, asset, slug)
     if found is None or any(found.made_from.get(name) != version for name, version in made_from.items()):

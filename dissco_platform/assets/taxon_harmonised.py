@@ -10,6 +10,7 @@ from dissco_platform.assets.recording import (
     Progress,
     Recording,
     check_specs,
+    is_forced,
     required,
     result_again,
     reusable,
@@ -57,7 +58,7 @@ def taxon_harmonised(
                 files.path("catalogue_of_life", CHECKLIST, checklist.data_version),
                 build.path,
                 overrides=overrides,
-                cache=files.root / "name_parses",
+                cache=None if is_forced(context) else files.root / "name_parses",
             )
             path = build.publish(report.data_version)
         distinct = sum(report.names.values())

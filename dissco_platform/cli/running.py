@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,13 @@ from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.objects import count_objects
 from dissco_platform.registry.outbox import process_lives
+from dissco_platform.sensors.jobs import selection_of, tags_of
 from dissco_platform.sensors.reconcile import Plan, look_upstream, plan
 
 Step = Callable[[str], None]
+
+# A run's events are in Dagster's instance; on the terminal only our own progress lines are wanted.
+_QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 # Which process executes a run of the command line.
 PROCESS_TAG = "dissco/process"
@@ -57,6 +61,41 @@ def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[st
     if wanted.selection:
         _execute(house, slug, wanted.selection, {"cause": wanted.cause[:500]}, told)
     return summary(house, slug, wanted, time.monotonic() - began)
+
+
+def run_job(house: House, name: str, slugs: Sequence[str], *, told: Step | None = None) -> None:
+    """Run a job that is not of the chain (`drain_dois`, `retention_sweep`) for the named datasets, or for all.
+
+    Raises:
+        RunFailedError: it failed.
+    """
+    job = build_definitions(house.settings).resolve_job_def(name)
+    (step,) = (node.name for node in job.nodes)
+    config = {**_QUIET, "ops": {step: {"config": {"datasets": list(slugs)}}}}
+    result = job.execute_in_process(
+        run_config=config, instance=house.instance, tags={"trigger": "command line"}, raise_on_error=False
+    )
+    if not result.success:
+        raise RunFailedError(_first_failure(result, house.settings.home))
+
+
+def run_part(house: House, slug: str, job: str, *, told: Step | None = None) -> dict[str, Any]:
+    """Run a job of the chain for one dataset, whatever is out of date; steps whose inputs are unchanged do no work.
+
+    Raises:
+        UsageError: there is no such dataset.
+        RunFailedError: a step failed.
+    """
+    began = time.monotonic()
+    with house.registry.read() as connection:
+        get_dataset(connection, slug)
+    house.instance.add_dynamic_partitions(str(datasets.name), [slug])
+    wanted = Plan(slug, dict.fromkeys(selection_of(job), f"job {job}"))
+    _execute(house, slug, selection_of(job), {"cause": f"job {job}", **tags_of(job)}, told)
+    found = {asset: latest(house.instance, asset, slug) for asset in selection_of(job)}
+    if latest(house.instance, "registered_dois", slug) is None:
+        return {"dataset": slug, "ran": list(found), "causes": wanted.causes}
+    return summary(house, slug, wanted, time.monotonic() - began, ran=list(found))
 
 
 def make_preview(house: House, release: str, *, told: Step | None = None) -> None:
@@ -101,7 +140,7 @@ def make_checklist(
     }
 
 
-def summary(house: House, slug: str, wanted: Plan, seconds: float) -> dict[str, Any]:
+def summary(house: House, slug: str, wanted: Plan, seconds: float, ran: Collection[str] = ()) -> dict[str, Any]:
     """Return what a run came to: the latest materialisations' counts, and the dataset's totals."""
     found = {asset: latest(house.instance, asset, slug) for asset in DEPENDENCIES}
     parsed, built = found["parsed_records"], found["digital_specimens"]
@@ -110,7 +149,7 @@ def summary(house: House, slug: str, wanted: Plan, seconds: float) -> dict[str, 
     rejects: dict[str, int] = dict(parsed.json("rejects_by_reason"))
     for reason, count in built.json("rejects_by_reason").items():
         rejects[reason] = rejects.get(reason, 0) + int(count)
-    ran = set(wanted.selection)
+    ran = set(ran or wanted.selection)
     specimens = published.number("specimens")
     with house.registry.read() as connection:
         counted = count_objects(connection, slug)
@@ -166,8 +205,6 @@ def _execute(
     """
     _bury_killed_runs(house.instance)
     job = build_definitions(house.settings).resolve_implicit_global_asset_job_def()
-    # The run's events are in Dagster's instance; on the terminal only our own progress lines are wanted.
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     watcher = _Watcher(told)
     progress = logging.getLogger("dissco.progress")
     progress.addHandler(watcher)
@@ -175,7 +212,7 @@ def _execute(
     progress.propagate = False
     try:
         result = job.execute_in_process(
-            run_config={**quiet, **(run_config or {})},
+            run_config={**_QUIET, **(run_config or {})},
             instance=house.instance,
             partition_key=slug,
             asset_selection=[dg.AssetKey(asset) for asset in selection],

@@ -2,37 +2,62 @@
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from pydantic import Field
 
 from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
+from dissco_platform.assets.recording import FORCE_TAG
+from dissco_platform.registry.datasets import chosen_datasets
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
 from dissco_platform.sensors.retention import retention_sweep
 
 _CHAIN = [asset for asset in DEPENDENCIES if asset not in UNPARTITIONED]
 
+# Job → the assets of a dataset that it makes, and what it is for.
+CHAIN_JOBS: dict[str, tuple[set[str], str]] = {
+    "bring_up_to_date": (
+        set(_CHAIN),
+        "The whole chain. The reconciler and the weekly schedule start it with exactly the assets that are out of date; "
+        "started by hand, steps whose inputs are unchanged do no work.",
+    ),
+    "harvest": ({"raw_archive", "parsed_records"}, "Fetch the archive if it changed, and read it."),
+    "reharmonise": (
+        below({"taxon_harmonised"}),
+        "Match names with the checklist in use again, and all that follows. No work where nothing changed.",
+    ),
+    "remap": (
+        below({"mapping"}),
+        "Resolve the mapping again, and all that follows from a change. No work where nothing changed.",
+    ),
+    "reregister": ({"registered_dois"}, "Publish what was built, and tell DataCite what it does not know."),
+    "full_rebuild": (
+        set(_CHAIN),
+        "Everything anew from the source, whatever is recorded: download, read, match, render, compare. For doubts about "
+        "what is there. Specimens whose content comes out the same get no new version.",
+    ),
+}
 
-def _job(name: str, assets: set[str], description: str) -> UnresolvedAssetJobDefinition:
-    selection = [asset for asset in _CHAIN if asset in assets]
+
+def selection_of(job: str) -> list[str]:
+    """Return the assets that a job of the chain makes, in the chain's order."""
+    return [asset for asset in _CHAIN if asset in CHAIN_JOBS[job][0]]
+
+
+def tags_of(job: str) -> dict[str, str]:
+    """Return the tags that a job gives to its runs."""
+    return {FORCE_TAG: "true"} if job == "full_rebuild" else {}
+
+
+def _job(name: str) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
-        selection=dg.AssetSelection.assets(*selection),
-        description=description,
+        selection=dg.AssetSelection.assets(*selection_of(name)),
+        description=f"{CHAIN_JOBS[name][1]} For one, several or all datasets: Materialize → partitions.",
+        tags=tags_of(name),
         executor_def=dg.in_process_executor,
     )
 
 
-bring_up_to_date = _job(
-    "bring_up_to_date",
-    set(_CHAIN),
-    "The whole chain. The reconciler and the weekly schedule start it with exactly the assets that are out of date; "
-    "started by hand, steps whose inputs are unchanged do no work.",
-)
-harvest = _job("harvest", {"raw_archive", "parsed_records"}, "Fetch the archive if it changed, and read it.")
-reharmonise = _job(
-    "reharmonise", below({"taxon_harmonised"}), "Match names with the checklist in use again, and all that follows."
-)
-remap = _job("remap", below({"mapping"}), "Resolve the mapping again, and all that follows from a change.")
-reregister = _job("reregister", {"registered_dois"}, "Publish what was built, and tell DataCite what it does not know.")
-
+bring_up_to_date = _job("bring_up_to_date")
 preview_release = dg.define_asset_job(
     "preview_release",
     selection=["next_checklist"],
@@ -48,21 +73,37 @@ adopt_release = dg.define_asset_job(
 )
 
 
-@dg.op(description="Sends what the outbox holds for all datasets to the DOI service, within its rate limit.")
+class DrainConfig(dg.Config):
+    """Whose DOIs."""
+
+    datasets: list[str] = Field(default_factory=list, description="Datasets whose DOIs are registered (default: all)")
+
+
+@dg.op(
+    description="Sends what the outbox holds (of the named datasets, or of all) to the DOI service, within its rate limit."
+)
 def drain_outbox(
-    context: dg.OpExecutionContext, registry: RegistryResource, store: DatasetStoreResource, doi_service: DoiService
+    context: dg.OpExecutionContext,
+    config: DrainConfig,
+    registry: RegistryResource,
+    store: DatasetStoreResource,
+    doi_service: DoiService,
 ) -> None:
     """Tell DataCite what is queued."""
     with registry.opened() as known, doi_service.running() as service:
         service.check()
-        report = service.drain(known, store.store(), None, lambda what, count: None)
-    context.log.info(f"{report.written} DOIs written")
-    context.add_output_metadata({"written": report.written})
+        with known.read() as connection:
+            chosen: list[str | None] = (
+                [*sorted(chosen_datasets(connection, config.datasets))] if config.datasets else [None]
+            )
+        written = sum(service.drain(known, store.store(), slug, lambda what, count: None).written for slug in chosen)
+    context.log.info(f"{written} DOIs written")
+    context.add_output_metadata({"written": written})
 
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    description="Register the DOIs that wait, of all datasets; nothing else is run.",
+    description="Register the DOIs that wait (of all datasets, or those that the configuration names); nothing else is run.",
 )
 def drain_dois() -> None:
     """Drain the outbox."""
@@ -71,10 +112,7 @@ def drain_dois() -> None:
 
 JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
     bring_up_to_date,
-    harvest,
-    reharmonise,
-    remap,
-    reregister,
+    *(_job(name) for name in CHAIN_JOBS if name != "bring_up_to_date"),
     drain_dois,
     preview_release,
     adopt_release,
