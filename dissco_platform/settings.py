@@ -94,6 +94,15 @@ class Settings(BaseSettings):
     trusted_hosts: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="Comma-separated host[:port] that may lie on a private network"
     )
+    portal_name: str = Field("DiSSCo Specimens", min_length=1, max_length=60, description="Name of the portal")
+    help_page: str | None = Field(None, pattern=r"^https?://\S+$", description="Address of the help that pages link to")
+    contact: str | None = Field(
+        None, pattern=r"^[^@\s]+@[^@\s]+$", description="E-mail address that pages give for questions"
+    )
+    search: str | None = Field(
+        None, description="SQLAlchemy URL of the search index (default: the registry's PostgreSQL, else SQLite in home)"
+    )
+
     keep_versions: int = Field(3, ge=1, description="How many versions of each intermediate table are kept")
 
     notify: SecretStr = Field(
@@ -136,6 +145,15 @@ class Settings(BaseSettings):
     def registry_url(self) -> str:
         """SQLAlchemy URL of the registry."""
         return self.registry or f"sqlite:///{(self.home / 'registry.sqlite').absolute()}"
+
+    @property
+    def search_url(self) -> str:
+        """SQLAlchemy URL of the search index."""
+        if self.search:
+            return self.search
+        if not self.registry_url.startswith("sqlite"):
+            return self.registry_url
+        return f"sqlite:///{(self.home / 'search.sqlite').absolute()}"
 
     @property
     def dagster_path(self) -> Path:

@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "dissco_platform"
 STOREYS = [
     {"registry", "store", "http", "provenance", "settings", "errors"},
-    {"archives", "names", "opends", "identity", "enrolment"},
+    {"archives", "names", "opends", "identity", "enrolment", "search"},
     {"definitions", "assets", "sensors", "resources"},
-    {"cli", "sandbox"},
+    {"cli", "sandbox", "portal"},
 ]
 # The glue starts a sandbox where no DOI service is configured.
 EXCEPTIONS = {("resources", "sandbox")}

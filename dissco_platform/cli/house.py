@@ -44,19 +44,9 @@ class House:
     @cached_property
     def publications(self) -> "Publications":
         """What is published, for reading."""
-        from dissco_platform.identity.datacite.fdo import FdoContext
-        from dissco_platform.identity.datacite.metadata import DataCiteContext
-        from dissco_platform.identity.publications import Publications
+        from dissco_platform.identity.publications import open_publications
 
-        settings = self.settings
-        context = DataCiteContext(
-            landing_page=settings.landing_page,
-            publisher_id=settings.issued_for_agent,
-            publisher_name=settings.issued_for_agent_name,
-            prefix=settings.doi_prefix,
-        )
-        agent = FdoContext(context, settings.issued_for_agent, settings.issued_for_agent_name)
-        return Publications(self.registry, self.store, agent)
+        return open_publications(self.settings, self.registry, self.store)
 
     @cached_property
     def http(self) -> HttpClient:

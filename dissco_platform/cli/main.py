@@ -57,6 +57,7 @@ app.command("status")(runs.status)
 app.command("export")(specimens.export)
 app.command("sandbox")(services.sandbox)
 app.command("ui")(services.ui)
+app.command("portal")(services.portal)
 app.command("demo")(demo.demo)
 
 

@@ -1,4 +1,4 @@
-"""`dissco sandbox` and `dissco ui`: things that run until they are interrupted."""
+"""`dissco sandbox`, `dissco portal` and `dissco ui`: things that run until they are interrupted."""
 
 import contextlib
 import json
@@ -57,6 +57,32 @@ def sandbox(
             prefix=settings.doi_prefix,
             faults=plan,
             announce=lambda facts: print(json.dumps(facts), flush=True),
+        )
+
+
+def portal(
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
+    proxy: Annotated[
+        str, typer.Option(help="Addresses of reverse proxies whose X-Forwarded-* headers hold.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the pages that DOIs lead to, search and the API, until Ctrl-C.
+
+    DISSCO_LANDING_PAGE is the address under which the world reaches it; its default is this command's default port.
+    """
+    from dissco_platform.portal.serving import serve_portal
+
+    with House() as house:
+        _ = house.registry  # made or brought up to date once, before several processes start
+        serve_portal(
+            house.settings,
+            host,
+            port,
+            workers=workers,
+            proxy=proxy,
+            announce=lambda address: console.print(f"Portal: {address} (stop with Ctrl-C)", soft_wrap=True),
         )
 
 

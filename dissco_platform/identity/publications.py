@@ -15,6 +15,7 @@ import polars as pl
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.datacite.citations import csl_json
 from dissco_platform.identity.datacite.fdo import FdoContext, fdo_records
+from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.datacite.xml import metadata_xml
 from dissco_platform.identity.events import event
 from dissco_platform.identity.parts import read_version
@@ -22,6 +23,7 @@ from dissco_platform.identity.stamping import DOI_RESOLVER
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, get_dataset
 from dissco_platform.registry.objects import find_object, versions_of
+from dissco_platform.settings import Settings
 from dissco_platform.store import DatasetStore
 
 Json = dict[str, Any]
@@ -233,6 +235,18 @@ class Publications:
             or found.dataset.organisation_id,
             host_name=document.get("ods:organisationName") or host.get("name") or found.dataset.organisation_name,
         )
+
+
+def open_publications(settings: Settings, registry: Registry, store: DatasetStore) -> Publications:
+    """Return what is published in a registry and store, by the settings' publisher and prefix."""
+    context = DataCiteContext(
+        landing_page=settings.landing_page,
+        publisher_id=settings.issued_for_agent,
+        publisher_name=settings.issued_for_agent_name,
+        prefix=settings.doi_prefix,
+    )
+    agent = FdoContext(context, settings.issued_for_agent, settings.issued_for_agent_name)
+    return Publications(registry, store, agent)
 
 
 # Columns of `fdo_records` that are text, whatever a single row holds.

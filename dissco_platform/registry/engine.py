@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from dissco_platform.errors import RegistryError
@@ -62,12 +62,7 @@ def open_registry(url: str) -> Registry:
     Raises:
         RegistryError: the address is malformed, unreachable, or its schema is newer than this software.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise RegistryError(f"DISSCO_REGISTRY is not a database address: {error}") from error
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg2")  # SQLAlchemy 2.1 would take psycopg 3
+    parsed = _parsed(url)
     if parsed.drivername.startswith("sqlite"):
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +74,38 @@ def open_registry(url: str) -> Registry:
     with _explained(engine):
         upgrade(engine)
     return Registry(engine)
+
+
+def open_read_only(url: str) -> Registry:
+    """Open an existing registry so that the database itself refuses every write: for pages that strangers ask for.
+
+    Raises:
+        RegistryError: the address is malformed or unreachable.
+    """
+    parsed = _parsed(url)
+    if parsed.drivername.startswith("sqlite"):
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _refuse_writes)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        read_only = {"options": "-c default_transaction_read_only=on"}
+        engine = create_engine(parsed, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=read_only)
+    return Registry(engine)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise RegistryError(f"DISSCO_REGISTRY is not a database address: {error}") from error
+    if parsed.drivername == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg2")  # SQLAlchemy 2.1 would take psycopg 3
+    return parsed
+
+
+def _refuse_writes(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA query_only=ON")
 
 
 def upgrade(engine: Engine) -> None:

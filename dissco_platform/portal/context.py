@@ -1,0 +1,49 @@
+"""What the portal's rooms work with: settings, the registry (read only), what is published."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from dissco_platform.identity.publications import Publications, open_publications
+from dissco_platform.registry import Registry, open_registry
+from dissco_platform.registry.engine import open_read_only
+from dissco_platform.settings import Settings
+from dissco_platform.store import DatasetStore, open_store
+
+
+@dataclass(frozen=True)
+class Portal:
+    """Everything that a request may need; `request.app.state.portal`. Safe to share between threads."""
+
+    settings: Settings
+    registry: Registry
+    store: DatasetStore
+    publications: Publications
+
+    @classmethod
+    def opened(cls, settings: Settings) -> "Portal":
+        """Open the registry for reading; its schema is brought up to date first.
+
+        Raises:
+            RegistryError: it cannot be opened.
+        """
+        settings.home.mkdir(parents=True, exist_ok=True)
+        open_registry(settings.registry_url).close()
+        registry = open_read_only(settings.registry_url)
+        store = open_store(
+            settings.store_address,
+            settings.working_copy_path,
+            endpoint=settings.store_endpoint,
+            bytes_here=settings.store_working_copy_bytes,
+        )
+        return cls(settings, registry, store, open_publications(settings, registry, store))
+
+    def close(self) -> None:
+        """Give connections back."""
+        self.registry.close()
+
+
+def portal_of(request: Request) -> Portal:
+    """Return the portal of a request (a FastAPI dependency)."""
+    portal: Portal = request.app.state.portal
+    return portal
