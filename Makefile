@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test check bench lock clean
+.PHONY: help setup demo ui cluster test check bench lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: $(STAMP) ## Lint, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+cluster: $(STAMP) ## The production layout on this machine: PostgreSQL, S3, workers (Ctrl-C stops it)
+	@$(BIN)/python -m deploy.cluster
 
 bench: $(STAMP) ## Run the benchmarks (results in benchmarks/results)
 	@$(BIN)/python -m benchmarks

@@ -5,7 +5,7 @@ keeps it true). Paths that are not given lie under `home`.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -41,6 +41,10 @@ class Settings(BaseSettings):
         50 * 2**30, ge=2**30, description="Size that the working copy may grow to before what was not used lately goes"
     )
     registry: str | None = Field(None, description="SQLAlchemy URL of the registry (default: SQLite in home)")
+    registry_migrates: bool = Field(
+        True,
+        description="Whether every process brings the registry's schema up to date; if not: `dissco registry migrate`",
+    )
     dagster_home: Path | None = Field(None, description="Dagster's instance folder (default: home/dagster)")
     mappings: Path = Field(
         CHECKOUT / "mappings", description="Folder of mapping files, vocabularies and name overrides"
@@ -103,6 +107,9 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of the search index (default: the registry's PostgreSQL, else SQLite in home)"
     )
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="`json`: logs of runs and services are lines of JSON with dataset and run, for collectors"
+    )
     keep_versions: int = Field(3, ge=1, description="How many versions of each intermediate table are kept")
 
     notify: SecretStr = Field(

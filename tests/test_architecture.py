@@ -7,9 +7,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dissco_platform"
 STOREYS = [
-    {"registry", "store", "http", "provenance", "settings", "errors"},
+    {"registry", "store", "http", "provenance", "settings", "errors", "logs"},
     {"archives", "names", "opends", "identity", "enrolment", "search"},
-    {"definitions", "assets", "sensors", "resources"},
+    {"definitions", "assets", "sensors", "resources", "cluster"},
     {"cli", "sandbox", "portal"},
 ]
 # The glue starts a sandbox where no DOI service is configured.

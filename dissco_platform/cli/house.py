@@ -28,7 +28,7 @@ class House:
     def registry(self) -> Registry:
         """The registry, created on first use."""
         self._prepare_home()
-        return open_registry(self.settings.registry_url)
+        return open_registry(self.settings.registry_url, migrate=self.settings.registry_migrates)
 
     @cached_property
     def store(self) -> DatasetStore:

@@ -22,6 +22,7 @@ from dissco_platform.cli import (
     pins,
     registries,
     runs,
+    serve,
     services,
     specimens,
     waiting_list,
@@ -52,6 +53,7 @@ app.add_typer(dois.app, name="doi")
 app.add_typer(registries.app, name="registry")
 app.add_typer(enrolment.app, name="enrol")
 app.add_typer(waiting_list.app, name="waiting-list")
+app.add_typer(serve.app, name="serve")
 app.command("run")(runs.run)
 app.command("status")(runs.status)
 app.command("export")(specimens.export)

@@ -17,6 +17,38 @@ app = typer.Typer(help="The registry of identities and versions.", no_args_is_he
 BROKEN = 1
 
 
+@app.command("migrate")
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the schema is this software's.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the registry's schema to this software's version, while it is in use; tell what was done.
+
+    With --check, exit code 1 where there is something to do.
+    """
+    from dissco_platform.registry.engine import connect, revisions, upgrade
+
+    with House() as house:
+        engine = connect(house.settings.registry_url)
+        try:
+            before, wanted = revisions(engine)
+            if not check:
+                upgrade(engine)
+        finally:
+            engine.dispose()
+    behind = check and before != wanted
+    if as_json:
+        print_json({"before": before, "now": before if check else wanted, "wanted": wanted})
+    elif behind:
+        console.print(f"The schema is {before or 'not made yet'}; this software needs {wanted}.")
+    else:
+        console.print(
+            f"The schema is {wanted}" + ("." if before == wanted else f", it was {before or 'not made yet'}.")
+        )
+    if behind:
+        raise typer.Exit(BROKEN)
+
+
 @app.command("verify")
 def verify_registry(
     datacite: Annotated[

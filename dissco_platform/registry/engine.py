@@ -56,11 +56,29 @@ class Registry:
         self.engine.dispose()
 
 
-def open_registry(url: str) -> Registry:
-    """Open the registry at a SQLAlchemy URL, creating or upgrading its schema.
+def open_registry(url: str, *, migrate: bool = True) -> Registry:
+    """Open the registry at a SQLAlchemy URL, creating or upgrading its schema unless `migrate` says not to.
 
     Raises:
-        RegistryError: the address is malformed, unreachable, or its schema is newer than this software.
+        RegistryError: the address is malformed, unreachable, or its schema is not this software's.
+    """
+    engine = connect(url)
+    with _explained(engine):
+        if migrate:
+            upgrade(engine)
+        elif (behind := revisions(engine))[0] != behind[1]:
+            raise RegistryError(
+                f"The registry {_shown(engine)} is at schema {behind[0] or 'none'} and this software needs {behind[1]}: "
+                "run `dissco registry migrate`."
+            )
+    return Registry(engine)
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for a SQLAlchemy URL; what is there is not looked at.
+
+    Raises:
+        RegistryError: the address is malformed.
     """
     parsed = _parsed(url)
     if parsed.drivername.startswith("sqlite"):
@@ -71,9 +89,17 @@ def open_registry(url: str) -> Registry:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         engine = create_engine(parsed, pool_size=4, max_overflow=4, pool_pre_ping=True)
-    with _explained(engine):
-        upgrade(engine)
-    return Registry(engine)
+    return engine
+
+
+def revisions(engine: Engine) -> tuple[str | None, str]:
+    """Return the schema's revision (None: an empty database) and the one that this software needs."""
+    with engine.connect() as connection:
+        return _revision(connection), _known_revisions()[-1]
+
+
+def _known_revisions() -> list[str]:
+    return sorted(path.stem.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def open_read_only(url: str) -> Registry:
@@ -110,12 +136,10 @@ def _refuse_writes(connection: sqlite3.Connection, _: object) -> None:
 
 def upgrade(engine: Engine) -> None:
     """Bring the schema to this software's version; a second process waits for the first."""
-    revisions = sorted(path.stem.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
-    with engine.connect() as connection:
-        current = _revision(connection)
-    if current == revisions[-1]:
+    current, wanted = revisions(engine)
+    if current == wanted:
         return
-    if current is not None and current not in revisions:
+    if current is not None and current not in _known_revisions():
         raise RegistryError(
             f"The registry {_shown(engine)} was written by a newer version of this software (schema {current}); "
             "install that version."

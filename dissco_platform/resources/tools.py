@@ -34,11 +34,12 @@ class RegistryResource(dg.ConfigurableResource[Registry]):
     """Identities, versions and the outbox."""
 
     url: str = Field(description="SQLAlchemy URL")
+    migrates: bool = Field(True, description="Whether its schema is brought up to date when it is opened")
 
     @contextmanager
     def opened(self) -> Iterator[Registry]:
         """Yield the registry, its connections given back afterwards."""
-        registry = open_registry(self.url)
+        registry = open_registry(self.url, migrate=self.migrates)
         try:
             yield registry
         finally:
@@ -115,7 +116,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     """Return the resources for the given settings, by the names that assets use."""
     return {
         "store": dataset_store(settings),
-        "registry": RegistryResource(url=settings.registry_url),
+        "registry": RegistryResource(url=settings.registry_url, migrates=settings.registry_migrates),
         "http_client": HttpClientResource(
             max_bytes=settings.download_max_bytes,
             timeout_seconds=settings.download_timeout_seconds,

@@ -7,6 +7,7 @@ that was killed, a lost cursor or a second daemon changes nothing.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES, DagsterRunStatus
@@ -17,6 +18,12 @@ from dissco_platform.sensors.standing import Standing
 CAUSE_TAG = "cause"
 TARGET_TAG = "dissco/target"
 TRIGGER_TAG = "trigger"
+# What `deploy/production/dagster.yaml` limits per publisher's server, and which workers take a run.
+HOST_TAG = "dissco/host"
+QUEUE_TAG = "dagster-celery/queue"
+# Runs of datasets of this size take hours and gigabytes: they go to workers of their own and delay nobody.
+LARGE_QUEUE = "large"
+LARGE_RECORDS = 2_000_000
 
 # A run that says nothing for longer has lost its process (a command that was killed); Dagster itself never ends it.
 LONGEST_RUN = timedelta(hours=24)
@@ -121,8 +128,20 @@ def request(standing: Standing, history: History, trigger: str) -> dg.RunRequest
             TARGET_TAG: standing.target,
             TRIGGER_TAG: trigger,
             PRIORITY_TAG: str(priority(standing)),
+            **place_tags(standing, standing.plan.selection),
         },
     )
+
+
+def place_tags(standing: Standing, selection: Collection[str]) -> dict[str, str]:
+    """Return the tags by which a production layout decides where a run goes, and how many ask one server at once."""
+    tags = {}
+    if "raw_archive" in selection and (host := urlsplit(standing.dataset.source).hostname):
+        tags[HOST_TAG] = host
+    parsed = standing.found.get("parsed_records")
+    if parsed is not None and parsed.number("records") >= LARGE_RECORDS:
+        tags[QUEUE_TAG] = LARGE_QUEUE
+    return tags
 
 
 def priority(standing: Standing) -> int:

@@ -51,7 +51,7 @@ from dissco_platform.store import DatasetStore
 
 PARTITIONED = tuple(asset for asset in DEPENDENCIES if asset not in UNPARTITIONED)
 # Metadata entries that a comparison needs.
-_FACTS = ("kind", "versions", "source", "etag", "last_modified", "release")
+_FACTS = ("kind", "versions", "source", "etag", "last_modified", "release", "records", "rejects")
 _EVENTS_AT_ONCE = 200
 
 Found = dict[str, Recorded | None]

@@ -14,7 +14,7 @@ from dissco_platform.errors import UsageError
 from dissco_platform.resources import DatasetStoreResource, DoiService, MappingFiles, RegistryResource
 from dissco_platform.sensors.jobs import bring_up_to_date
 from dissco_platform.sensors.looking import WEEK
-from dissco_platform.sensors.requesting import CAUSE_TAG, TARGET_TAG, TRIGGER_TAG, datasets_in_flight
+from dissco_platform.sensors.requesting import CAUSE_TAG, TARGET_TAG, TRIGGER_TAG, datasets_in_flight, place_tags
 from dissco_platform.sensors.standing import Standing, read_standings
 
 _WHOLE_CHAIN = sorted(below({"raw_archive", "mapping"}) - UNPARTITIONED)
@@ -34,16 +34,18 @@ def weekly_requests(standings: list[Standing], in_flight: set[str], moment: date
         causes = [standing.plan.cause] if standing.plan.causes else []
         if not seen:
             causes.append(f"source not seen since {looked or 'ever'}")
+        selection = standing.plan.selection if seen else _WHOLE_CHAIN
         requests.append(
             dg.RunRequest(
                 run_key=f"weekly-{year}-{week:02}-{standing.slug}",
                 partition_key=standing.slug,
-                asset_selection=[dg.AssetKey(asset) for asset in (standing.plan.selection if seen else _WHOLE_CHAIN)],
+                asset_selection=[dg.AssetKey(asset) for asset in selection],
                 tags={
                     CAUSE_TAG: "; ".join(causes)[:500],
                     TARGET_TAG: standing.target,
                     TRIGGER_TAG: "weekly",
                     PRIORITY_TAG: "-1",  # whatever else was asked for goes first
+                    **place_tags(standing, selection),
                 },
             )
         )

@@ -1,0 +1,1 @@
+"""How the platform is laid out: `local/` and `production/` hold settings files, `cluster` tries the latter on one machine."""
