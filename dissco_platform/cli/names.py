@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 import typer
 
@@ -45,8 +45,8 @@ def parse(
     """
     from dissco_platform.names.tables_io import parse_file
 
-    with _writing(output) as target, _counting("parsed") as progress:
-        parse_file(_readable(source), target, form.value, progress)
+    with _reading(source, "parsed") as (names, progress, _), _writing(output) as target:
+        parse_file(names, target, form.value, progress)
 
 
 @app.command("match")
@@ -69,8 +69,8 @@ def match(
     index = checklist if checklist is not None else _in_use()
     if not index.exists():
         raise UsageError(f"{index} does not exist; check the path of the checklist.")
-    with _writing(output) as target, _counting("matched") as progress:
-        match_file(_readable(source), index, target, form.value, progress)
+    with _reading(source, "matched") as (names, progress, indexing), _writing(output) as target:
+        match_file(names, index, target, form.value, progress, indexing=indexing)
 
 
 def _in_use() -> Path:
@@ -87,15 +87,6 @@ def _in_use() -> Path:
         return house.store.path("catalogue_of_life", CHECKLIST, made.data_version)
 
 
-def _readable(source: str) -> str | Path:
-    if source == "-":
-        return source
-    path = Path(source)
-    if not path.is_file():
-        raise UsageError(f"{source} is not a file; give a path, or - for standard input.")
-    return path
-
-
 @contextmanager
 def _writing(output: Path | None) -> Iterator[IO[bytes] | Path]:
     """Yield where to write: a file appears under its name only when it is complete."""
@@ -107,11 +98,34 @@ def _writing(output: Path | None) -> Iterator[IO[bytes] | Path]:
         yield path
 
 
+Counter = Callable[[int], None]
+
+
 @contextmanager
-def _counting(what: str) -> Iterator[Callable[[int], Any] | None]:
-    """Yield a counter of rows, shown on a terminal only."""
-    if not messages.is_terminal:
-        yield None
-        return
-    with messages.status(f"{what} 0 names") as status:
-        yield lambda rows: status.update(f"{what} {rows:,} names")
+def _reading(source: str, what: str) -> Iterator[tuple[IO[bytes], Counter | None, Callable[[str, int], None] | None]]:
+    """Yield the opened input, and what is to be told of rows done and of a checklist being indexed.
+
+    A terminal sees a bar (of a file's bytes; of standard input nobody knows the end); anything else sees nothing.
+    """
+    path = None if source == "-" else Path(source)
+    if path is not None and not path.is_file():
+        raise UsageError(f"{source} is not a file; give a path, or - for standard input.")
+    with sys.stdin.buffer if path is None else path.open("rb") as file:
+        if not messages.is_terminal:
+            yield file, None, None
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=messages, transient=True) as progress:
+            size = path.stat().st_size if path is not None else None
+            task = progress.add_task(f"{what} 0 names", total=size or None)
+
+            def rows_done(rows: int) -> None:
+                done = file.tell() if size else None
+                progress.update(task, description=f"{what} {rows:,} names", completed=done)
+
+            def indexing(step: str, usages: int) -> None:
+                progress.update(task, description=f"indexing the checklist: {step} {usages:,}")
+
+            yield file, rows_done, indexing

@@ -32,9 +32,12 @@ PARTICLE_EPITHETS: Final = frozenset(
 )  # fmt: skip
 """Names of species whose epithet reads as the particle of an author's name: only a list can tell them."""
 
-_NO_NAME: Final = re.compile(
+_PHRASE: Final = (
     r"^(?:not|none|no|unidentified|undetermined|unnamed|unknown|indet\.?|uncultured|environmental|miscellaneous)\b"
-    r"|\b(?:endo|ecto)?symbionts?\b"
+)
+_NO_ORGANISM: Final = re.compile(_PHRASE, re.IGNORECASE)
+_NO_NAME: Final = re.compile(
+    _PHRASE + r"|\b(?:endo|ecto)?symbionts?\b"
     r"|\b[a-z]*bacterium\b"
     r"|(?:^|[\s_])[a-z]{0,3}RNA(?![A-Za-z])"
     r"|\b(?:prions?|plasmids?|phytoplasma)\b",
@@ -54,6 +57,11 @@ _DESCRIBED: Final = re.compile(r"^[A-Z][a-z]+(?: \([A-Z][a-z]+\))? [a-z]+ \(?[A-
 def described(text: str) -> bool:
     """Return whether a name is a binomial with author and year: then "prion" or "vector" is an epithet."""
     return bool(_DESCRIBED.match(text))
+
+
+def no_organism(text: str) -> bool:
+    """Return whether a string says that nothing was determined ("Not recorded", "Unidentified beetle")."""
+    return bool(_NO_ORGANISM.match(text))
 
 
 def no_name(text: str) -> bool:

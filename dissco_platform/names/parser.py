@@ -189,7 +189,9 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
     except nameparser.UnparsableNameError as error:
         return _unparsable(text, error, code)
     if canonical.no_name(text) or _QUOTED_PARENT.match(text):
-        return replace(_fields(parsed, text), canonicalName=None, canonicalStem=None, quality=0, approximate=True)
+        parse = _fields(parsed, text)
+        outcome = "placeholder" if canonical.no_organism(text) else parse.outcome
+        return replace(parse, canonicalName=None, canonicalStem=None, outcome=outcome, quality=0, approximate=True)
     return _fields(parsed, text, cultivar=cultivar)
 
 
@@ -345,7 +347,7 @@ def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
         infraspecificEpithet=infra,
         rank=_rank(parsed.rank),
         notho=str(notho[-1]).lower() if notho else None,
-        outcome="parsed",
+        outcome="parsed" if name or generic else "unparsable",
         quality=_quality(parsed, text, reading) if name else 0,
         approximate=reading is not None and reading.approximate,
     )

@@ -4,6 +4,7 @@ Input is read in batches and answered in its order, one row for each line (CSV: 
 lines or Parquet. Datasets of the platform go through `harmonise.py` instead.
 """
 
+import codecs
 import csv
 import io
 import itertools
@@ -36,6 +37,9 @@ BATCH: Final = 25_000
 
 MAX_LINE: Final = 1_000_000
 """Characters of a line that are kept; a longer one is no name."""
+
+MAX_HEADER: Final = 100_000
+"""Characters of a first line that may be a header of columns."""
 
 MAX_CELL_LINES: Final = 5
 """Lines that a quoted cell may go on for; beyond, the quote is taken for a stray one."""
@@ -99,13 +103,15 @@ def match_file(
     progress: Progress | None = None,
     *,
     overrides: Overrides | None = None,
+    indexing: Callable[[str, int], None] | None = None,
 ) -> int:
     """Match the names in `source` to a checklist (an index, or a ColDP or Darwin Core file that is indexed first).
 
-    Columns: verbatim and MATCH_OUTPUT; returns the number of rows. Raises ChecklistError for a bad checklist.
+    Columns: verbatim and MATCH_OUTPUT; returns the number of rows. `indexing(step, usages)` is told
+    of the steps of an index that must be built. Raises ChecklistError for a bad checklist.
     """
     with ExitStack() as stack:
-        index = opened(checklist, stack)
+        index = opened(checklist, stack, indexing)
 
         def answer(names: pl.DataFrame) -> pl.DataFrame:
             queries, _ = make_queries(names)
@@ -117,14 +123,16 @@ def match_file(
         return _run(source, out, format, progress, answer)
 
 
-def opened(checklist: Path | Backbone, stack: ExitStack) -> Backbone:
+def opened(
+    checklist: Path | Backbone, stack: ExitStack, indexing: Callable[[str, int], None] | None = None
+) -> Backbone:
     """Open an index, building one in a temporary folder (removed with `stack`) where `checklist` is a checklist."""
     if isinstance(checklist, Backbone):
         return checklist
     if (checklist / "info.json").is_file():
         return open_backbone(checklist)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissco-names-")))
-    build_backbone(checklist, folder / "index")
+    build_backbone(checklist, folder / "index", progress=indexing)
     return open_backbone(folder / "index")
 
 
@@ -202,6 +210,9 @@ def _lines(file: IO[bytes]) -> Iterator[str]:
     """Yield lines without their ends, decoded as UTF-8 (what is not is read as Windows-1252), of bounded length."""
     first = True
     while raw := file.readline(MAX_LINE):
+        if first and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            yield from _wide_lines(raw, file)
+            return
         rest = raw
         while not rest.endswith(b"\n") and len(rest) == MAX_LINE:
             rest = file.readline(MAX_LINE)
@@ -214,7 +225,20 @@ def _lines(file: IO[bytes]) -> Iterator[str]:
         first = False
 
 
+def _wide_lines(start: bytes, file: IO[bytes]) -> Iterator[str]:
+    """Yield the lines of UTF-16 text, as spreadsheets export it; `start` was read already."""
+    waiting = ""
+    for text in codecs.iterdecode(itertools.chain([start], iter(lambda: file.read(2**16), b"")), "utf-16", "replace"):
+        *whole, waiting = (waiting + text).split("\n")
+        yield from (line.rstrip("\r").replace("\x00", "")[:MAX_LINE] for line in whole)
+        waiting = waiting[:MAX_LINE]
+    if waiting:
+        yield waiting.rstrip("\r")
+
+
 def _csv_header(line: str) -> tuple[str, list[str]] | None:
+    if len(line) > MAX_HEADER or "scientificname" not in line.lower():
+        return None
     for delimiter in ("\t", ",", ";", "|"):
         cells = [c.strip() for c in next(csv.reader([line], delimiter=delimiter), [])]
         terms = [cell.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower() for cell in cells]
@@ -274,13 +298,13 @@ def _csv_records(lines: Iterator[str], delimiter: str) -> Iterator[str]:
 
 
 def _json_row(line: str) -> Row:
-    """Read one JSON object; a line that is none keeps its text as `verbatim` and names nothing."""
+    """Read one JSON object; a line that is none is taken as it is, like a line of bare names."""
     try:
         value = orjson.loads(line) if line.strip() else {}
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, dict):
-        return {"verbatim": line}
+        return {"verbatim": line, "dwc:scientificName": line}
     row: Row = {}
     for term, cell in value.items():
         column = _TERMS.get(str(term).rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower())

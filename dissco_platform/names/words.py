@@ -64,6 +64,9 @@ def name_words(frame: pl.LazyFrame, name: str, authorship: str) -> pl.LazyFrame:
     )
 
 
+_TAXON: Final = r"^[A-Z][a-z]{2,}$"
+
+
 def parsed_keys(name: pl.Series, parsed: pl.DataFrame, *, informal_whole: bool = False) -> pl.DataFrame:
     """Return `g`, `e1`, `e2` (word keys) and `whole` of names given with their parses (`parser.INNER_COLUMNS`), in order.
 
@@ -76,7 +79,12 @@ def parsed_keys(name: pl.Series, parsed: pl.DataFrame, *, informal_whole: bool =
     count = pl.sum_horizontal([part.is_not_null().cast(pl.UInt32) for part in parts])
     written = pl.col("canonicalName").str.split(" ")
     # gnparser's canonical name ends where its grammar does; what the parser read beyond counts for matching
-    more = (
+    taxon = (
+        (pl.col("outcome") == "informal")
+        & pl.col("canonicalName").is_null()
+        & pl.col("genericName").str.contains(_TAXON)
+    )
+    more = taxon | (
         (pl.col("outcome") == "parsed")
         & ~pl.col("approximate")
         & pl.col("genericName").str.contains(r"^\pL")

@@ -19,9 +19,9 @@ from dissco_platform.names.parser import PARSE_COLUMNS
 from dissco_platform.names.tables_io import match_file, parse_file, read_names
 
 
-def parse(text: str) -> list[dict[str, object]]:
+def parse(text: str | bytes) -> list[dict[str, object]]:
     out = io.BytesIO()
-    parse_file(io.BytesIO(text.encode()), out, "jsonl")
+    parse_file(io.BytesIO(text.encode() if isinstance(text, str) else text), out, "jsonl")
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -40,7 +40,7 @@ def test_csv_is_known_by_its_header() -> None:
 
 def test_json_lines_are_known_by_their_brace_and_a_bad_one_is_answered() -> None:
     rows = parse('{"scientificName": "Aus bus"}\n{broken\n\n{"scientificName": 5}\n')
-    assert [row["outcome"] for row in rows] == ["parsed", "blank", "blank", "unparsable"]
+    assert [row["outcome"] for row in rows] == ["parsed", "unparsable", "blank", "unparsable"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -167,6 +167,16 @@ def test_a_stray_quote_swallows_no_line_and_a_quoted_cell_may_go_on() -> None:
     rows = parse('scientificName,x\nAus bus "L.,1\n"Aus\nbus",2\n"Cus dus,3\nEus fus,4\n\nGus hus,5\n')
     assert [row.get("canonicalName") for row in rows][1:] == ["Aus bus", "Cus dus", "Eus fus", None, "Gus hus"]
     assert (rows[0]["verbatim"], len(rows)) == ('Aus bus "L.', 6)
+
+
+def test_odd_files_are_read_to_their_end() -> None:
+    assert parse("a" * 2_500_000 + "\nAus bus\n")[1]["canonicalName"] == "Aus bus"
+    assert [row["verbatim"] for row in parse("\ufeffAus bus\r\n\r\nCus dus")] == ["Aus bus", "", "Cus dus"]
+    assert parse(b"\xff\xfe" + "Aus bus\r\nCus dus".encode("utf-16-le"))[1]["canonicalName"] == "Cus dus"
+    long_cell = 'scientificName,x\n"' + "b" * 300_000 + '"\nAus bus,\n'
+    assert parse(long_cell)[1]["canonicalName"] == "Aus bus"
+    lines = parse('{"scientificName":"Aus bus"}\n{bad\n\n[1]\n')
+    assert [row["outcome"] for row in lines] == ["parsed", "unparsable", "blank", "unparsable"]
 
 
 def test_a_decision_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
