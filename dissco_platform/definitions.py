@@ -16,6 +16,7 @@ from dissco_platform.assets.waiting_list import EnrolmentDesk, monthly_round, wa
 from dissco_platform.logs import json_handler
 from dissco_platform.resources import build_resources
 from dissco_platform.resources.tools import secret
+from dissco_platform.sensors.enrolment import correspondence, enrolment_follow_up
 from dissco_platform.sensors.incidents import incidents
 from dissco_platform.sensors.jobs import JOBS
 from dissco_platform.sensors.notifying import Notifier
@@ -54,10 +55,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[*CHAIN, next_checklist, dataset_overview, waiting_list],
         jobs=JOBS,
         schedules=[weekly, monthly_round],
-        sensors=[upstream, reconciler, incidents, checklist_releases],
+        sensors=[upstream, reconciler, incidents, checklist_releases, enrolment_follow_up],
         resources={
             **build_resources(settings),
             "enrolment_desk": EnrolmentDesk(handle_prefix=settings.handle_prefix),
+            "letters": correspondence(settings),
             "retention": Retention(keep_versions=settings.keep_versions),
             "notifier": notifier(settings),
             "release_listing": ReleaseListing(

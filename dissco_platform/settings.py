@@ -128,6 +128,18 @@ class Settings(BaseSettings):
         "https://download.checklistbank.org/col/monthly/{issued}_coldp.zip",
         description="Address of a listed release's archive; {key}, {issued}, {version} and {alias} are filled in",
     )
+    enrolment_mail: Literal["maildir", "smtp"] = Field(
+        "maildir", description="Where letters to applicants go: into a maildir in home, or through the mail server"
+    )
+    support_address: str = Field("support@dissco.example", description="Where providers get help with their datasets")
+    enquiries_address: str = Field("info@dissco.example", description="Where everybody else may ask")
+    ror_dump: Path | None = Field(None, description="ROR's data release (JSON, or its zip) for looking up institutions")
+    ror_api: str | None = Field(
+        None, description="Address of ROR's API, asked where there is no dump: https://api.ror.org/v2"
+    )
+    secret: SecretStr | None = Field(
+        None, description="Key of secret links and sessions, 32 characters or more (default: a file in home, made once)"
+    )
 
     @field_validator("trusted_hosts", mode="before")
     @classmethod
@@ -135,6 +147,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("secret", mode="before")
+    @classmethod
+    def _no_empty_secret(cls, value: object) -> object:
+        return value or None
 
     @property
     def store_address(self) -> str:

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from dissco_platform.assets.partitions import OWNERS, datasets
 from dissco_platform.assets.recording import Materialized, Recording, told_plainly
-from dissco_platform.enrolment import desk, rounds
+from dissco_platform.enrolment import rounds
+from dissco_platform.enrolment.follow_up import follow_up
 from dissco_platform.resources import DoiService, RegistryResource
 from dissco_platform.settings import DEFAULT_YEARLY_QUOTA
 
@@ -43,9 +44,7 @@ def waiting_list(
     """Take note of what runs have done, then grant the month's round."""
     today = datetime.now(UTC)
     with told_plainly(context), registry.opened() as known:
-        with known.write() as connection:
-            for entry in desk.list_all(connection):
-                desk.observe(connection, entry.slug, doi_service.prefix)
+        follow_up(known, doi_service.prefix)
         with known.write() as connection:
             quota = doi_service.yearly_quota
             inputs = rounds.gather(

@@ -11,7 +11,9 @@ from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages, print_json, print_pairs, print_table
 from dissco_platform.enrolment import desk, report
-from dissco_platform.enrolment.notifications import Maildir, Smtp, send_all
+from dissco_platform.enrolment.follow_up import follow_up
+from dissco_platform.enrolment.links import links_of
+from dissco_platform.enrolment.notifications import Maildir, mailer_of, send_all
 from dissco_platform.enrolment.requirements import CheckReport, check_requirements
 from dissco_platform.enrolment.trial import Wanted
 from dissco_platform.errors import UsageError
@@ -76,7 +78,9 @@ def submit(
 @app.command("check")
 def check(
     slug: Slug,
-    ror_dump: Annotated[Path | None, typer.Option(help="ROR's data release (JSON or its zip).")] = None,
+    ror_dump: Annotated[
+        Path | None, typer.Option(help="ROR's data release (default: DISSCO_ROR_DUMP or _API).")
+    ] = None,
     page: Annotated[Path | None, typer.Option(help="Write the report as an HTML page to this file.")] = None,
     by: By = "desk",
     as_json: AsJson = False,
@@ -116,7 +120,7 @@ def _check(house: House, application: desk.Application, ror_dump: Path | None) -
     from dissco_platform.assets.inputs import resolve_mappings
     from dissco_platform.assets.pinned import CHECKLIST
     from dissco_platform.assets.recording import latest
-    from dissco_platform.enrolment.organisations import read_dump
+    from dissco_platform.enrolment.ror import directory, open_index
 
     checklist = latest(house.instance, "catalogue_of_life", None)
     backbone = house.store.path("catalogue_of_life", CHECKLIST, checklist.data_version) if checklist else None
@@ -134,7 +138,9 @@ def _check(house: House, application: desk.Application, ror_dump: Path | None) -
             http=house.http,
             mapping_of=lambda kind: resolve_mappings(house.settings.mappings, application.slug, kind)[kind],
             backbone=backbone,
-            ror_dump=read_dump(ror_dump) if ror_dump else None,
+            institutions=open_index(ror_dump, house.settings.home)
+            if ror_dump
+            else directory(house.settings, house.http),
         )
 
 
@@ -246,12 +252,10 @@ def amend(
 @app.command("refresh")
 def refresh(as_json: AsJson = False) -> None:
     """Take note of what runs have done: first DOI, finished, problems; queue the letters."""
-    with House() as house, house.registry.write() as connection:
-        found = [
-            desk.observe(connection, entry.slug, house.settings.doi_prefix)
-            for entry in desk.list_all(connection)
-            if entry.state in desk.RUNNING
-        ]
+    with House() as house:
+        follow_up(house.registry, house.settings.doi_prefix)
+        with house.registry.read() as connection:
+            found = [entry for entry in desk.list_all(connection) if entry.state in desk.RUNNING]
     if as_json:
         print_json([entry.to_json() for entry in found])
     else:
@@ -262,25 +266,27 @@ def refresh(as_json: AsJson = False) -> None:
 def letters(
     send: Annotated[bool, typer.Option("--send", help="Send what is queued.")] = False,
     maildir: Annotated[Path | None, typer.Option(help="Folder for letters (default: maildir in DISSCO_HOME).")] = None,
-    smtp: Annotated[str | None, typer.Option(help="Mail server as host[:port], instead of a maildir.")] = None,
-    user: Annotated[str | None, typer.Option(help="User at the mail server.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
-    sender: Annotated[str, typer.Option(help="Address that letters come from.")] = "enrolment@dissco.example",
     as_json: AsJson = False,
 ) -> None:
-    """Show the letters that wait, or send them; sending again sends nothing twice."""
+    """Show the letters that wait, or send them; sending again sends nothing twice.
+
+    They go where DISSCO_ENROLMENT_MAIL says: a maildir in DISSCO_HOME, or the mail server (DISSCO_MAIL_SERVER).
+    """
     with House() as house:
         if send:
-            mailer: Maildir | Smtp = Maildir(maildir or house.settings.home / "maildir")
-            if smtp:
-                host, _, port = smtp.partition(":")
-                password = _read(password_file).strip() if password_file else None
-                mailer = Smtp(host, int(port) if port.isdigit() else 25, user, password)
-            done = send_all(house.registry, mailer, sender)
+            settings = house.settings
+            mailer = (
+                Maildir(maildir)
+                if maildir is not None
+                else mailer_of(settings.enrolment_mail, settings.home, settings.mail_server.get_secret_value())
+            )
+            done = send_all(house.registry, mailer, settings.mail_sender, links_of(settings))
             if as_json:
                 print_json(done)
             else:
-                console.print(f"{done['sent']:,} letters sent, {done['failed']:,} failed and kept.")
+                told = f"{done['sent']:,} letters sent, {done['failed']:,} failed and kept"
+                later = f", {done['waiting']:,} wait for tomorrow's news" if done["waiting"] else ""
+                console.print(f"{told}{later}.")
             return
         with house.registry.read() as connection:
             rows = statements.unsent_notifications(connection)

@@ -15,9 +15,11 @@ from dissco_platform.assets.recording import latest
 from dissco_platform.cli import defects
 from dissco_platform.cli.house import House
 from dissco_platform.definitions import build_definitions
+from dissco_platform.enrolment.follow_up import observe
 from dissco_platform.errors import RunFailedError
 from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
+from dissco_platform.registry.enrolment import applied
 from dissco_platform.registry.objects import count_objects
 from dissco_platform.registry.outbox import process_lives
 from dissco_platform.sensors.jobs import selection_of, tags_of
@@ -57,9 +59,13 @@ def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[st
         dataset,
         upstream,
         house.settings.tombstone_after,
+        house.settings.quota,
     )
     if wanted.selection:
         _execute(house, slug, wanted.selection, {"cause": wanted.cause[:500]}, told)
+    with house.registry.write() as connection:
+        if slug in applied(connection):
+            observe(connection, slug, house.settings.doi_prefix)
     return summary(house, slug, wanted, time.monotonic() - began)
 
 

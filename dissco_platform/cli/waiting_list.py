@@ -10,6 +10,7 @@ from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, print_json, print_pairs, print_table
 from dissco_platform.enrolment import rounds
+from dissco_platform.enrolment.allowance import read_parameters
 from dissco_platform.errors import UsageError
 from dissco_platform.settings import DEFAULT_YEARLY_QUOTA
 
@@ -88,7 +89,7 @@ def settings(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show or change the published settings: lanes, cap, fair_share, min_tranche, growth_reserve, small, medium."""
+    """Show or change the published settings: lanes, cap, fair_share, min_tranche, growth_…, small, medium."""
     changed: Any = {}
     if change is not None:
         try:
@@ -98,7 +99,7 @@ def settings(
         if not isinstance(changed, dict):
             raise UsageError("--set takes a JSON object, for example '{\"cap\": 0.2}'.")
     with House() as house, house.registry.write() as connection:
-        found = rounds.set_parameters(connection, changed) if changed else rounds.parameters(connection)
+        found = rounds.set_parameters(connection, changed) if changed else read_parameters(connection)
     if as_json:
         print_json(found.to_json())
     else:
@@ -123,13 +124,9 @@ def _inputs(house: House, quota: int | None) -> rounds.Inputs:
 def _run(house: House, slug: str) -> dict[str, Any]:
     from dissco_platform.cli.progress import running
     from dissco_platform.cli.running import run_dataset
-    from dissco_platform.enrolment import desk
 
     with running(slug) as told:
-        done = run_dataset(house, slug, told=told)
-    with house.registry.write() as connection:
-        desk.observe(connection, slug, house.settings.doi_prefix)
-    return done
+        return run_dataset(house, slug, told=told)
 
 
 def _print(result: dict[str, Any], inputs: rounds.Inputs, as_json: bool) -> None:

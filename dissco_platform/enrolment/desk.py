@@ -2,13 +2,12 @@
 
 An application is the fold of its events (`replay`): `apply` is the one place where an event changes anything, and each
 event carries all that it was decided from. The row in the registry is a copy for reading. What a check finds is
-`requirements`; who is granted DOIs is `waiting_list`; the letters that follow are `notifications`.
+`requirements`; who is granted DOIs is `waiting_list`; what runs have done is `follow_up`; the letters are `notifications`.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -17,9 +16,8 @@ from dissco_platform.enrolment.notifications import notify
 from dissco_platform.enrolment.scoring import Score, is_european, score
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.organisations import organisation_id
-from dissco_platform.provenance import text_version
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import check_slug, get_dataset, list_datasets
+from dissco_platform.registry.datasets import check_slug, list_datasets, set_state
 from dissco_platform.registry.engine import now
 
 JUDGED_FLAGS = ("reason", "mou", "partner")
@@ -37,17 +35,32 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "accept": ("checked",),
     "judge": (*OPEN, "paused", *RUNNING),
     "decline": OPEN,
-    "pause": OPEN,
+    "pause": (*OPEN, *RUNNING),
     "resume": ("paused",),
     "withdraw": (*OPEN, "paused", "granted"),
     "grant": ("waiting", *RUNNING),
     "load": ("granted",),
     "activate": ("loading",),
+    "grow": RUNNING,
     "problem": RUNNING,
+    "relink": (*OPEN, *RUNNING, "paused"),
+    "news": (*OPEN, *RUNNING, "paused"),
+    "comment": (
+        "received",
+        "checked",
+        "not_ready",
+        "waiting",
+        "granted",
+        "loading",
+        "active",
+        "paused",
+        "declined",
+        "withdrawn",
+    ),
 }
-DECISIONS = ("confirm", "accept", "judge", "decline", "pause", "resume", "withdraw")
+DECISIONS = ("confirm", "accept", "judge", "decline", "pause", "resume", "withdraw", "comment", "relink")
 """Actions that a person takes at the desk; the others follow from a check, a round or a run."""
-REASON_NEEDED = frozenset({"decline", "pause", "withdraw"})
+REASON_NEEDED = frozenset({"decline", "pause", "withdraw", "comment"})
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,8 @@ class Application:
     """The present state of an application.
 
     `form` is what the applicant said, `facts` what the latest check measured, `flags` what staff judged, `granted` the
-    DOIs of all rounds, `demand` those that it needs in all.
+    DOIs of all rounds, `demand` those that it still needs. `link` numbers the secret link to its page: the next one ends the
+    one before. `news`: whether letters that nobody has to have are wanted.
     """
 
     slug: str
@@ -67,6 +81,8 @@ class Application:
     granted: int = 0
     confirmed: bool = False
     paused_from: str | None = None
+    link: int = 1
+    news: bool = True
 
     @property
     def country(self) -> str | None:
@@ -143,9 +159,7 @@ def apply(application: Application | None, slug: str, event: Event) -> Applicati
         case "confirm":
             return replace(application, confirmed=True)
         case "amend":
-            # What was measured belongs to what was asked for before.
-            state = "paused" if application.state == "paused" else "received"
-            return replace(application, form={**application.form, **inputs["form"]}, facts={}, state=state)
+            return _amended(application, inputs["form"])
         case "check":
             return replace(application, facts=dict(inputs["facts"]), state=_after_check(application, inputs))
         case "accept":
@@ -161,13 +175,38 @@ def apply(application: Application | None, slug: str, event: Event) -> Applicati
         case "withdraw":
             return replace(application, state="withdrawn")
         case "grant":
-            state = "granted" if application.state == "waiting" else application.state
+            state = "loading" if application.state == "loading" else "granted"
             return replace(application, state=state, granted=application.granted + int(inputs["count"]))
+        case "grow":
+            return replace(application, facts={**application.facts, "dois_needed": int(inputs["dois_needed"])})
+        case "relink":
+            return replace(application, link=application.link + bool(inputs.get("rotate", True)))
+        case "news":
+            return replace(application, news=bool(inputs["wanted"]))
         case "load":
             return replace(application, state="loading")
         case "activate":
             return replace(application, state="active")
-    return application  # a problem is told and changes nothing
+    return application  # a problem is told, a comment kept, and neither changes anything
+
+
+def _amended(application: Application, changed: Mapping[str, Any]) -> Application:
+    form = {**application.form, **changed}
+    # A new address has to say that it is the right one, and links that went to the old one end.
+    same = form["contact"] == application.form["contact"]
+    after = replace(
+        application,
+        form=form,
+        confirmed=application.confirmed and same,
+        link=application.link + (not same),
+        news=application.news or not same,
+    )
+    if not set(changed) - {"contact"}:
+        return after
+    # What was measured belongs to what was asked for before.
+    return replace(
+        after, facts={}, state="paused" if application.state == "paused" else "received", paused_from="received"
+    )
 
 
 def _after_check(application: Application, inputs: Mapping[str, Any]) -> str:
@@ -243,9 +282,26 @@ def act(
         UsageError: there is none, the action does not fit its state, or its reason is missing.
     """
     if action in REASON_NEEDED and not reason.strip():
-        raise UsageError(f"Say why with --reason: the applicant is told when {slug} is moved by '{action}'.")
+        raise UsageError(f"Say why (--reason): it is kept with what happened to {slug}.")
     before = get(connection, slug)
-    return _record(connection, before, slug, Event(now(), actor, action, reason, inputs or {}))
+    after = _record(connection, before, slug, Event(now(), actor, action, reason, inputs or {}))
+    _follow(connection, before, after)
+    return after
+
+
+def _follow(connection: Connection, before: Application, after: Application) -> None:
+    """Let the dataset, where there is one already, do as its application: pause, go on, or end before its first DOI."""
+    if before.state == after.state:
+        return
+    wanted = None
+    if after.state == "paused" and before.state in RUNNING:
+        wanted = "paused"
+    elif before.state == "paused" and after.state in RUNNING:
+        wanted = "active"
+    elif after.state == "withdrawn" and "granted" in {before.state, before.paused_from}:
+        wanted = "removed"
+    if wanted is not None and any(dataset.slug == after.slug for dataset in list_datasets(connection)):
+        set_state(connection, after.slug, wanted)
 
 
 def amend(
@@ -253,32 +309,24 @@ def amend(
 ) -> Application:
     """Change what was asked for (address, DOIs only or full, contact); the date stays, the check has to be made again."""
     form = _checked_form(connection, slug, changed)
-    return act(connection, slug, "amend", actor=actor, reason=reason, inputs={"form": form})
+    before = get(connection, slug)
+    after = act(connection, slug, "amend", actor=actor, reason=reason, inputs={"form": form})
+    if after.link != before.link:
+        after = act(connection, slug, "relink", actor=actor, inputs={"rotate": False})
+    return after
 
 
-def observe(connection: Connection, slug: str, doi_prefix: str) -> Application:
-    """Move a granted application on by what its dataset's runs have done: first DOI, all done, or a problem.
-
-    Seen twice, nothing happens twice.
-    """
-    found = get(connection, slug)
-    if found.state not in RUNNING:
-        return found
-    dataset = get_dataset(connection, slug)
-    minted, registered, suffix = statements.registered_objects(connection, slug)
-    if found.state == "granted" and registered and suffix:
-        found = act(connection, slug, "load", actor="runs", inputs={"doi": f"{doi_prefix}/{suffix}", "cause": "first"})
-    if found.state == "loading" and registered == minted and dataset.latest is not None:
-        found = act(connection, slug, "activate", actor="runs", inputs={"registered": registered, "cause": "finished"})
-    if dataset.failed is not None and dataset.failure is not None:
-        # The same problem is told once a week.
-        week = "-".join(str(part) for part in date.fromisoformat(dataset.failed[:10]).isocalendar()[:2])
-        cause = f"{week}:{text_version(dataset.failure)}"
-        if not any(
-            event.action == "problem" and event.inputs.get("cause") == cause for event in history(connection, slug)
-        ):
-            found = act(connection, slug, "problem", actor="runs", reason=dataset.failure, inputs={"cause": cause})
-    return found
+def end_news(connection: Connection, slug: str) -> list[str]:
+    """End news for the contact of an application, in all of its applications; return those."""
+    contact = get(connection, slug).form["contact"]
+    ended = [
+        entry.slug
+        for entry in list_all(connection)
+        if entry.form["contact"] == contact and entry.news and entry.state in ACTIONS["news"]
+    ]
+    for each in ended:
+        act(connection, each, "news", actor="applicant", inputs={"wanted": False})
+    return sorted(ended)
 
 
 def submit(connection: Connection, slug: str, form: Mapping[str, Any], *, actor: str) -> Application:

@@ -6,6 +6,9 @@ from typing import Any
 
 from dissco_platform.errors import UsageError
 
+PARAMETERS_SETTING = "waiting_list"
+"""Name of the registry's setting that holds them."""
+
 DIMENSIONS = ("discipline", "country", "size")
 
 
@@ -22,6 +25,9 @@ class Parameters:
     """A grant smaller than this waits for the next round, unless it completes the dataset."""
     growth_reserve: int = 0
     """DOIs of the year kept for new records of datasets that are active already."""
+    growth_share: float = 0.10
+    growth_least: int = 1_000
+    """New records that a fully granted dataset may add without asking: this share of its grants, at least so many DOIs."""
     small: int = 50_000
     medium: int = 1_000_000
     """Largest institution of the size classes S and M, in DOIs."""
@@ -35,8 +41,12 @@ class Parameters:
             raise UsageError(
                 "Shares of the waiting list (lanes and their sum, cap, fair_share) lie between 0 and 1, the cap above 0."
             )
-        if min(self.min_tranche, self.growth_reserve, self.small) < 0 or self.medium < self.small:
-            raise UsageError("min_tranche, growth_reserve, small and medium are numbers of DOIs, small up to medium.")
+        if not 0 <= self.growth_share <= 1:
+            raise UsageError("growth_share lies between 0 and 1.")
+        if min(self.min_tranche, self.growth_reserve, self.growth_least, self.small) < 0 or self.medium < self.small:
+            raise UsageError(
+                "min_tranche, growth_reserve, growth_least, small and medium are numbers of DOIs, small up to medium."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""

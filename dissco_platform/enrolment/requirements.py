@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from dissco_platform.enrolment.organisations import MET, NOT_CHECKABLE, NOT_MET, Organisation, check_organisation
-from dissco_platform.enrolment.trial import EXAMPLES, Trial, Wanted, load_for_trial
+from dissco_platform.enrolment.ror import Directory
+from dissco_platform.enrolment.trial import EXAMPLES, Trial, Wanted, for_strangers, load_for_trial
 from dissco_platform.errors import SourceError
 from dissco_platform.http import HttpClient, Validators
 from dissco_platform.opends.mapping import Mapping as TermMapping
@@ -25,6 +26,10 @@ MEDIA_SAMPLE = 20
 MEDIA_BROKEN = 0.1
 """Share of sampled media that may be unreachable: servers have bad days."""
 MEDIA_SECONDS = 120.0
+# Where an identifier may stand; see identity.keys.
+IDENTIFIERS = (
+    "dwc:catalogNumber", "dwc:occurrenceID", "dwc:materialEntityID", "dwc:materialSampleID", "abcd:UnitID", "abcd:UnitGUID",
+)  # fmt: skip
 _KINDS = {"dwca": "a Darwin Core Archive", "abcd": "an ABCD dataset", "dwc-dp": "a Darwin Core Data Package"}
 _UNREACHABLE = ("is not a known host", "cannot be reached")
 _NONE = "Could not be looked at, because no specimen with an identifier was found."
@@ -89,7 +94,7 @@ def check_requirements(
     http: HttpClient,
     mapping_of: Callable[[str], TermMapping],
     backbone: Path | None = None,
-    ror_dump: list[dict[str, Any]] | None = None,
+    institutions: Directory | None = None,
     pause: float = 0.2,
 ) -> CheckReport:
     """Load a dataset for trial into the empty folder and judge every requirement.
@@ -100,10 +105,10 @@ def check_requirements(
         http: the client for sources and for the sampled media.
         mapping_of: kind of archive → mapping.
         backbone: the checklist in use, if any.
-        ror_dump: ROR records, if there is a dump.
+        institutions: where institutions are looked up, if anywhere.
         pause: seconds between two requests for media.
     """
-    owner = check_organisation(wanted.organisation, wanted.organisation_name, ror_dump)
+    owner = check_organisation(wanted.organisation, wanted.organisation_name, institutions)
     trial = load_for_trial(
         wanted, folder, http=http, mapping_of=mapping_of, organisation_id=owner.identifier, backbone=backbone
     )
@@ -140,7 +145,7 @@ def _published(wanted: Wanted, trial: Trial) -> Requirement:
             code, title, NOT_CHECKABLE, f"{wanted.source} was read from our own machine.",
             "Give the address at which the dataset is published.",
         )  # fmt: skip
-    return Requirement(code, title, MET, f"{wanted.source} was downloaded ({trial.size:,} bytes).")
+    return Requirement(code, title, MET, f"{wanted.source} was downloaded ({_size(trial.size)}).")
 
 
 def _format(trial: Trial) -> Requirement:
@@ -173,11 +178,9 @@ def _specimens(trial: Trial) -> Requirement:
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     others = trial.report.rejects.get("not_a_specimen", 0)
-    share = (trial.report.records - others) / trial.report.records if trial.report.records else 0.0
-    evidence = (
-        f"{trial.report.records - others:,} of {trial.report.records:,} records ({share:.1%}) are about specimens."
-    )
-    if not share:
+    specimens = trial.report.records - others
+    evidence = f"{_part(specimens, trial.report.records, 'record', 'are', 'is')} about specimens."
+    if not specimens:
         return Requirement(
             code, title, NOT_MET, evidence, "Check basisOfRecord: it should say PreservedSpecimen, FossilSpecimen or the like.",
             _examples(trial, "not_a_specimen"),
@@ -194,8 +197,13 @@ def _identifiers(trial: Trial) -> Requirement:
         "identifiers",
         "Every physical specimen has an identifier (catalogue number or global identifier)",
         "missing_identifier",
-        "have neither a catalogue number nor a global identifier",
-        "Fill in catalogNumber (or occurrenceID with a global identifier; UnitID in ABCD) and publish the dataset again.",
+        (
+            "have neither a catalogue number nor a global identifier",
+            "has neither a catalogue number nor a global identifier",
+        ),
+        "All {count} have one.",
+        "Publish each specimen's catalogue number as catalogNumber, or a global identifier as occurrenceID (UnitID in ABCD), "
+        "then publish the dataset again.",
     )
 
 
@@ -205,13 +213,16 @@ def _unique(trial: Trial) -> Requirement:
         "unique",
         "All specimens have an identifier of their own: no two are the same",
         "duplicate_identifier",
-        "repeat the identifier of an earlier record",
+        ("repeat the identifier of an earlier record", "repeats the identifier of an earlier record"),
+        "The identifiers of all {count} differ.",
         "Give each specimen a number of its own, or publish it as one record, and publish the dataset again.",
     )
 
 
-def _counted(trial: Trial, code: str, title: str, reason: str, what: str, advice: str) -> Requirement:
-    """Judge by the share of records that were set aside for a reason."""
+def _counted(
+    trial: Trial, code: str, title: str, reason: str, what: tuple[str, str], fine: str, advice: str
+) -> Requirement:
+    """Judge by the share of records that were set aside for a reason; `what` they do in the plural and the singular."""
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     records = trial.report.records - trial.report.rejects.get("not_a_specimen", 0)
@@ -221,10 +232,10 @@ def _counted(trial: Trial, code: str, title: str, reason: str, what: str, advice
         return Requirement(code, title, NOT_CHECKABLE, _NONE)
     count = trial.report.rejects.get(reason, 0)
     if not count:
-        return Requirement(
-            code, title, MET if records else NOT_CHECKABLE, f"Checked in {_number(records, 'record')}: all do."
-        )
-    evidence = f"{count:,} of {records:,} records ({count / records:.1%}) {what}."
+        return Requirement(code, title, MET, fine.format(count=_number(records, "record")))
+    evidence = f"{_part(count, records, 'record', *what)}."
+    if code == "identifiers" and not trial.has_column(*IDENTIFIERS):
+        evidence += " The dataset has no column for either."
     if count / records > TOLERATED:
         return Requirement(code, title, NOT_MET, evidence, advice, _examples(trial, reason))
     few = f"So few do not stop the dataset: they get no DOI until this is mended. {advice}"
@@ -240,20 +251,21 @@ def _licence(wanted: Wanted, trial: Trial) -> Requirement:
     if not frame.height:
         return Requirement(code, title, NOT_CHECKABLE, _NONE)
     if not closed.height:
-        return Requirement(code, title, MET, f"Checked in {_number(frame.height, 'specimen')}: {_licences(frame)}.")
-    of_all = f"{closed.height:,} of {frame.height:,}"
-    evidence = f"{of_all} specimens have another licence, or none we understand ({_licences(closed)})."
+        return Requirement(code, title, MET, f"{_number(frame.height, 'specimen')}: {_licences(frame)}.")
+    has = _part(closed.height, frame.height, "specimen", "have", "has")
+    evidence = f"{has} another licence, or none that we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(
             code, title, MET, f"{evidence} You chose DOIs only, which asks for no open licence.", stops=False
         )
     whole = closed.height == frame.height
     advice = (
-        "Choose an open licence for the dataset, or choose DOIs only (tell us; nothing else changes)."
+        "Publish the dataset under CC0 or CC BY, or choose DOIs only for it: its specimens then get DOIs, and their data "
+        "stay where they are."
         if whole
         else "These specimens get DOIs only, without a digital specimen, unless you change their licence."
     )
-    return Requirement(code, title, NOT_MET, evidence, advice, trial.examples(closed), stops=whole)
+    return Requirement(code, title, NOT_MET, evidence, advice, trial.examples(closed, "licence"), stops=whole)
 
 
 def _media_licence(wanted: Wanted, trial: Trial) -> Requirement:
@@ -267,9 +279,9 @@ def _media_licence(wanted: Wanted, trial: Trial) -> Requirement:
         return Requirement(code, title, MET, "There are no media.")
     closed = media.filter("doi_only")
     if not closed.height:
-        return Requirement(code, title, MET, f"Checked in {media.height:,} media: {_licences(media)}.")
-    of_all = f"{closed.height:,} of {media.height:,}"
-    evidence = f"{of_all} media have another licence, or none we understand ({_licences(closed)})."
+        return Requirement(code, title, MET, f"{_media(media.height)}: {_licences(media)}.")
+    has = f"{closed.height:,} of {_media(media.height)} {'have' if closed.height != 1 else 'has'}"
+    evidence = f"{has} another licence, or none that we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(code, title, MET, f"{evidence} You chose DOIs only.", stops=False)
     return Requirement(
@@ -300,9 +312,9 @@ def _media_links(trial: Trial, http: HttpClient, pause: float) -> Requirement:
         try:
             http.look(link, Validators(), "-")
         except SourceError as error:
-            broken.append({"medium": link, "what": str(error)})
+            broken.append({"medium": link, "what": for_strangers(error)})
     good = asked - len(broken)
-    evidence = f"{good:,} of {asked:,} links that were tried out of {len(links):,} open."
+    evidence = f"We tried {_number(asked, 'link')} of {len(links):,}: {good:,} opened."
     if not good and all(any(sign in found["what"] for sign in _UNREACHABLE) for found in broken):
         return Requirement(
             code, title, NOT_CHECKABLE, f"{evidence} Their servers could not be reached from here.",
@@ -317,7 +329,7 @@ def _media_links(trial: Trial, http: HttpClient, pause: float) -> Requirement:
 
 
 def _documents(trial: Trial) -> Requirement:
-    code, title = "documents", "Digital specimens made from it fit the openDS standard"
+    code, title = "documents", "Digital specimens can be made from it, as the openDS standard asks"
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     count, rendered = trial.report.rejects.get("invalid_document", 0), trial.report.documents
@@ -326,14 +338,16 @@ def _documents(trial: Trial) -> Requirement:
             code,
             title,
             NOT_CHECKABLE,
-            "No digital specimen was made for trial: all would be DOIs only, or none was found.",
+            "None was made for trial, because all specimens would get DOIs only."
+            if trial.report.specimens
+            else "None was made for trial, because no specimen with an identifier was found.",
         )
     if not count:
         return Requirement(
-            code, title, MET, f"Checked in {_number(rendered, 'digital specimen')} made for trial: all do."
+            code, title, MET, f"{_number(rendered, 'digital specimen')} made for trial, none with a fault."
         )
     return Requirement(
-        code, title, NOT_MET, f"{count:,} records make a digital specimen that does not fit the standard.",
+        code, title, NOT_MET, f"{_number(count, 'record')} cannot be made into a digital specimen that fits the standard.",
         "Our staff look at these records; you will hear from us if something in them needs mending.",
         _examples(trial, "invalid_document"), stops=count > TOLERATED * trial.report.records,
     )  # fmt: skip
@@ -383,6 +397,28 @@ def _licences(frame: pl.DataFrame) -> str:
 
 def _number(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _media(count: int) -> str:
+    return f"{count:,} {'medium' if count == 1 else 'media'}"
+
+
+def _part(part: int, whole: int, noun: str, verb: str, verb_of_one: str) -> str:
+    """Return a part of a whole with its verb: "All 20 records have", "1 of 3 records (33.3%) has"."""
+    if part == whole:
+        return f"The only {noun} {verb_of_one}" if whole == 1 else f"All {whole:,} {noun}s {verb}"
+    share = f"({part / whole:.1%})" if whole else "(none)"
+    return f"{part:,} of {_number(whole, noun)} {share} {verb_of_one if part == 1 else verb}"
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes as people write it."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} GB"
 
 
 def _sentence(text: str) -> str:

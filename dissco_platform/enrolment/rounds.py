@@ -12,16 +12,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from dissco_platform.enrolment import desk
-from dissco_platform.enrolment.parameters import Parameters
+from dissco_platform.enrolment.allowance import allowances, read_parameters
+from dissco_platform.enrolment.parameters import PARAMETERS_SETTING, Parameters
 from dissco_platform.enrolment.waiting_list import Candidate, Plan, in_order, plan, size_class
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.provenance import json_version
 from dissco_platform.registry import enrolment as statements
-from dissco_platform.registry.datasets import add_dataset, get_setting, list_datasets, set_setting
+from dissco_platform.registry.datasets import add_dataset, list_datasets, set_setting
 from dissco_platform.registry.objects import quota_used
 
-PARAMETERS_SETTING = "waiting_list"
 MONTHS = 12
 _LISTED = ("waiting", "not_ready", "paused", "checked", "received", *desk.RUNNING)
 
@@ -64,19 +64,13 @@ class Inputs:
         )
 
 
-def parameters(connection: Connection) -> Parameters:
-    """Return the waiting list's settings."""
-    stored = get_setting(connection, PARAMETERS_SETTING)
-    return Parameters.from_json(json.loads(stored)) if stored else Parameters()
-
-
 def set_parameters(connection: Connection, changed: Mapping[str, Any]) -> Parameters:
     """Change some of the settings.
 
     Raises:
         UsageError: a name is unknown or a value out of range.
     """
-    new = Parameters.from_json({**parameters(connection).to_json(), **changed})
+    new = Parameters.from_json({**read_parameters(connection).to_json(), **changed})
     set_setting(connection, PARAMETERS_SETTING, statements.dumps(new.to_json()))
     return new
 
@@ -104,7 +98,7 @@ def month_quota(left: int, month: int) -> int:
 def gather(connection: Connection, *, yearly_quota: int, year: int, month: int, quota: int | None = None) -> Inputs:
     """Read what a round in a month is made from.
 
-    A year's use is what its rounds granted, or what was minted where that is more (datasets that were added by hand).
+    A year's use is what was minted in it and what was granted and is still to be minted (`allowance`).
 
     Args:
         connection: of the registry.
@@ -113,9 +107,10 @@ def gather(connection: Connection, *, yearly_quota: int, year: int, month: int, 
         month: 1 to 12.
         quota: DOIs of the round, where it is not the month's part; never more than is left of the year.
     """
-    settings = parameters(connection)
-    used = max(statements.granted_in_year(connection, year), quota_used(connection, year))
-    left = max(0, yearly_quota - settings.growth_reserve - used)
+    known = allowances(connection, yearly_quota=yearly_quota, year=year)
+    settings = known.parameters
+    used = quota_used(connection, year) + known.promised()
+    left = max(0, yearly_quota - max(0, settings.growth_reserve - known.grown()) - used)
     listed = [candidate(found) for found in desk.list_all(connection) if found.state in _LISTED and found.demand > 0]
     return Inputs(
         candidates=tuple(sorted(listed, key=lambda found: found.id)),
@@ -214,7 +209,7 @@ def grant_round(connection: Connection, inputs: Inputs, *, actor: str, handle_pr
             inputs={"count": count, "reasons": reasons, "cause": f"round-{number}", "inputs_hash": inputs_hash},
         )
         # One that staff added by hand meanwhile stays as it is: a round must not fail over it.
-        if found.state == "waiting" and slug not in enrolled:
+        if slug not in enrolled:
             _add(connection, found, handle_prefix)
             added.append(slug)
     return Round(number, inputs, inputs_hash, result, tuple(added))

@@ -4,6 +4,7 @@ It runs the very functions of the chain into a throw-away folder. What its figur
 `requirements`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +27,11 @@ PLACEHOLDER_SYSTEM = "https://hdl.handle.net/20.5000.1025/XXX-XXX-XXX"
 # What a provider knows its rows by, in this order; an example shows those that the archive has.
 _TELLING = (
     "dwc:catalogNumber", "dwc:occurrenceID", "dwc:institutionCode", "dwc:collectionCode", "dwc:basisOfRecord",
-    "dwc:scientificName", "dcterms:license", "abcd:UnitID", "abcd:UnitGUID", "abcd:SourceInstitutionID",
+    "dwc:scientificName", "abcd:UnitID", "abcd:UnitGUID", "abcd:SourceInstitutionID",
     "abcd:SourceID", "abcd:RecordBasis",
 )  # fmt: skip
 EXAMPLES = 3
+_PRIVATE = re.compile(r"(\S+) lies on a private network.*$", re.DOTALL)
 # Reasons whose requirement says all there is to say; their messages speak of our own terms.
 _SAID = ("missing_identifier",)
 
@@ -86,8 +88,16 @@ class Trial:
             return pl.DataFrame(schema={"accessURI": pl.String, "licence": pl.String, "doi_only": pl.Boolean})
         return pl.scan_parquet(path).select(columns).collect()
 
-    def examples(self, rows: pl.DataFrame) -> list[dict[str, Any]]:
-        """Return the provider's own first rows among the given ones (`row, source_file, source_line`, maybe `message`)."""
+    def has_column(self, *names: str) -> bool:
+        """Say whether the dataset has one of the columns."""
+        known = pl.scan_parquet(self.parsed / "records.parquet").collect_schema().names()
+        return any(name in known for name in names)
+
+    def examples(self, rows: pl.DataFrame, *more: str) -> list[dict[str, Any]]:
+        """Return the provider's own first rows among the given ones (`row, source_file, source_line`, maybe `message`).
+
+        `more`: columns of the given rows that are shown as well.
+        """
         first = rows.sort("source_file", "source_line").head(EXAMPLES)
         scan = pl.scan_parquet(self.parsed / "records.parquet")
         telling = [column for column in _TELLING if column in scan.collect_schema().names()]
@@ -101,10 +111,19 @@ class Trial:
                 "file": self.name if row["source_file"] == self.sha256 else row["source_file"],
                 "line": row["source_line"],
                 **{name.partition(":")[2]: value for name, value in own.get(row["row"], {}).items()},
+                **{name: row[name] for name in more},
                 **({"what": row["message"]} if row.get("message") and row["reason"] not in _SAID else {}),
             }
             for row in first.to_dicts()
         ]
+
+
+def for_strangers(error: SourceError) -> str:
+    """Return what an applicant is told of an address that could not be read: nothing of our own network."""
+    said = _PRIVATE.sub(r"\1 does not lie on the public internet; sources must be publicly reachable.", str(error))
+    return said.replace(" that DISSCO_DOWNLOAD_MAX_BYTES allows", " that are allowed").replace(
+        " that DISSCO_DOWNLOAD_TIMEOUT_SECONDS allows", " that are allowed"
+    )
 
 
 def load_for_trial(
@@ -141,7 +160,7 @@ def load_for_trial(
     try:
         fetched = http.fetch(wanted.source, folder / "blobs")
     except SourceError as error:
-        trial.fetch_error = str(error)
+        trial.fetch_error = for_strangers(error)
         return trial
     trial.size, trial.sha256 = fetched.size, fetched.sha256
     try:

@@ -135,6 +135,8 @@ def publish(
             "made_from": made_from,
             "published": moment,
             "data_version": report.data_version,
+            # What may be minted once there is quota or a grant for it; automation compares it with the allowance.
+            "waiting": _waiting(specimen_state) + _waiting(media_state),
         }
         set_latest(connection, dataset.slug, {**dataset.summary, **summary})
     return report
@@ -308,6 +310,10 @@ def _ending(
             parts = objects.current_batches(connection, dataset.slug, state.kind).select("suffix", "path")
             ending[state.kind] = rows.join(parts, on="suffix", how="inner")
     return ending
+
+
+def _waiting(state: Resolution) -> int:
+    return state.rows.filter(pl.col("suffix").is_null() & (pl.col("outcome") == NEW)).height
 
 
 def _report(specimens: Resolution, media: Resolution) -> PublishReport:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 from sqlalchemy import Connection
 
+from dissco_platform.enrolment.allowance import allowance
 from dissco_platform.identity import minting
 from dissco_platform.identity.parts import Rules
 from dissco_platform.identity.resolve import NEW, Resolution
@@ -21,7 +22,7 @@ from dissco_platform.registry.tables import digital_object
 def reserve(
     registry: Registry, dataset: Dataset, specimens: Resolution, media: Resolution, rules: Rules
 ) -> tuple[Resolution, Resolution]:
-    """Reserve DOIs for what is new, as far as the quota goes; return the resolutions with suffixes filled in."""
+    """Reserve DOIs for what is new, as far as quota and grants go; return the resolutions with suffixes filled in."""
     wants = pl.col("suffix").is_null() & (pl.col("outcome") == NEW)
     if not specimens.rows.filter(wants).height and not media.rows.filter(wants).height:
         return specimens, media
@@ -29,13 +30,12 @@ def reserve(
     with registry.write() as connection:
         key = setting_once(connection, minting.KEY_SETTING, minting.new_key())
         ordered = _by_priority(specimens.rows.filter(wants), media.rows.filter(wants))
-        if rules.yearly_quota is not None:
-            year = datetime.now(UTC).year
-            room = max(0, rules.yearly_quota - objects.quota_used(connection, year))
-            ordered = ordered.with_columns(granted=pl.int_range(pl.len()) < room)
-            objects.use_quota(connection, year, dataset.slug, int(ordered["granted"].sum()))
-        else:
-            ordered = ordered.with_columns(granted=pl.lit(True))
+        year = datetime.now(UTC).year
+        room = allowance(connection, dataset.slug, rules.yearly_quota, year)
+        fits = pl.lit(True) if room is None else pl.int_range(pl.len()) < room
+        ordered = ordered.with_columns(granted=fits)
+        # Written where there is no quota as well: grants are compared with what was minted.
+        objects.use_quota(connection, year, dataset.slug, int(ordered["granted"].sum()))
         minted = _free_suffixes(connection, ordered.filter("granted"), key)
         waiting = ordered.filter(~pl.col("granted")).with_columns(
             suffix=pl.lit(None, pl.String), attempt=pl.lit(0, pl.Int64)

@@ -40,6 +40,11 @@ class Dataset:
         """The latest publication's summary, empty before the first."""
         return dict(json.loads(self.latest)) if self.latest else {}
 
+    @property
+    def waiting(self) -> int:
+        """DOIs that the latest publication left waiting for quota or a grant."""
+        return int(self.summary.get("waiting", 0))
+
 
 def check_slug(slug: str) -> str:
     """Return the slug if it can name a dataset.
@@ -92,12 +97,18 @@ def get_dataset(connection: Connection, slug: str) -> Dataset:
     Raises:
         UsageError: there is none of that name.
     """
-    row = connection.execute(select(dataset).where(dataset.c.slug == slug)).first()
-    if row is None:
+    found = find_dataset(connection, slug)
+    if found is None:
         known = [found.slug for found in list_datasets(connection)]
         listed = ", ".join(known[:10]) + (" …" if len(known) > 10 else "") if known else "none yet"
         raise UsageError(f"There is no dataset '{slug}'. Enrolled: {listed}. Add one with `dissco dataset add`.")
-    return Dataset(**row._mapping)
+    return found
+
+
+def find_dataset(connection: Connection, slug: str) -> Dataset | None:
+    """Return one dataset, or None."""
+    row = connection.execute(select(dataset).where(dataset.c.slug == slug)).first()
+    return Dataset(**row._mapping) if row is not None else None
 
 
 def list_datasets(connection: Connection) -> list[Dataset]:

@@ -15,12 +15,18 @@ from dissco_platform.registry.tables import (
     application_event,
     digital_object,
     notification,
+    quota,
 )
 
 
 def dumps(value: object) -> str:
     """Return JSON that is the same for the same value."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def loads(text: str) -> Any:
+    """Return what `dumps` wrote."""
+    return json.loads(text)
 
 
 def events_of(connection: Connection, slug: str) -> list[RowMapping]:
@@ -132,6 +138,20 @@ def granted_by_category(connection: Connection) -> dict[str, dict[str, int]]:
     return found
 
 
+def granted_by_application(connection: Connection) -> dict[str, int]:
+    """Return how many DOIs each application was granted in all."""
+    query = select(allocation_grant.c.application, func.sum(allocation_grant.c["count"])).group_by(
+        allocation_grant.c.application
+    )
+    return {slug: int(count) for slug, count in connection.execute(query)}
+
+
+def minted_by_dataset(connection: Connection) -> dict[str, int]:
+    """Return how many DOIs were minted for each dataset in all years, from the quota's ledger."""
+    query = select(quota.c.dataset, func.sum(quota.c.used)).group_by(quota.c.dataset)
+    return {slug: int(count) for slug, count in connection.execute(query)}
+
+
 def granted_total(connection: Connection, slug: str) -> int:
     """Return how many DOIs an application was granted in all."""
     query = select(func.coalesce(func.sum(allocation_grant.c["count"]), 0)).where(
@@ -167,6 +187,14 @@ def notifications_of(connection: Connection, slug: str) -> list[RowMapping]:
     """Return an application's letters, oldest first."""
     query = select(notification).where(notification.c.application == slug).order_by(notification.c.created)
     return [row._mapping for row in connection.execute(query)]
+
+
+def recipients_since(connection: Connection, letters: Iterable[str], moment: str) -> set[str]:
+    """Return who was sent one of the letters after a moment."""
+    query = select(notification.c.recipient).where(
+        notification.c.event.in_(sorted(letters)), notification.c.sent > moment
+    )
+    return set(connection.execute(query).scalars())
 
 
 def note_sent(connection: Connection, key: str, error: str | None) -> None:

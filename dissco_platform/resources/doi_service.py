@@ -9,12 +9,14 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
+from dissco_platform.enrolment.allowance import mintable
 from dissco_platform.identity.datacite.client import DataCiteAccount, DataCiteClient
 from dissco_platform.identity.datacite.drain import DrainReport, Progress, drain
 from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.parts import Rules
 from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
+from dissco_platform.registry.datasets import get_dataset
 from dissco_platform.registry.objects import tombstones_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.sandbox import running_sandbox
@@ -84,10 +86,11 @@ class DoiService(dg.ConfigurableResource[Service]):
             yield self._service(sandbox.url)
 
     def is_behind(self, registry: Registry, dataset: str) -> bool:
-        """Say whether there is something left to do for a dataset that was published: DOIs queued, tombstones due."""
+        """Say whether there is something left for a published dataset: DOIs queued or granted, tombstones due."""
         with registry.read() as connection:
             due = tombstones_due(connection, self.tombstone_after).get(dataset, 0)
-            return waiting(connection, dataset)[0] > 0 or due > 0
+            granted = mintable(connection, {dataset: get_dataset(connection, dataset).waiting}, self.yearly_quota)
+            return waiting(connection, dataset)[0] > 0 or due > 0 or bool(granted)
 
     def _service(self, url: str) -> Service:
         return Service(

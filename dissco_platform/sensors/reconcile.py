@@ -15,6 +15,7 @@ from dissco_platform.assets.inputs import Facts, facts, made_from
 from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
 from dissco_platform.assets.pinned import pinned_checklist
 from dissco_platform.assets.recording import Recorded, latest
+from dissco_platform.enrolment.allowance import mintable
 from dissco_platform.errors import UsageError
 from dissco_platform.http import HttpClient, Signal, Validators
 from dissco_platform.identity.tombstones import VanishingRules
@@ -85,6 +86,7 @@ def plan(
     dataset: Dataset,
     upstream: Signal,
     tombstone_after: int = VanishingRules.after,
+    yearly_quota: int | None = None,
 ) -> Plan:
     """Return what is stale of a dataset.
 
@@ -104,8 +106,10 @@ def plan(
     with registry.read() as connection:
         queued, _ = waiting(connection, dataset.slug)
         ending = tombstones_due(connection, tombstone_after).get(dataset.slug, 0)
+        granted = mintable(connection, {dataset.slug: dataset.waiting}, yearly_quota).get(dataset.slug, 0)
     known = facts(dataset, mappings, kind, pins)
-    return decide(dataset.slug, found, known, upstream, unstored(store, dataset.slug, found), queued, ending)
+    gone = unstored(store, dataset.slug, found)
+    return decide(dataset.slug, found, known, upstream, gone, queued, ending, granted)
 
 
 def decide(
@@ -116,6 +120,7 @@ def decide(
     gone: Collection[str],
     queued: int,
     ending: int = 0,
+    mintable: int = 0,
 ) -> Plan:
     """Return what is stale of a dataset: the one rule of the command line, the sensors and the schedule.
 
@@ -127,6 +132,7 @@ def decide(
         gone: assets whose tables are not in the store.
         queued: DOIs that may be sent to the DOI service.
         ending: vanished specimens and media whose tombstone is due.
+        mintable: DOIs that waited for quota or a grant and may be minted now.
     """
     parsed = found["parsed_records"]
     causes = stale(found, known, parsed.text("kind") if parsed else None)
@@ -138,6 +144,8 @@ def decide(
         causes.setdefault("registered_dois", f"{queued} DOIs wait to be registered")
     if ending:
         causes.setdefault("registered_dois", f"{ending} tombstones are due")
+    if mintable:
+        causes.setdefault("registered_dois", f"{mintable} DOIs that waited were granted")
     causes.pop("catalogue_of_life", None)
     return Plan(slug, causes)
 

@@ -43,6 +43,7 @@ def reconcile(
     moment: datetime | None = None,
     policy: Policy = POLICY,
     tombstone_after: int = VanishingRules.after,
+    yearly_quota: int | None = None,
 ) -> Tick:
     """Compare everything and return the runs to ask for; failures that were made good are forgotten.
 
@@ -52,7 +53,9 @@ def reconcile(
     moment = moment or datetime.now(UTC)
     # Runs in flight are read first: one that ends meanwhile is seen as ended with what it recorded, or still in flight.
     in_flight = datasets_in_flight(instance, moment)
-    standings = read_standings(instance, registry, store, mappings, tombstone_after=tombstone_after)
+    standings = read_standings(
+        instance, registry, store, mappings, tombstone_after=tombstone_after, yearly_quota=yearly_quota
+    )
     targets = [standing.target for standing in standings if standing.plan.causes and standing.slug not in in_flight]
     choice = choose(standings, in_flight, run_histories(instance, targets), moment, policy)
     mended = [
@@ -93,6 +96,7 @@ def reconciler(
                 mapping_files.path(),
                 moment=moment,
                 tombstone_after=doi_service.tombstone_after,
+                yearly_quota=doi_service.yearly_quota,
             )
         except UsageError as error:
             return dg.SkipReason(str(error))

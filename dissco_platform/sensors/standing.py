@@ -27,6 +27,7 @@ from dissco_platform.assets.inputs import (
 from dissco_platform.assets.partitions import CODE_VERSIONS, DEPENDENCIES, UNPARTITIONED
 from dissco_platform.assets.pinned import pinned_checklist
 from dissco_platform.assets.recording import Recorded, latest, recorded
+from dissco_platform.enrolment.allowance import mintable
 from dissco_platform.errors import MappingError, UsageError
 from dissco_platform.http import Signal
 from dissco_platform.identity.tombstones import VanishingRules
@@ -87,6 +88,7 @@ def read_standings(
     mappings: Path,
     *,
     tombstone_after: int = VanishingRules.after,
+    yearly_quota: int | None = None,
     states: Collection[str] = ("active",),
 ) -> list[Standing]:
     """Return where every dataset in one of the states stands, by slug; tombstones are due after so many harvests.
@@ -99,6 +101,7 @@ def read_standings(
         known, queued = watches(connection), queued_dois(connection, time.time())
         ending = tombstones_due(connection, tombstone_after)
         pinned = all_pins(connection)
+        granted = mintable(connection, {dataset.slug: dataset.waiting for dataset in listed}, yearly_quota)
     checklist = latest(instance, "catalogue_of_life", None)
     if checklist is None:
         raise UsageError(NO_CHECKLIST)
@@ -138,6 +141,7 @@ def read_standings(
                 unstored(store, slug, assets),
                 waiting if due else 0,
                 ending.get(slug, 0),
+                granted.get(slug, 0),
             )
         )
         standings.append(

@@ -78,6 +78,7 @@ def weekly(
                 store.store(),
                 mapping_files.path(),
                 tombstone_after=doi_service.tombstone_after,
+                yearly_quota=doi_service.yearly_quota,
             )
         except UsageError as error:
             return dg.SkipReason(str(error))

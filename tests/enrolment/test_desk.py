@@ -1,15 +1,12 @@
 """Applications: states, who may move them, letters once each, every decision out of its stored inputs."""
 
-import mailbox
-import socketserver
-import threading
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from dissco_platform.enrolment import desk, rounds
-from dissco_platform.enrolment.notifications import Maildir, Smtp, send_all
+from dissco_platform.enrolment.follow_up import observe
 from dissco_platform.errors import UsageError
 from dissco_platform.registry import Registry
 from dissco_platform.registry import enrolment as statements
@@ -40,11 +37,14 @@ LACKING: dict[str, Any] = {
 }
 
 
-def _waiting(registry: Registry, slug: str = "moths", **form: object) -> None:
+def waiting(
+    registry: Registry, slug: str = "moths", *, checked: Mapping[str, Any] | None = None, **form: object
+) -> None:
+    """Bring an application as far as the waiting list."""
     with registry.write() as connection:
         desk.submit(connection, slug, {**FORM, "source": f"https://ipt.example.org/{slug}", **form}, actor="applicant")
         desk.act(connection, slug, "confirm", actor="applicant")
-        desk.act(connection, slug, "check", actor="desk", inputs=FOUND)
+        desk.act(connection, slug, "check", actor="desk", inputs=checked or FOUND)
         desk.act(connection, slug, "accept", actor="anna", inputs={"flags": {"mou": True}})
 
 
@@ -54,7 +54,7 @@ def _letters(registry: Registry, slug: str = "moths") -> list[str]:
 
 
 def test_an_application_goes_from_submission_to_active(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         found = desk.get(connection, "moths")
         assert (found.state, found.score.points, found.ready) == ("waiting", 4, True)
@@ -72,15 +72,15 @@ def test_an_application_goes_from_submission_to_active(registry: Registry) -> No
                 modified=now(), missed=0,
             )
         )  # fmt: skip
-        assert desk.observe(connection, "moths", "10.5555").state == "loading"
+        assert observe(connection, "moths", "10.5555").state == "loading"
         update_dataset(connection, "moths", latest="{}")
-        assert desk.observe(connection, "moths", "10.5555").state == "active"
-        assert desk.observe(connection, "moths", "10.5555").state == "active"
+        assert observe(connection, "moths", "10.5555").state == "active"
+        assert observe(connection, "moths", "10.5555").state == "active"
     assert _letters(registry) == ["received", "confirmed", "ready", "accepted", "granted", "first_doi", "finished"]
 
 
 def test_every_application_is_what_its_events_make(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         desk.act(connection, "moths", "pause", actor="anna", reason="moving house")
         desk.act(connection, "moths", "resume", actor="anna")
@@ -94,7 +94,7 @@ def test_every_application_is_what_its_events_make(registry: Registry) -> None:
 
 
 def test_a_dataset_served_in_part_stays_first_and_is_completed_later(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         rounds.set_parameters(connection, {"cap": 1.0, "min_tranche": 0})
         for month in (1, 2):
@@ -108,7 +108,7 @@ def test_a_dataset_served_in_part_stays_first_and_is_completed_later(registry: R
 
 
 def test_what_is_not_ready_keeps_its_date_and_is_passed_over(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         registered = desk.get(connection, "moths").registered
         assert desk.act(connection, "moths", "check", actor="desk", inputs=LACKING).state == "not_ready"
@@ -120,7 +120,7 @@ def test_what_is_not_ready_keeps_its_date_and_is_passed_over(registry: Registry)
 
 
 def test_the_same_finding_is_written_to_the_applicant_once(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         for _ in range(3):
             desk.act(connection, "moths", "check", actor="desk", inputs=LACKING)
@@ -128,13 +128,13 @@ def test_the_same_finding_is_written_to_the_applicant_once(registry: Registry) -
 
 
 def test_the_same_problem_is_told_once_a_week(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         inputs = rounds.gather(connection, yearly_quota=120_000, year=2026, month=12)
         rounds.grant_round(connection, inputs, actor="anna", handle_prefix="20.5000.1025")
         for day in ("2026-03-02", "2026-03-04", "2026-03-09"):
             update_dataset(connection, "moths", failed=f"{day}T00:00:00.000Z", failure="It answered 404.")
-            desk.observe(connection, "moths", "10.5555")
+            observe(connection, "moths", "10.5555")
     assert _letters(registry).count("problem") == 2
 
 
@@ -163,7 +163,7 @@ def test_decisions_that_do_not_fit_are_refused_in_one_sentence(registry: Registr
 
 
 def test_a_dataset_that_was_added_by_hand_does_not_stop_a_round(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         add_dataset(
             connection, slug="moths", source="x", organisation_id="https://ror.org/0566bfb96", organisation_name=None,
@@ -175,7 +175,7 @@ def test_a_dataset_that_was_added_by_hand_does_not_stop_a_round(registry: Regist
 
 
 def test_a_month_is_not_granted_twice_unnoticed(registry: Registry) -> None:
-    _waiting(registry)
+    waiting(registry)
     with registry.write() as connection:
         inputs = rounds.gather(connection, yearly_quota=120_000, year=2026, month=5)
         rounds.refuse_second(connection, inputs, again=False)
@@ -187,7 +187,7 @@ def test_a_month_is_not_granted_twice_unnoticed(registry: Registry) -> None:
 
 def test_a_year_of_rounds_stays_within_the_years_quota(registry: Registry) -> None:
     for number in range(6):
-        _waiting(registry, f"moths-{number}", organisation="https://ror.org/0566bfb96")
+        waiting(registry, f"moths-{number}", organisation="https://ror.org/0566bfb96")
     with registry.write() as connection:
         rounds.set_parameters(connection, {"min_tranche": 0, "growth_reserve": 1_000})
         expected = rounds.simulate(rounds.gather(connection, yearly_quota=41_000, year=2026, month=1), months=12)
@@ -198,50 +198,3 @@ def test_a_year_of_rounds_stays_within_the_years_quota(registry: Registry) -> No
         for slug, entry in expected.items():
             months = [row["round_id"] for row in statements.grants_of(connection, slug)]
             assert entry["first"] == (f"2026-{months[0]:02}" if months else None)
-
-
-class _Mailbox(socketserver.StreamRequestHandler):
-    """A mail server that speaks as much SMTP as one letter needs, and keeps what it was given."""
-
-    kept: list[str] = []  # noqa: RUF012  one server in one test
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 test\r\n")
-        while line := self.rfile.readline().decode():
-            verb = line.split()[0].upper()
-            if verb == "DATA":
-                self.wfile.write(b"354 go on\r\n")
-                letter = ""
-                while (text := self.rfile.readline().decode()) != ".\r\n":
-                    letter += text
-                self.kept.append(letter)
-            self.wfile.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
-            if verb == "QUIT":
-                return
-
-
-def test_letters_go_through_a_mail_server(registry: Registry) -> None:
-    _waiting(registry)
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        done = send_all(registry, Smtp("127.0.0.1", server.server_address[1]), "desk@example.org")
-        server.shutdown()
-    assert done == {"sent": 4, "failed": 0}
-    assert ["To: curator@example.org" in letter for letter in _Mailbox.kept] == [True] * 4
-    assert any("Subject: moths meets the minimum requirements" in letter for letter in _Mailbox.kept)
-
-
-def test_letters_are_sent_once_and_kept_when_the_server_refuses(registry: Registry, tmp_path: Path) -> None:
-    _waiting(registry)
-
-    class Refusing:
-        def __call__(self, message: object) -> None:
-            Smtp("127.0.0.1", 1)(message)  # type: ignore[arg-type]  # nothing listens there
-
-    assert send_all(registry, Refusing(), "desk@example.org") == {"sent": 0, "failed": 4}
-    maildir = Maildir(tmp_path / "mail")
-    assert send_all(registry, maildir, "desk@example.org") == {"sent": 4, "failed": 0}
-    assert send_all(registry, maildir, "desk@example.org") == {"sent": 0, "failed": 0}
-    letters = list(mailbox.Maildir(tmp_path / "mail"))
-    assert {letter["To"] for letter in letters} == {"curator@example.org"}
-    assert len({letter["Message-ID"] for letter in letters}) == 4

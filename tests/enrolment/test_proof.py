@@ -109,7 +109,7 @@ def test_three_applications_reach_their_first_doi(dissco: Desk, served: Served, 
     assert "has had its round" in dissco("waiting-list", "grant", expect=2)
     assert dissco.json("enrol", "verify") == {"applications": 3, "rounds": 1, "findings": []}
     dissco("enrol", "letters", "--send")
-    assert dissco.json("enrol", "letters", "--send") == {"sent": 0, "failed": 0}
+    assert dissco.json("enrol", "letters", "--send") == {"sent": 0, "failed": 0, "waiting": 0}
     subjects = [letter["Subject"] for letter in mailbox.Maildir(dissco.home / "maildir")]
     assert subjects.count("rocks is not ready yet: what is missing") == 1
     assert sum(subject.startswith("The first DOI of") for subject in subjects) == 3

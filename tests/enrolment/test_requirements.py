@@ -1,15 +1,20 @@
 """The requirement check as a provider meets it: small archives published on loopback, one fault each."""
 
+import http.server
 import json
+import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from dissco_platform.enrolment import report
-from dissco_platform.enrolment.organisations import check_organisation, read_dump
+from dissco_platform.enrolment.organisations import check_organisation
 from dissco_platform.enrolment.requirements import CheckReport, Requirement, check_requirements
+from dissco_platform.enrolment.ror import RorApi, RorIndex, open_index, read_records
 from dissco_platform.enrolment.trial import Wanted
 from dissco_platform.errors import SourceError
 from dissco_platform.http import HttpClient
@@ -82,7 +87,7 @@ def test_records_without_identifiers_are_shown_with_their_lines(check: Callable[
         (4, "Actias luna"),
     ]
     page = report.page(found.to_json(), "2026-11-22")
-    assert "The dataset is not ready yet" in page and "Fill in catalogNumber" in page
+    assert "The dataset is not ready yet" in page and "catalogue number as catalogNumber" in page
 
 
 def test_identifiers_that_repeat_stop_a_dataset(check: Callable[..., CheckReport]) -> None:
@@ -129,9 +134,10 @@ def test_media_are_tried_and_our_own_network_is_never_asked(check: Callable[...,
         ]
     )
     requirement = _of(found, "media_links")
-    assert requirement.status == "not_met" and requirement.evidence.startswith("1 of 3 links")
+    assert requirement.status == "not_met" and requirement.evidence == "We tried 3 links of 3: 1 opened."
     said = " ".join(example["what"] for example in requirement.examples)
-    assert "404" in said and "private network" in said
+    assert "404" in said and "does not lie on the public internet" in said
+    assert "DISSCO_" not in said and "169.254.169.254)" not in said, "nothing of our own network is told"
 
 
 def test_an_address_in_our_own_network_is_not_fetched(check: Callable[..., CheckReport]) -> None:
@@ -180,13 +186,15 @@ DUMP = [
         ("Q7", "known  museum", "not_met", "has the same name"),
     ],
 )
-def test_institutions_are_looked_up_in_ror(identifier: str, name: str | None, status: str, told: str) -> None:
-    found = check_organisation(identifier, name, DUMP)
+def test_institutions_are_looked_up_in_ror(
+    identifier: str, name: str | None, status: str, told: str, tmp_path: Path
+) -> None:
+    found = check_organisation(identifier, name, _index(tmp_path))
     assert (found.status, told in found.evidence) == (status, True), found
 
 
-def test_a_merged_institution_follows_its_successor_with_a_note() -> None:
-    found = check_organisation("https://ror.org/02y22ws83", None, DUMP)
+def test_a_merged_institution_follows_its_successor_with_a_note(tmp_path: Path) -> None:
+    found = check_organisation("https://ror.org/02y22ws83", None, _index(tmp_path))
     assert (found.status, found.identifier, found.country) == ("met", "https://ror.org/0566bfb96", "NL")
     assert "Old Museum (https://ror.org/02y22ws83) is inactive in ROR. Its successor is used" in found.evidence
 
@@ -196,17 +204,83 @@ def test_without_a_dump_nothing_is_claimed() -> None:
     assert check_organisation("Q641676").status == "not_checkable"
 
 
-def test_a_dump_is_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
+def _index(folder: Path) -> RorIndex:
+    path = folder / "ror.json"
+    path.write_text(json.dumps(DUMP, ensure_ascii=False))
+    return open_index(path, folder)
+
+
+def test_a_dump_is_read_piece_by_piece_or_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [_record(f"x{number:08}", f"Musée № {number} — 博物館") for number in range(40)]
     path = tmp_path / "ror.json"
-    path.write_text(json.dumps(DUMP))
-    assert len(read_dump(path)) == 4
-    path.write_text("{")
-    with pytest.raises(SourceError, match="is not a ROR dump"):
-        read_dump(path)
+    path.write_text(json.dumps(records, ensure_ascii=False, indent=2))
+    for size in (7, 64, 1_000_000):
+        monkeypatch.setattr("dissco_platform.enrolment.ror._CHUNK", size)
+        assert list(read_records(path)) == records
+    with zipfile.ZipFile(tmp_path / "ror.zip", "w") as packed:
+        packed.write(path, "v2.json")
+    assert list(read_records(tmp_path / "ror.zip")) == records
+    for wrong in ("{", "[1]", "[{]", "id,name", '[{"id": "x"}, '):
+        path.write_text(wrong)
+        with pytest.raises(SourceError, match="not a ROR dump"):
+            list(read_records(path))
+
+
+def test_institutions_are_suggested_by_the_beginnings_of_their_words(tmp_path: Path) -> None:
+    index = _index(tmp_path)
+    assert [record.name for record in index.suggest("natur biodiv")] == ["Naturalis Biodiversity Center"]
+    assert [record.name for record in index.suggest("museum")] == ["Known Museum"], "inactive ones are not suggested"
+    assert index.suggest('"; DROP TABLE record; --') == index.suggest("  ") == []
+
+
+class _Ror(http.server.BaseHTTPRequestHandler):
+    """Answers as ROR's API v2 does: one record by id, or those whose names or external ids hold the query."""
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        code = parts.path.rsplit("/", 1)[-1]
+        if code == "organizations":
+            words = parse_qs(parts.query)["query"][0].lower().split()
+            found: Any = {
+                "items": [entry for entry in DUMP if all(word in json.dumps(entry).lower() for word in words)]
+            }
+        else:
+            found = next((entry for entry in DUMP if entry["id"].endswith(code)), None)
+        data = json.dumps(found).encode()
+        self.send_response(200 if found is not None else 404)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_the_api_answers_what_the_dump_does(tmp_path: Path) -> None:
+    index = _index(tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Ror) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = RorApi(f"http://127.0.0.1:{server.server_address[1]}/v2", HttpClient(timeout=5))
+        for identifier, name in [
+            ("https://ror.org/0566bfb96", None),
+            ("https://ror.org/05dxps055", None),
+            ("https://ror.org/02y22ws83", None),
+            ("https://ror.org/0443cwa12", None),
+            ("Q42", None),
+            ("Q7", "known  Museum"),
+            ("Q1", "Unlisted Museum"),
+        ]:
+            asked, known = (check_organisation(identifier, name, where) for where in (api, index))
+            assert (asked.status, asked.identifier, asked.name) == (known.status, known.identifier, known.name)
+        assert api.suggest("Naturalis") == index.suggest("naturalis")
+        server.shutdown()
+    assert check_organisation("https://ror.org/0566bfb96", None, api).status == "not_checkable", "it is out of reach"
 
 
 @pytest.mark.shared
-def test_the_official_example_record_is_read(shared: Path) -> None:
-    dump = read_dump(shared / "reference" / "ror" / "example_record_v2_1.json")
-    found = check_organisation("https://ror.org/00pjdza24", None, dump)
+def test_the_official_example_record_is_read(shared: Path, tmp_path: Path) -> None:
+    index = open_index(shared / "reference" / "ror" / "example_record_v2_1.json", tmp_path)
+    found = check_organisation("https://ror.org/00pjdza24", None, index)
     assert (found.status, found.name, found.country) == ("met", "University of California System", "US")

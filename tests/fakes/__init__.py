@@ -1,0 +1,1 @@
+"""Stand-ins for services that speak the real protocol on loopback."""
