@@ -43,6 +43,8 @@ bench: $(STAMP) ## Run the benchmarks (results in benchmarks/results)
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --all-extras --no-header \
 		--no-annotate --quiet pyproject.toml -o requirements.lock
+	@uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --extra production --no-header \
+		--no-annotate --quiet --constraints requirements.lock pyproject.toml -o deploy/production/requirements.lock
 
 clean: ## Remove the environment and caches; the state in .dissco stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -202,6 +202,7 @@ class Cluster:
         text = (PRODUCTION / "dagster.yaml").read_text()
         text = re.sub(r"max_concurrent_runs: \d+", f"max_concurrent_runs: {self.workers}", text)
         text = re.sub(r"poll_interval_seconds: \d+", f"poll_interval_seconds: {self.monitoring_seconds}", text)
+        text = re.sub(r"start_timeout_seconds: \d+", f"start_timeout_seconds: {12 * self.monitoring_seconds}", text)
         if self.launcher == "default":
             text = re.sub(r"run_launcher:\n(  .*\n)+", "", text)
         (folder / "dagster.yaml").write_text(text)

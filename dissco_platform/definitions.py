@@ -1,7 +1,5 @@
 """Dagster's entry: the house, furnished from settings. Tests build the same house with other furniture."""
 
-import logging
-
 import dagster as dg
 
 from dissco_platform.assets.catalogue_of_life import catalogue_of_life
@@ -13,7 +11,6 @@ from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
 from dissco_platform.assets.waiting_list import EnrolmentDesk, monthly_round, waiting_list
-from dissco_platform.logs import json_handler
 from dissco_platform.resources import build_resources
 from dissco_platform.resources.tools import secret
 from dissco_platform.sensors.enrolment import correspondence, enrolment_follow_up
@@ -39,16 +36,6 @@ CHAIN = [
 ]
 
 
-@dg.logger(
-    config_schema={"log_level": dg.Field(str, default_value="INFO"), "name": dg.Field(str, default_value="dagster")}
-)
-def json_console(context: dg.InitLoggerContext) -> logging.Logger:
-    """Write what runs say as lines of JSON."""
-    logger = logging.Logger(context.logger_config["name"], level=context.logger_config["log_level"])
-    logger.addHandler(json_handler())
-    return logger
-
-
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Return assets, resources and jobs for the given settings."""
     return dg.Definitions(
@@ -66,7 +53,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 address=settings.checklist_releases or "", download=settings.checklist_download
             ),
         },
-        loggers={"console": json_console} if settings.log_format == "json" else None,
         # One process a run: a process for each step costs about three seconds a step.
         executor=dg.in_process_executor,
     )

@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     )
 
     log_format: Literal["text", "json"] = Field(
-        "text", description="`json`: logs of runs and services are lines of JSON with dataset and run, for collectors"
+        "text", description="`json`: daemon and services log lines of JSON; for runs see deploy/production/dagster.yaml"
     )
     keep_versions: int = Field(3, ge=1, description="How many versions of each intermediate table are kept")
 

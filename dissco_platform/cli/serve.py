@@ -43,7 +43,11 @@ def daemon() -> None:
         os.environ.update(environment(house))
         with sole_daemon(house.registry, house.settings.dagster_path) as held:
             lost = _watch(held)
-            run_command.main(["-w", str(WORKSPACE)], standalone_mode=False)
+            form = "json" if house.settings.log_format == "json" else "colored"
+            logging.getLogger().addHandler(
+                logging.NullHandler()
+            )  # else a library's first word there doubles every line
+            run_command.main(["-w", str(WORKSPACE), "--log-format", form], standalone_mode=False)
             if lost.is_set():
                 raise UsageError("The database was away and another daemon took over meanwhile: this one stopped.")
 

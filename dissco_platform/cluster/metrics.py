@@ -16,6 +16,7 @@ import dagster as dg
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from dissco_platform.errors import DisscoError
@@ -32,66 +33,100 @@ _RUNS = (
 )
 
 
+def _families() -> dict[str, Metric]:
+    """Return every figure, without values, by its name behind `dissco_`."""
+    return {
+        "datasets": GaugeMetricFamily("dissco_datasets", "Datasets by state", labels=["state"]),
+        "objects": GaugeMetricFamily(
+            "dissco_objects", "Digital objects by kind, state and DOI state", labels=["kind", "state", "doi_state"]
+        ),
+        "registered": CounterMetricFamily(
+            "dissco_dois_registered", "DOIs that are registered; its rate is the drain's", labels=[]
+        ),
+        "outbox": GaugeMetricFamily(
+            "dissco_outbox", "DOI records on their way (queued) or refused (dead)", labels=["state"]
+        ),
+        "age": GaugeMetricFamily(
+            "dissco_last_check_age_seconds", "Seconds since a dataset's source was looked at", labels=["dataset"]
+        ),
+        "source_failures": GaugeMetricFamily(
+            "dissco_source_failures", "Looks at a dataset's source that failed in a row", labels=["dataset"]
+        ),
+        "run_failed": GaugeMetricFamily(
+            "dissco_run_failed", "1 where a dataset's latest run failed", labels=["dataset"]
+        ),
+        "records": GaugeMetricFamily(
+            "dissco_records", "Records of a dataset's current edition that were read", labels=["dataset"]
+        ),
+        "rejected": GaugeMetricFamily(
+            "dissco_rejected_records", "Records of a dataset's current edition that were set aside", labels=["dataset"]
+        ),
+        "runs": GaugeMetricFamily("dissco_runs", "Runs by status", labels=["status"]),
+    }
+
+
 def read_metrics(registry: Registry, instance: dg.DagsterInstance, moment: float) -> list[Metric]:
-    """Return the present figures."""
-    datasets = GaugeMetricFamily("dissco_datasets", "Datasets by state", labels=["state"])
-    objects = GaugeMetricFamily(
-        "dissco_objects", "Digital objects by kind, state and DOI state", labels=["kind", "state", "doi_state"]
-    )
-    registered = CounterMetricFamily("dissco_dois_registered", "DOIs that are registered; its rate is the drain's")
-    waiting = GaugeMetricFamily(
-        "dissco_outbox", "DOI records on their way (queued) or refused (dead)", labels=["state"]
-    )
-    age = GaugeMetricFamily(
-        "dissco_last_check_age_seconds", "Seconds since a dataset's source was looked at", labels=["dataset"]
-    )
-    failures = GaugeMetricFamily(
-        "dissco_source_failures", "Looks at a dataset's source that failed in a row", labels=["dataset"]
-    )
-    failed = GaugeMetricFamily("dissco_run_failed", "1 where a dataset's latest run failed", labels=["dataset"])
-    rejects = GaugeMetricFamily(
-        "dissco_rejected_records", "Records of a dataset's current edition that were set aside", labels=["dataset"]
-    )
-    records = GaugeMetricFamily("dissco_records", "Records of a dataset's current edition", labels=["dataset"])
+    """Return the present figures; `moment` is now, in seconds since the epoch."""
+    families = _families()
+
+    def add(name: str, value: float, *labels: str) -> None:
+        families[name].add_metric(labels, value)  # type: ignore[attr-defined]
+
     with registry.read() as connection:
         for state, count in connection.execute(select(dataset.c.state, func.count()).group_by(dataset.c.state)):
-            datasets.add_metric([state], count)
+            add("datasets", count, state)
         o = digital_object.c
-        total = 0
+        registered = 0
         for kind, state, doi_state, count in connection.execute(
             select(o.kind, o.state, o.doi_state, func.count()).group_by(o.kind, o.state, o.doi_state)
         ):
-            objects.add_metric([kind, state, doi_state], count)
-            total += count if doi_state == "registered" else 0
-        registered.add_metric([], total)
-        queued: dict[str, int] = dict(
-            connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state)).tuples().all()
-        )
+            add("objects", count, kind, state, doi_state)
+            registered += count if doi_state == "registered" else 0
+        add("registered", registered)
+        counted = connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state)).all()
+        waiting = {row[0]: row[1] for row in counted}
         for state in ("queued", "dead"):
-            waiting.add_metric([state], queued.get(state, 0))
+            add("outbox", waiting.get(state, 0), state)
         for slug, checked, looks_failed, run_failed in connection.execute(
             select(dataset.c.slug, dataset.c.checked, watch.c.looks_failed, watch.c.run_failed)
             .outerjoin(watch, watch.c.dataset == dataset.c.slug)
             .where(dataset.c.state == "active")
         ):
             if checked:
-                age.add_metric([slug], moment - datetime.fromisoformat(checked).timestamp())
-            failures.add_metric([slug], looks_failed or 0)
-            failed.add_metric([slug], int(run_failed is not None))
+                add("age", moment - datetime.fromisoformat(checked).timestamp(), slug)
+            add("source_failures", looks_failed or 0, slug)
+            add("run_failed", int(run_failed is not None), slug)
         for slug, facts in connection.execute(
             select(recorded.c.dataset, recorded.c.facts).where(recorded.c.asset == "parsed_records")
         ):
             found = json.loads(facts)
             if "records" in found:
-                records.add_metric([slug], float(found["records"]))
-                rejects.add_metric([slug], float(found.get("rejects", 0)))
-    runs = GaugeMetricFamily("dissco_runs", "Runs by status", labels=["status"])
+                add("records", float(found["records"]), slug)
+                add("rejected", float(found.get("rejects", 0)), slug)
     for status in _RUNS:
-        runs.add_metric([status.value.lower()], instance.get_runs_count(dg.RunsFilter(statuses=[status])))
-    return [datasets, objects, registered, waiting, age, failures, failed, records, rejects, runs]
+        add("runs", instance.get_runs_count(dg.RunsFilter(statuses=[status])), status.value.lower())
+    return list(families.values())
 
 
-class _Latest:
+def described() -> Collector:
+    """Return a collector of every figure without values: what dashboards may ask for."""
+
+    class Described(Collector):
+        def collect(self) -> Iterable[Metric]:
+            return [*_families().values(), *_own(None, 0.0)]
+
+    return Described()
+
+
+def _own(error: str | None, seconds: float) -> list[Metric]:
+    up = GaugeMetricFamily("dissco_up", "1 where the registry and Dagster's storage answered the last reading")
+    up.add_metric([], int(error is None))
+    took = GaugeMetricFamily("dissco_reading_seconds", "Seconds that the last reading of these figures took")
+    took.add_metric([], seconds)
+    return [up, took]
+
+
+class _Latest(Collector):
     """The figures of the last reading, and whether it succeeded."""
 
     def __init__(self, registry: Registry, instance: dg.DagsterInstance) -> None:
@@ -110,7 +145,7 @@ class _Latest:
         except DisscoError as error:
             self.error = str(error)
         except Exception as error:  # Dagster's storage raises what its driver raises; the next reading may succeed
-            self.error = f"Dagster's storage cannot be read ({type(error).__name__})."
+            self.error = f"Dagster's storage cannot be read ({type(error).__name__}: {error})."
         self.seconds = time.monotonic() - began
 
     def start(self) -> None:
@@ -123,11 +158,7 @@ class _Latest:
 
     def collect(self) -> Iterable[Metric]:
         """Yield what a scrape gets."""
-        up = GaugeMetricFamily("dissco_up", "1 where the registry and Dagster's storage answered the last reading")
-        up.add_metric([], int(self.error is None))
-        took = GaugeMetricFamily("dissco_reading_seconds", "Seconds that the last reading of these figures took")
-        took.add_metric([], self.seconds)
-        yield from (up, took)
+        yield from _own(self.error, self.seconds)
         if self.error is None:  # old figures would look like present ones
             yield from self.metrics
 

@@ -72,6 +72,7 @@ def _advisory(registry: Registry) -> Iterator[Held]:
 
         yield held
     finally:
+        connection.invalidate()  # the lock is the session's: back in the pool, it would be held on
         connection.close()
 
 

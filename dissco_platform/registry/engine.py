@@ -141,8 +141,8 @@ def upgrade(engine: Engine) -> None:
         return
     if current is not None and current not in _known_revisions():
         raise RegistryError(
-            f"The registry {_shown(engine)} was written by a newer version of this software (schema {current}); "
-            "install that version."
+            f"The database {_shown(engine)} was written by a newer version of this software, or by another program "
+            f"(schema {current}): install that version, or give the registry a database of its own."
         )
     from alembic import command  # takes half a second to import, and is needed once
     from alembic.config import Config
