@@ -3,6 +3,7 @@
 import dagster as dg
 
 from dissco_platform.assets.catalogue_of_life import catalogue_of_life
+from dissco_platform.assets.descriptions import with_code
 from dissco_platform.assets.digital_specimens import digital_specimens
 from dissco_platform.assets.mapping import mapping
 from dissco_platform.assets.next_checklist import next_checklist
@@ -39,7 +40,7 @@ CHAIN = [
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Return assets, resources and jobs for the given settings."""
     return dg.Definitions(
-        assets=[*CHAIN, next_checklist, dataset_overview, waiting_list],
+        assets=[*map(with_code, (*CHAIN, next_checklist, waiting_list)), dataset_overview],
         jobs=JOBS,
         schedules=[weekly, monthly_round],
         sensors=[upstream, reconciler, incidents, checklist_releases, enrolment_follow_up],

@@ -7,10 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from dissco_platform.assets.inputs import facts, made_from
+from dissco_platform.assets.descriptions import DESCRIPTIONS
+from dissco_platform.assets.inputs import Facts, enrolment_version, made_from
 from dissco_platform.assets.lineage import document_lineage, document_schema
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
-from dissco_platform.assets.pinned import mappings_in_force
+from dissco_platform.assets.pinned import mapping_as_made
 from dissco_platform.assets.recording import (
     Materialized,
     Progress,
@@ -23,11 +24,11 @@ from dissco_platform.assets.recording import (
     reusable,
     told_plainly,
 )
+from dissco_platform.assets.summaries import specimens_text
 from dissco_platform.errors import ArchiveError
 from dissco_platform.opends.build import BuildReport, build_specimens
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.registry.datasets import Dataset, get_dataset
-from dissco_platform.registry.pins import pins_of
 from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
 from dissco_platform.store import DatasetStore
 
@@ -65,8 +66,7 @@ def dataset_context(dataset: Dataset, metadata: dict[str, Any]) -> DatasetContex
             ("documents_valid", "Every document fits the openDS model."),
         ],
     ),
-    description="DigitalSpecimen and DigitalMedia content, MIDS level and hashes; identifiers, versions and links are "
-    "stamped at publication.",
+    description=DESCRIPTIONS["digital_specimens"],
 )
 def digital_specimens(
     context: dg.AssetExecutionContext,
@@ -80,7 +80,7 @@ def digital_specimens(
         parsed, names = required(context, "parsed_records"), required(context, "taxon_harmonised")
         mapped = required(context, "mapping")
         with registry.opened() as known, known.read() as connection:
-            dataset, pins = get_dataset(connection, slug), pins_of(connection, slug)
+            dataset = get_dataset(connection, slug)
         files = store.store()
         parsed_path = files.path("parsed_records", slug, parsed.data_version)
         about = dataset_context(dataset, parsed_metadata(context, files))
@@ -90,8 +90,8 @@ def digital_specimens(
             "taxon_harmonised": names.data_version,
             "mapping": mapped.json("versions").get(kind, mapped.data_version),
         }
-        mappings = mappings_in_force(files, mapping_files.path(), slug, kind, pins.mapping)
-        inputs = made_from("digital_specimens", versions, facts(dataset, mapping_files.path(), kind, pins))
+        mapping = mapping_as_made(files, mapped, mapping_files.path(), slug, kind)
+        inputs = made_from("digital_specimens", versions, Facts(enrolment=enrolment_version(dataset)))
         if found := reusable(context, "digital_specimens", inputs, files):
             return result_again(context, found)
         before = latest(context.instance, "digital_specimens", slug)
@@ -106,7 +106,7 @@ def digital_specimens(
             report = build_specimens(
                 parsed_path,
                 files.path("taxon_harmonised", slug, names.data_version),
-                mappings[kind],
+                mapping,
                 about,
                 build.path,
                 previous=previous,
@@ -128,9 +128,10 @@ def digital_specimens(
             documents.publish(batch)
             path = build.publish(report.data_version)
         _record(recording, report, parsed.number("records"))
+        recording.metadata["summary"] = dg.MetadataValue.md(specimens_text(path, slug, dataset.source, report))
         recording.table(path / "specimens.parquet", report.specimens)
-        recording.metadata["dagster/column_schema"] = document_schema(mappings[kind])
-        recording.metadata["dagster/column_lineage"] = document_lineage(mappings[kind], parsed.json("columns"))
+        recording.metadata["dagster/column_schema"] = document_schema(mapping)
+        recording.metadata["dagster/column_lineage"] = document_lineage(mapping, parsed.json("columns"))
         return recording.result(report.data_version)
 
 

@@ -8,6 +8,7 @@ from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.preview import lineage
 from dissco_platform.opends.terms import model
 
+_SOURCES_SHOWN = 6
 _TYPES = {"string": "string", "integer": "int", "number": "float", "boolean": "bool"}
 
 # Result of harmonisation → term of the taxon identification that it becomes (opends.taxa).
@@ -41,6 +42,7 @@ def document_schema(mapping: Mapping) -> dg.TableSchema:
             dg.TableColumn(
                 f"{owner} {name}",
                 type=_TYPES.get(term.range, term.range) + ("[]" if term.many else ""),
+                description=_fed_by(filled[(owner, name)]),
                 constraints=dg.TableColumnConstraints(nullable=not term.required),
             )
             for owner, terms in model().classes.items()
@@ -70,6 +72,13 @@ def document_lineage(mapping: Mapping, columns: Mapped[str, list[str]]) -> dg.Ta
         if found:
             deps[f"{owner} {name}"] = found
     return dg.TableColumnLineage(deps_by_column=deps)
+
+
+def _fed_by(sources: list[tuple[str, str]]) -> str | None:
+    """Return which columns feed a term, the first that has a value counts; None where none does (a constant)."""
+    shown = [f"{table}.{column}" for table, column in sources[:_SOURCES_SHOWN]]
+    more = f" and {len(sources) - _SOURCES_SHOWN} more" if len(sources) > _SOURCES_SHOWN else ""
+    return f"from {', '.join(shown)}{more}" if shown else None
 
 
 def _filled(mapping: Mapping) -> dict[tuple[str, str], list[tuple[str, str]]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dissco_platform.assets.descriptions import DESCRIPTIONS
 from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.pinned import mappings_in_force
@@ -21,7 +22,7 @@ from dissco_platform.resources import DatasetStoreResource, MappingFiles, Regist
     kinds={"yaml"},
     owners=OWNERS,
     code_version=CODE_VERSIONS["mapping"],
-    description="Which source term feeds which openDS term, by which transform: base mapping plus the dataset's overrides.",
+    description=DESCRIPTIONS["mapping"],
 )
 def mapping(
     context: dg.AssetExecutionContext,

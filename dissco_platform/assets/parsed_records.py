@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from dissco_platform.archives import read_archive
+from dissco_platform.assets.descriptions import DESCRIPTIONS
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.lineage import parsed_schema
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
@@ -19,6 +20,7 @@ from dissco_platform.assets.recording import (
     reusable,
     told_plainly,
 )
+from dissco_platform.assets.summaries import parsed_text
 from dissco_platform.resources import DatasetStoreResource
 
 
@@ -36,8 +38,7 @@ from dissco_platform.resources import DatasetStoreResource
             ("records_parsed", "The archive holds records; a share that is set aside is shown as a warning."),
         ],
     ),
-    description="Records, identifications, media, measurements … and rejects, one Parquet table each, terms as columns. "
-    "The content version is independent of row order.",
+    description=DESCRIPTIONS["parsed_records"],
 )
 def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResource) -> Materialized:
     """Read the raw archive into tables."""
@@ -56,6 +57,9 @@ def parsed_records(context: dg.AssetExecutionContext, store: DatasetStoreResourc
         recording.count(records=archive.records)
         recording.rejects("rejects", archive.rejects)
         recording.rejects("extension_rejects", archive.extension_rejects)
+        recording.metadata["summary"] = dg.MetadataValue.md(
+            parsed_text(path, raw.text("source") or "", archive.records)
+        )
         recording.metadata["kind"] = archive.kind
         recording.metadata["flags"] = dg.MetadataValue.json(list(archive.flags))
         recording.table(path / "records.parquet", archive.records)

@@ -5,7 +5,8 @@ import dagster as dg
 datasets = dg.DynamicPartitionsDefinition(name="datasets")
 
 OWNERS = ["team:data-engineering"]
-GUIDE = "https://github.com/DiSSCo/dissco-platform/blob/main/docs/architecture.md"
+REPOSITORY = "https://github.com/DiSSCo/dissco-platform"
+DOCS = f"{REPOSITORY}/blob/main/docs"
 
 # Asset → group in the graph.
 GROUPS = {

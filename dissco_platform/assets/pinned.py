@@ -40,6 +40,18 @@ def mappings_in_force(
     }
 
 
+def mapping_as_made(store: DatasetStore, made: Recorded, folder: Path, slug: str, kind: str) -> TermMapping:
+    """Return the mapping that `mapping` resolved, not what the files say by now: an edit meanwhile is the next run's.
+
+    Raises:
+        MappingError: it was resolved for other kinds of archive, and the files have no rules for this one either.
+    """
+    version = made.json("versions").get(kind)
+    if version is None or not store.has("mapping", slug, made.data_version):
+        return resolve_mappings(folder, slug, kind)[kind]
+    return replace(load_mapping(store.path("mapping", slug, made.data_version) / f"{kind}.json"), version=version)
+
+
 def pinned_checklist(pin: Pin) -> Recorded:
     """Return a pinned release as a materialisation of `catalogue_of_life` that harmonisation may use."""
     return Recorded(pin.version, {}, {"release": dg.MetadataValue.text(pin.label)}, 0, 0.0, "")

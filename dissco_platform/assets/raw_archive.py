@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dissco_platform.assets.descriptions import DESCRIPTIONS
 from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.recording import (
@@ -29,8 +30,7 @@ from dissco_platform.resources import DatasetStoreResource, HttpClientResource, 
     kinds={"http", "file"},
     owners=OWNERS,
     code_version=CODE_VERSIONS["raw_archive"],
-    description="The archive as its institution publishes it, fetched once per change and named by its SHA-256. "
-    "The content version is the SHA-256 of its bytes.",
+    description=DESCRIPTIONS["raw_archive"],
 )
 def raw_archive(
     context: dg.AssetExecutionContext,

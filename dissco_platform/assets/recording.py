@@ -201,7 +201,10 @@ class Recording:
 
     def result(self, data_version: str) -> Materialized:
         """Return the materialisation."""
+        # What people read first comes first; what only machines read comes last.
+        first = {"summary": self.metadata["summary"]} if "summary" in self.metadata else {}
         metadata = {
+            **first,
             **self.metadata,
             "made_from": dg.MetadataValue.json(dict(self.made_from)),
             "checks": dg.MetadataValue.json({"results": self.checks}),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import dagster as dg
 
+from dissco_platform.assets.descriptions import DESCRIPTIONS
 from dissco_platform.assets.digital_specimens import dataset_context, parsed_metadata
 from dissco_platform.assets.inputs import made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
@@ -17,12 +18,16 @@ from dissco_platform.assets.recording import (
     reusable,
     told_plainly,
 )
+from dissco_platform.assets.summaries import published_text
 from dissco_platform.identity.datacite.drain import DrainReport
 from dissco_platform.identity.publish import PublishReport, publish
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import get_dataset
-from dissco_platform.registry.objects import count_objects
+from dissco_platform.registry.objects import count_objects, held_records, newest_suffixes
+from dissco_platform.registry.outbox import dead_letters, waiting
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
+
+_NEWEST_SHOWN = 3
 
 
 @dg.asset(
@@ -40,7 +45,7 @@ from dissco_platform.resources import DatasetStoreResource, DoiService, Registry
             ("dois_registered", "Every DOI is registered at DataCite; what waits or failed is shown as a warning."),
         ],
     ),
-    description="Every specimen and medium has its DOI, every change its version; DataCite knows all that it shows.",
+    description=DESCRIPTIONS["registered_dois"],
 )
 def registered_dois(
     context: dg.AssetExecutionContext, store: DatasetStoreResource, registry: RegistryResource, doi_service: DoiService
@@ -72,6 +77,7 @@ def registered_dois(
             )
             drained = service.drain(known, files, slug, progress)
         _record(recording, known, slug, report, drained)
+        recording.metadata["summary"] = dg.MetadataValue.md(_summary(known, slug, report, doi_service))
         recording.metadata["origin"] = dg.MetadataValue.json(_origin(context, built.made_from))
         return recording.result(report.data_version)
 
@@ -89,6 +95,31 @@ def _origin(context: dg.AssetExecutionContext, built_from: dict[str, str]) -> di
         "code": built_from.get("code", ""),
         "run": context.run.run_id,
     }
+
+
+def _summary(registry: Registry, slug: str, report: PublishReport, doi_service: DoiService) -> str:
+    with registry.read() as connection:
+        held = held_records(connection, slug)
+        refused = dead_letters(connection, slug)
+        newest = newest_suffixes(connection, slug, _NEWEST_SHOWN)
+        queued, _ = waiting(connection, slug)
+    problems = [(f"held: {row['reason']}", row["identity_key"], row["message"]) for row in held]
+    problems += [("refused by DataCite", f"{doi_service.prefix}/{row.suffix}", row.error or "") for row in refused]
+    base = doi_service.landing_page.rstrip("/")
+    return published_text(
+        slug,
+        {
+            "new": report.new,
+            "changed": report.changed,
+            "unchanged": report.unchanged,
+            "missing": report.missing,
+            "tombstoned": report.tombstoned,
+            "pending": queued,
+            "failed": len(refused),
+        },
+        problems,
+        [f"{base}/{doi_service.prefix}/{suffix}" for suffix in newest],
+    )
 
 
 def _record(recording: Recording, registry: Registry, slug: str, report: PublishReport, drained: DrainReport) -> None:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dissco_platform.assets.descriptions import DESCRIPTIONS
 from dissco_platform.assets.inputs import Facts, made_from, name_overrides
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
 from dissco_platform.assets.pinned import CHECKLIST, pinned_checklist
@@ -16,6 +17,7 @@ from dissco_platform.assets.recording import (
     reusable,
     told_plainly,
 )
+from dissco_platform.assets.summaries import names_text
 from dissco_platform.names.harmonise import harmonise
 from dissco_platform.registry.pins import pins_of
 from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
@@ -29,8 +31,7 @@ from dissco_platform.resources import DatasetStoreResource, MappingFiles, Regist
     owners=OWNERS,
     code_version=CODE_VERSIONS["taxon_harmonised"],
     check_specs=check_specs("taxon_harmonised", [("names_matched", "Records whose name is found in the checklist.")]),
-    description="One row per distinct name: match type, confidence, matched and accepted usage, classification, "
-    "alternatives. The verbatim name stays beside it.",
+    description=DESCRIPTIONS["taxon_harmonised"],
 )
 def taxon_harmonised(
     context: dg.AssetExecutionContext,
@@ -65,6 +66,13 @@ def taxon_harmonised(
         Progress(context, "taxon_harmonised")("distinct names", distinct)
         matches = dict(report.records)
         recording.count(distinct_names=distinct, **{f"matched_{name}": n for name, n in matches.items()})
+        known_as_written = matches.get("exact", 0) + matches.get("variant", 0)
+        recording.metadata["match_rate"] = round(100 * known_as_written / max(sum(matches.values()), 1), 2)
+        recording.metadata["summary"] = dg.MetadataValue.md(
+            names_text(
+                files.path("parsed_records", slug, parsed.data_version), path / "names.parquet", report.release, matches
+            )
+        )
         recording.metadata["matches"] = dg.MetadataValue.json(matches)
         recording.metadata["release"] = report.release
         if pin is not None:

@@ -1,5 +1,6 @@
 """Runs the chain for one dataset in this process and sums up what it did. The commands are `run` and `demo`."""
 
+import getpass
 import logging
 import os
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX, USER_TAG
 
 from dissco_platform.assets.partitions import DEPENDENCIES, datasets
 from dissco_platform.assets.recording import latest
@@ -24,6 +26,7 @@ from dissco_platform.registry.objects import count_objects
 from dissco_platform.registry.outbox import process_lives
 from dissco_platform.sensors.jobs import selection_of, tags_of
 from dissco_platform.sensors.reconcile import Plan, look_upstream, plan
+from dissco_platform.sensors.requesting import TRIGGER_TAG
 
 Step = Callable[[str], None]
 
@@ -31,7 +34,7 @@ Step = Callable[[str], None]
 _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 # Which process executes a run of the command line.
-PROCESS_TAG = "dissco/process"
+PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}dissco_process"
 
 
 def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[str, Any]:
@@ -79,7 +82,10 @@ def run_job(house: House, name: str, slugs: Sequence[str], *, told: Step | None 
     (step,) = (node.name for node in job.nodes)
     config = {**_QUIET, "ops": {step: {"config": {"datasets": list(slugs)}}}}
     result = job.execute_in_process(
-        run_config=config, instance=house.instance, tags={"trigger": "command line"}, raise_on_error=False
+        run_config=config,
+        instance=house.instance,
+        tags=_by_hand(),
+        raise_on_error=False,
     )
     if not result.success:
         raise RunFailedError(_first_failure(result, house.settings.home))
@@ -222,13 +228,19 @@ def _execute(
             instance=house.instance,
             partition_key=slug,
             asset_selection=[dg.AssetKey(asset) for asset in selection],
-            tags={**tags, PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"},
+            tags={**tags, **_by_hand()},
             raise_on_error=False,
         )
     finally:
         progress.removeHandler(watcher)
     if not result.success:
         raise RunFailedError(_first_failure(result, house.settings.home))
+
+
+def _by_hand() -> dict[str, str]:
+    """Return the tags of a run that a person started here: who, and in which process."""
+    process = f"{socket.gethostname()}:{os.getpid()}"
+    return {TRIGGER_TAG: "command line", USER_TAG: getpass.getuser(), PROCESS_TAG: process}
 
 
 def _bury_killed_runs(instance: dg.DagsterInstance) -> None:

@@ -4,17 +4,21 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 
 from dissco_platform.cli.demo import file_server
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages
 from dissco_platform.errors import UsageError
+from dissco_platform.registry.datasets import list_datasets
 from dissco_platform.sandbox import FaultPlan, running_sandbox, serve
 from dissco_platform.settings import CHECKOUT
 
@@ -90,11 +94,21 @@ def ui(
     port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Open Dagster's web UI and daemon over this instance; runs started there use the sandbox if no DataCite is set."""
+    """Open Dagster's web UI and daemon over this instance, sensors and schedules on, until Ctrl-C or SIGTERM.
+
+    Runs started there use the sandbox if no DataCite is set. After `dissco demo`, the museums' files are served too.
+    """
+    _require_free(host, port)
+    address = f"http://{host}:{port}"
     with House() as house, contextlib.ExitStack() as stack:
         settings = house.settings
         _ = house.instance  # makes the instance folder
+        with house.registry.read() as connection:
+            if not list_datasets(connection):
+                messages.print("No dataset is enrolled yet: `make demo` makes three, or see `dissco dataset add`.")
         environment = {
+            "DISSCO_DAGSTER_URL": address,
+            "PYTHONWARNINGS": "ignore",  # of Dagster about its own commands
             **os.environ,
             "DAGSTER_HOME": str(settings.dagster_path),
             "DISSCO_HOME": str(settings.home.absolute()),
@@ -112,7 +126,7 @@ def ui(
             )
             environment["DISSCO_DATACITE_URL"] = running.url
             environment["DISSCO_DATACITE_PASSWORD"] = settings.datacite_password.get_secret_value()
-        console.print(f"Dagster: http://{host}:{port} (stop with Ctrl-C)")
+        console.print("Starting Dagster's web server and daemon …")
         command = [sys.executable, "-m", "dagster", "dev", "-w", str(CHECKOUT / "workspace.yaml")]
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, signal.default_int_handler)  # a shell starts background jobs with interrupts ignored
@@ -121,6 +135,8 @@ def ui(
             [*command, "-h", host, "-p", str(port)], env=environment, cwd=CHECKOUT, start_new_session=True
         )
         try:
+            if _answers(process, address):
+                console.print(f"Dagster: {address} (stop with Ctrl-C)")
             code = process.wait()
         except KeyboardInterrupt:
             messages.print("Stopping …")
@@ -128,6 +144,32 @@ def ui(
         finally:
             _end(process)
     raise typer.Exit(code if code > 0 else 0)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Make sure that a port can be taken.
+
+    Raises:
+        UsageError: another program has it.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"{host}:{port} cannot be used ({error.strerror}); try `dissco ui --port {port + 1}`."
+            ) from error
+
+
+def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
+    """Wait until the web server answers; False where it ended before it did."""
+    while process.poll() is None:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{address}/server_info", timeout=2, trust_env=False).is_success:
+                return True
+        time.sleep(0.5)
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -125,6 +125,21 @@ def replace_held(connection: Connection, dataset: str, rows: Iterable[dict[str, 
         connection.execute(insert(held), values)
 
 
+def newest_suffixes(connection: Connection, dataset: str, count: int) -> list[str]:
+    """Return the DOI suffixes of the specimens of a dataset that came last and are registered."""
+    query = (
+        select(digital_object.c.suffix)
+        .where(
+            digital_object.c.dataset == dataset,
+            digital_object.c.kind == "specimen",
+            digital_object.c.doi_state == "registered",
+        )
+        .order_by(digital_object.c.id.desc())
+        .limit(count)
+    )
+    return list(connection.execute(query).scalars())
+
+
 def held_records(connection: Connection, dataset: str) -> list[dict[str, str]]:
     """Return a dataset's held records: `identity_key, reason, message, since`."""
     query = (

@@ -10,23 +10,23 @@ from datetime import datetime
 
 import dagster as dg
 
-from dissco_platform.assets.partitions import OWNERS
+from dissco_platform.assets.partitions import DOCS, OWNERS
+from dissco_platform.assets.summaries import Raw, link, table
 from dissco_platform.provenance import json_version
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.registry.watch import Watch
 from dissco_platform.sensors.requesting import Choice
 from dissco_platform.sensors.standing import Standing
 
-GUIDE = "https://github.com/DiSSCo/dissco-platform/blob/main/docs/automation.md"
 ROWS_SHOWN = 500
+LISTED = 30
 EVERY_SECONDS = 3600.0
 _COLUMNS = {
     "dataset": "Name of the dataset (its partition)",
     "state": "up to date, stale, running, waiting, needs a person, paused or removed",
     "cause": "What is out of date and why, or what a person has to mend",
     "failure": "The last failure, in its own words",
-    "checked": "Last complete look at the source",
-    "checked_by": "By which evidence",
+    "checked": "Last complete look at the source, and by which evidence",
     "next_check": "When the source is looked at next",
     "records": "Version of the parsed records",
     "release": "Release of the checklist that its names were harmonised with",
@@ -35,6 +35,7 @@ _COLUMNS = {
 }
 # Those that need a person come first.
 NEEDS_A_PERSON = "needs a person"
+_QUIET_STATES = ("up to date", "paused", "removed")
 _ORDER = (NEEDS_A_PERSON, "waiting", "stale", "running", "requested", "up to date", "paused", "removed")
 
 dataset_overview = dg.AssetSpec(
@@ -43,7 +44,7 @@ dataset_overview = dg.AssetSpec(
     kinds={"table"},
     owners=OWNERS,
     description="Every dataset on one table: what is out of date and why, when its source was checked and by what, what "
-    f"failed. Reported by the reconciler whenever it changes; needs no run. [How it works]({GUIDE})",
+    f"failed. Reported by the reconciler whenever it changes; needs no run. [How it works]({DOCS}/automation.md)",
 )
 
 
@@ -78,6 +79,7 @@ def overview_event(rows: Sequence[Mapping[str, str]], seconds: float) -> dg.Asse
     return dg.AssetMaterialization(
         "dataset_overview",
         metadata={
+            "summary": dg.MetadataValue.md(overview_text(rows, counts)),
             "datasets": dg.MetadataValue.table(
                 records=[dg.TableRecord(dict(row)) for row in shown],
                 schema=dg.TableSchema(
@@ -91,6 +93,24 @@ def overview_event(rows: Sequence[Mapping[str, str]], seconds: float) -> dg.Asse
             **{state.replace(" ", "_"): count for state, count in counts.items()},
         },
     )
+
+
+def overview_text(rows: Sequence[Mapping[str, str]], counts: Mapping[str, int]) -> str:
+    """Return in Markdown how many datasets are in which state, and those that are not up to date with what to do."""
+    said = ", ".join(f"**{count:,}** {state}" for state, count in counts.items() if count) or "No dataset is enrolled."
+    open_ones = [row for row in rows if row["state"] not in _QUIET_STATES or row["failure"] or row["pinned"]]
+    listed = [
+        (
+            link(row["dataset"], f"/assets/registered_dois?view=partitions&partition={row['dataset']}"),
+            row["state"],
+            row["cause"] or row["failure"] or row["pinned"],
+            Raw(f"`dissco dataset retry {row['dataset']}`") if row["state"] == NEEDS_A_PERSON else "",
+        )
+        for row in open_ones[:LISTED]
+    ]
+    more = [f"\n{len(open_ones) - LISTED:,} more in the table below."] if len(open_ones) > LISTED else []
+    body = [table(["dataset", "state", "why", "when it is mended"], listed)] if listed else []
+    return "\n".join([said, "", *body, *more])
 
 
 def changed_overview(cursor: str | None, rows: Sequence[Mapping[str, str]], moment: datetime) -> str | None:
@@ -112,6 +132,10 @@ def newly_asking(cursor: str | None, rows: Sequence[Mapping[str, str]]) -> list[
     return [row for row in rows if row["state"] == NEEDS_A_PERSON and row["dataset"] not in known]
 
 
+def _minute(time: str | None) -> str:
+    return time[:16].replace("T", " ") if time else ""
+
+
 def _made(standing: Standing) -> dict[str, str]:
     found = standing.found
     parsed, names, mapped = found["parsed_records"], found["taxon_harmonised"], found["mapping"]
@@ -127,9 +151,8 @@ def _row(dataset: Dataset, watch: Watch, state: str, cause: str, made: Mapping[s
         "dataset": dataset.slug,
         "state": state,
         "cause": cause,
-        "checked": dataset.checked or "never",
-        "checked_by": dataset.checked_by or "",
-        "next_check": watch.due or "",
+        "checked": f"{_minute(dataset.checked)} ({dataset.checked_by})" if dataset.checked else "never",
+        "next_check": _minute(watch.due),
         "failure": watch.run_failure or dataset.failure or "",
         **made,
     }

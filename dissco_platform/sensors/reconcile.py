@@ -30,6 +30,9 @@ from dissco_platform.store import DatasetStore
 
 NO_CHECKLIST = "No checklist is in use yet: name one with `dissco checklist use PATH|URL`."
 
+# Evidence of a look (http.HttpClient.look) → what a person reads.
+_EVIDENCE = {"200": "its server has another edition", "sha256": "the file has other content"}
+
 # Assets whose output is a folder of the store, named by data version.
 _STORED = ("parsed_records", "taxon_harmonised", "digital_specimens")
 
@@ -137,7 +140,8 @@ def decide(
     parsed = found["parsed_records"]
     causes = stale(found, known, parsed.text("kind") if parsed else None)
     if upstream.changed and "raw_archive" not in causes:
-        causes = {"raw_archive": f"upstream changed ({upstream.evidence})", **causes}
+        evidence = _EVIDENCE.get(upstream.evidence, upstream.evidence)
+        causes = {"raw_archive": f"upstream changed ({evidence})", **causes}
     for asset in gone:
         causes.setdefault(asset, "its tables are not in the store")
     if queued:

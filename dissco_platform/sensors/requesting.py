@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES, DagsterRunStatus
-from dagster._core.storage.tags import PARTITION_NAME_TAG, PRIORITY_TAG
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX, PARTITION_NAME_TAG, PRIORITY_TAG
 
 from dissco_platform.sensors.standing import Standing
 
 CAUSE_TAG = "cause"
-TARGET_TAG = "dissco/target"
+TARGET_TAG = f"{HIDDEN_TAG_PREFIX}dissco_target"  # a digest: not for people
 TRIGGER_TAG = "trigger"
 # What `deploy/production/dagster.yaml` limits per publisher's server, and which workers take a run.
 HOST_TAG = "dissco/host"

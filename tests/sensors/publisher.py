@@ -49,6 +49,7 @@ class Publisher:
     versions: dict[str, int] = field(default_factory=dict)
     modified: dict[str, float] = field(default_factory=dict)
     requests: list[tuple[str, int]] = field(default_factory=list)
+    meanwhile: Callable[[], None] | None = None  # called once, while the next archive is being downloaded
 
     def source(self, name: str) -> str:
         """Address of a resource's archive."""
@@ -104,6 +105,9 @@ def publishing(folder: Path) -> Iterator[Publisher]:
             if since and publisher.validators and parsedate_to_datetime(since).timestamp() >= modified:
                 self.answer(304, b"")
                 return
+            meanwhile, publisher.meanwhile = publisher.meanwhile, None
+            if meanwhile is not None:
+                meanwhile()
             self.answer(200, path.read_bytes(), modified if publisher.validators else None)
 
         def answer(self, status: int, body: bytes, modified: float | None = None) -> None:

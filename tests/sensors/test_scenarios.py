@@ -11,7 +11,7 @@ from dissco_platform.assets import partitions
 from dissco_platform.registry.watch import get_watch, try_again
 from dissco_platform.sensors.requesting import CAUSE_TAG, Policy
 from tests.house import EXAMPLES
-from tests.sensors.house import AutomatedHouse
+from tests.sensors.house import FULL, AutomatedHouse
 from tests.sensors.publisher import Publisher, Rows, write_archive
 
 HARVESTED = ["raw_archive", "parsed_records", "taxon_harmonised", "digital_specimens", "registered_dois"]
@@ -97,17 +97,26 @@ def test_two_mapping_edits_before_one_tick_are_one_run_with_the_last(house: Auto
     assert house.settle() == []
 
 
-def test_an_edit_while_a_run_is_in_flight_is_run_afterwards(house: AutomatedHouse) -> None:
-    job = house.definitions.resolve_implicit_global_asset_job_def()
-    going = house.instance.create_run_for_job(
-        job, tags={"dagster/partition": "alpha"}, status=dg.DagsterRunStatus.STARTED
-    )
-    edit_mapping(house, "alpha", "Edited meanwhile")
-    tick = house.tick()
-    assert (tick.choice.requests, tick.choice.waiting) == ([], {"alpha": "a run is in flight"})
-    house.instance.report_run_canceled(going)
+def test_an_edit_while_a_run_is_in_flight_is_run_afterwards(house: AutomatedHouse, publisher: Publisher) -> None:
+    publisher.publish("alpha", 0, 40, three_corrected)
+    house.look(all_of_them=True)
     (request,) = house.tick().choice.requests
-    assert request.partition_key == "alpha"
+    seen: list[tuple[list[dg.RunRequest], dict[str, str]]] = []
+
+    def edited_meanwhile() -> None:
+        """A person edits while the run is downloading, and the daemon ticks."""
+        edit_mapping(house, "alpha", "Edited meanwhile")
+        tick = house.tick()
+        seen.append((tick.choice.requests, tick.choice.waiting))
+
+    publisher.meanwhile = edited_meanwhile
+    ran = house.launch(request)
+    # The run had begun without `mapping` and goes on with the rules that it was planned with.
+    assert seen == [([], {"alpha": "a run is in flight"})]
+    assert ran is not None and (ran.assets, ran.success, ran.rendered) == (HARVESTED, True, 3)
+    (after,) = house.settle()
+    assert (after.slug, after.assets, after.success, after.rendered) == ("alpha", MAPPED, True, 40)
+    assert house.settle() == []
 
 
 def test_a_failed_run_is_tried_again_later_and_given_up_in_the_end(house: AutomatedHouse) -> None:
@@ -193,9 +202,16 @@ def test_a_code_version_makes_its_asset_stale_everywhere(
     }
     monkeypatch.setitem(partitions.CODE_VERSIONS, "digital_specimens", "next")
     requests = house.tick().choice.requests
-    assert [len(request.asset_selection or []) for request in requests] == [2, 2]
     assert f"code digital_specimens v{before} → vnext" in requests[0].tags[CAUSE_TAG]
     assert {request.tags["dagster/priority"] for request in requests} == {"0"}
+    ran = [house.launch(request) for request in requests]
+    below = ["digital_specimens", "registered_dois"]
+    # The build's code is in the graph's version; what a record is rendered with did not change, so none is rendered.
+    assert [(run.slug, run.assets, run.success, run.rendered) for run in ran if run] == [
+        ("alpha", below, True, 0),
+        ("beta", below, True, 0),
+    ]
+    assert house.settle() == []
 
 
 def test_a_paused_dataset_is_left_alone_and_catches_up_when_resumed(house: AutomatedHouse) -> None:
@@ -206,8 +222,33 @@ def test_a_paused_dataset_is_left_alone_and_catches_up_when_resumed(house: Autom
     assert house.settle() == []
     house.state("alpha", "active")
     assert [look.slug for look in house.look()] == ["alpha"]
-    assert [request.partition_key for request in house.tick().choice.requests] == ["alpha"]
+    (ran,) = house.settle()
+    assert (ran.slug, ran.assets, ran.success, ran.rendered) == ("alpha", MAPPED, True, 40)
     house.state("alpha", "removed")
+    edit_mapping(house, "alpha", "After it was removed")
+    house.later(days=9)
+    assert [look.slug for look in house.look()] == ["beta"]
+    assert house.settle() == []
+
+
+def test_a_new_dataset_is_run_whole_and_no_other(house: AutomatedHouse) -> None:
+    write_archive(house.home / "gamma.zip", 200, 5)
+    house.add("gamma", str(house.home / "gamma.zip"))
+    (ran,) = house.settle()
+    assert (ran.slug, ran.assets, ran.cause, ran.rendered) == ("gamma", FULL, "new dataset", 5)
+    assert house.settle() == []
+
+
+def test_the_base_mapping_concerns_every_dataset_and_only_the_records_that_differ(house: AutomatedHouse) -> None:
+    base = house.mappings / "dwc.yaml"
+    rules = yaml.safe_load(base.read_text())
+    rules["ods:DigitalSpecimen"]["records"]["dcterms:rightsHolder"] = {"constant": "Everybody"}
+    base.write_text(yaml.safe_dump(rules, sort_keys=False))
+    ran = house.settle()
+    assert [(run.slug, run.assets, run.success, run.rendered) for run in ran] == [
+        ("alpha", MAPPED, True, 40),
+        ("beta", MAPPED, True, 30),
+    ]
     assert house.settle() == []
 
 

@@ -1,0 +1,208 @@
+"""What a materialisation says to a person: one paragraph, and the ten worst problems with where to look.
+
+Markdown, shown in the web interface beside the counts. Texts that come from archives are escaped: they are strangers'.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+
+from dissco_platform.assets.partitions import DOCS
+from dissco_platform.names.keys import name_key
+
+WORST = 10
+_LONGEST_CELL = 90
+_COL_SEARCH = "https://www.catalogueoflife.org/data/search?q="
+# Match types that a curator may want to look at, the worst first (names.match).
+_DOUBTFUL = {
+    "none": "not in the checklist",
+    "ambiguous": "several taxa fit",
+    "higherRank": "only a higher taxon was found",
+    "fuzzy": "misspelt?",
+}
+_MARKS = str.maketrans(
+    {**{mark: f"\\{mark}" for mark in "\\|`*_[]#"}, "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " ", "\t": " "}
+)
+
+
+def cell(text: object) -> str:
+    """Return a text as one cell of a Markdown table, its marks taken away and cut where it goes on for long."""
+    plain = " ".join(str("" if text is None else text).split())
+    return (plain if len(plain) <= _LONGEST_CELL else f"{plain[:_LONGEST_CELL]}…").translate(_MARKS)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; numbers are right-aligned. Cells are escaped but for `Raw` ones."""
+    body = [list(row) for row in rows]
+    if not body:
+        return "No problems."
+    numeric = [all(isinstance(row[at], int) for row in body) for at in range(len(columns))]
+    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join('--:' if right else '---' for right in numeric)}|"]
+    return "\n".join([*lines, *(f"| {' | '.join(map(_shown, row))} |" for row in body)])
+
+
+class Raw(str):
+    """A cell that is Markdown already."""
+
+    __slots__ = ()
+
+
+def link(text: str, address: str) -> Raw:
+    """Return a cell that leads somewhere."""
+    return Raw(f"[{cell(text)}]({address})")
+
+
+def parsed_text(path: Path, source: str, records: int) -> str:
+    """Say what was read and what was set aside, from the folder of the parsed tables."""
+    rejects = pl.read_parquet(path / "rejects.parquet")
+    worst = _worst_rejects(rejects)
+    said = f"**{records:,} records** were read; {rejects.height:,} rows of all files were set aside."
+    rows = [
+        (row["source_file"], row["reason"], row["len"], row["source_line"], row["message"]) for row in worst.to_dicts()
+    ]
+    return "\n".join(
+        [
+            said,
+            "",
+            table(["file", "why", "rows", "first line", "for example"], rows),
+            "",
+            f"The whole report: `dissco archive inspect {source}`",
+        ]
+    )
+
+
+def _worst_rejects(rejects: pl.DataFrame) -> pl.DataFrame:
+    return (
+        rejects.sort("source_file", "source_line")
+        .group_by("source_file", "reason", maintain_order=True)
+        .agg(pl.len(), pl.col("source_line", "message").first())
+        .sort("len", "reason", descending=[True, False])
+        .head(WORST)
+    )
+
+
+def names_text(parsed: Path, names: Path, release: str, matches: Mapping[str, int]) -> str:
+    """Say how names were matched, from the folder of the parsed tables and `names.parquet`."""
+    frame = pl.scan_parquet(parsed / "records.parquet")
+    records = frame.select(name_key(frame.collect_schema().names())).group_by("name_key").agg(records=pl.len())
+    order = list(_DOUBTFUL)
+    worst = (
+        pl.scan_parquet(names)
+        .filter(pl.col("matchType").is_in(order))
+        .join(records, on="name_key", how="left")
+        .with_columns(
+            pl.col("records").fill_null(0),
+            place=pl.col("matchType").replace_strict({name: at for at, name in enumerate(order)}, return_dtype=pl.Int8),
+        )
+        .sort("records", "place", "confidence", descending=[True, False, False])
+        .head(WORST)
+        .select("dwc:scientificName", "matchType", "records", "confidence", "acceptedName")
+        .collect()
+    )
+    total, exact = sum(matches.values()), matches.get("exact", 0) + matches.get("variant", 0)
+    said = f"**{exact:,} of {total:,} records** and identifications bear a name that {cell(release)} knows as it is written."
+    rows = [
+        (
+            link(row["dwc:scientificName"] or "(no name)", _COL_SEARCH + quote(row["dwc:scientificName"] or "")),
+            _DOUBTFUL[row["matchType"]],
+            row["records"],
+            row["confidence"] or 0,
+            row["acceptedName"] or "",
+        )
+        for row in worst.to_dicts()
+    ]
+    return "\n".join(
+        [
+            said,
+            "",
+            table(["name as written", "what is wrong", "records", "confidence", "taken as"], rows),
+            "",
+            f"A decision for good: a line in `mappings/names/*.tsv` ([how]({DOCS}/names.md)).",
+        ]
+    )
+
+
+def specimens_text(path: Path, slug: str, source: str, report: Any) -> str:
+    """Say what was built, from the folder of the built tables and the build's report (`opends.build.BuildReport`)."""
+    full = report.specimens - report.doi_only
+    said = (
+        f"**{full:,} digital specimens**, {report.doi_only:,} with a DOI only, {report.media:,} media; "
+        f"{report.rendered:,} were rendered and {report.carried_over:,} carried over unchanged."
+    )
+    problems: list[tuple[int, str, object, str]] = []
+    for row in _worst_rejects(pl.read_parquet(path / "rejects.parquet")).to_dicts():
+        where = f"{row['source_file']}, line {row['source_line']}: {row['message']}"
+        problems.append((row["len"], f"record set aside: {row['reason']}", where, f"dissco archive inspect {source}"))
+    for rule, count in report.invalid.items():
+        problems.append((count, f"does not fit the model: {rule}", "", f"dissco mapping explain {slug} {_term(rule)}"))
+    for reason, count in report.doi_only_reasons.items():
+        problems.append((count, f"DOI only: {reason}", "", f"dissco dataset show {slug}"))
+    for reason, count in report.media_rejects.items():
+        problems.append((count, f"medium set aside: {reason}", "", f"dissco archive inspect {source}"))
+    for term, values in report.unmatched.items():
+        listed = ", ".join(f"{value} ({count})" for value, count in list(values.items())[:3])
+        problems.append(
+            (
+                sum(values.values()),
+                f"value not in the vocabulary of {term}",
+                listed,
+                f"dissco mapping explain {slug} {term}",
+            )
+        )
+    specimens = pl.scan_parquet(path / "specimens.parquet")
+    missing = specimens.select(pl.col("mids_missing").explode(empty_as_null=False, keep_nulls=False)).collect()
+    for element, count in missing["mids_missing"].value_counts(sort=True).iter_rows():
+        problems.append((count, f"MIDS element missing: {element}", "", ""))
+    # What keeps a record from being published goes before what only keeps it poor.
+    problems.sort(key=lambda problem: (problem[1].startswith("MIDS"), -problem[0], problem[1]))
+    mids = Raw(f"[MIDS]({DOCS}/opends.md)")
+    rows = [
+        (what, count, where, Raw(f"`{command}`") if command else mids)
+        for count, what, where, command in problems[:WORST]
+    ]
+    return "\n".join(
+        [
+            said,
+            "",
+            table(["problem", "records", "for example", "look with"], rows),
+            "",
+            f"Mappings and vocabularies: [openDS]({DOCS}/opends.md).",
+        ]
+    )
+
+
+def published_text(
+    slug: str, counts: Mapping[str, int], problems: Sequence[tuple[str, str, str]], latest: Sequence[str]
+) -> str:
+    """Say what was published.
+
+    Args:
+        slug: the dataset.
+        counts: new, changed, unchanged, missing, tombstoned versions; pending and failed DOIs.
+        problems: (what, which, why) of held records and refused DOIs.
+        latest: addresses of a few specimens.
+    """
+    said = (
+        f"**{counts['new']:,} new** and **{counts['changed']:,} changed** versions, {counts['unchanged']:,} unchanged, "
+        f"{counts['missing']:,} missing upstream, {counts['tombstoned']:,} tombstones; "
+        f"{counts['pending']:,} DOIs wait, {counts['failed']:,} were refused."
+    )
+    lines = [said, "", table(["problem", "which", "why"], problems[:WORST])]
+    if len(problems) > WORST:
+        lines += ["", f"{len(problems) - WORST:,} more: `dissco dataset held {slug}`, `dissco doi dead-letters`."]
+    if latest:
+        lines += ["", "For example: " + ", ".join(f"[{address.rsplit('/', 1)[-1]}]({address})" for address in latest)]
+    return "\n".join(lines)
+
+
+def _term(rule: str) -> str:
+    return rule.split(": ", 1)[0].rsplit(" ", maxsplit=1)[-1]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Raw):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else cell(value)
