@@ -11,10 +11,17 @@ from dissco_platform.assets.parsed_records import parsed_records
 from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
-from dissco_platform.assets.waiting_list import EnrolmentDesk, monthly_round, waiting_list
+from dissco_platform.assets.waiting_list import EnrolmentDesk, allocation_round, monthly_round, waiting_list
 from dissco_platform.resources import build_resources
 from dissco_platform.resources.tools import secret
-from dissco_platform.sensors.enrolment import correspondence, enrolment_follow_up
+from dissco_platform.sensors.enrolment import (
+    TrialLoads,
+    correspondence,
+    desk_requests,
+    desk_rounds,
+    desk_work,
+    enrolment_follow_up,
+)
 from dissco_platform.sensors.incidents import incidents
 from dissco_platform.sensors.jobs import JOBS
 from dissco_platform.sensors.notifying import Notifier
@@ -41,13 +48,18 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """Return assets, resources and jobs for the given settings."""
     return dg.Definitions(
         assets=[*map(with_code, (*CHAIN, next_checklist, waiting_list)), dataset_overview],
-        jobs=JOBS,
+        jobs=[*JOBS, desk_work, allocation_round],
         schedules=[weekly, monthly_round],
-        sensors=[upstream, reconciler, incidents, checklist_releases, enrolment_follow_up],
+        sensors=[upstream, reconciler, incidents, checklist_releases, enrolment_follow_up, desk_requests, desk_rounds],
         resources={
             **build_resources(settings),
             "enrolment_desk": EnrolmentDesk(handle_prefix=settings.handle_prefix),
             "letters": correspondence(settings),
+            "trial_loads": TrialLoads(
+                home=str(settings.home.absolute()),
+                ror_dump=str(settings.ror_dump.absolute()) if settings.ror_dump else "",
+                ror_api=settings.ror_api or "",
+            ),
             "retention": Retention(keep_versions=settings.keep_versions),
             "notifier": notifier(settings),
             "release_listing": ReleaseListing(

@@ -1,9 +1,8 @@
 """`dissco enrol …`: the desk of the enrolment programme. The waiting list's commands are in `waiting_list`."""
 
 import json
-import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +13,12 @@ from dissco_platform.enrolment import desk, report
 from dissco_platform.enrolment.follow_up import follow_up
 from dissco_platform.enrolment.links import links_of
 from dissco_platform.enrolment.notifications import Maildir, mailer_of, send_all
-from dissco_platform.enrolment.requirements import CheckReport, check_requirements
-from dissco_platform.enrolment.trial import Wanted
 from dissco_platform.errors import UsageError
 from dissco_platform.http import local_path
 from dissco_platform.registry import enrolment as statements
+
+if TYPE_CHECKING:
+    from dissco_platform.assets.desk_work import Workshop
 
 app = typer.Typer(help="Applications of institutions: submit, check, decide.", no_args_is_help=True)
 
@@ -90,11 +90,8 @@ def check(
     Example: dissco enrol check ascidians --page ascidians.html
     """
     with House() as house:
+        made, found = workshop(house, ror_dump).check(slug, by=by)
         with house.registry.read() as connection:
-            application = desk.get(connection, slug)
-        made = _check(house, application, ror_dump)
-        with house.registry.write() as connection:
-            found = desk.act(connection, slug, "check", actor=by, inputs=made.inputs())
             last = desk.history(connection, slug)[-1]
     if page is not None:
         _write(page, report.page(made.to_json(), last.time))
@@ -116,32 +113,43 @@ def check(
     console.print(f"{slug} is {found.state.replace('_', ' ')}." + (f" Report: {page}" if page else ""))
 
 
-def _check(house: House, application: desk.Application, ror_dump: Path | None) -> CheckReport:
-    from dissco_platform.assets.inputs import resolve_mappings
-    from dissco_platform.assets.pinned import CHECKLIST
-    from dissco_platform.assets.recording import latest
+def workshop(house: House, ror_dump: Path | None = None) -> "Workshop":
+    """Return what trial loads need."""
+    from dissco_platform.assets.desk_work import Workshop
     from dissco_platform.enrolment.ror import directory, open_index
 
-    checklist = latest(house.instance, "catalogue_of_life", None)
-    backbone = house.store.path("catalogue_of_life", CHECKLIST, checklist.data_version) if checklist else None
-    form = application.form
-    with tempfile.TemporaryDirectory(prefix="trial-", dir=house.settings.home) as folder:
-        return check_requirements(
-            Wanted(
-                application.slug,
-                form["source"],
-                form["organisation"],
-                form.get("organisation_name"),
-                bool(form.get("doi_only")),
-            ),
-            Path(folder),
-            http=house.http,
-            mapping_of=lambda kind: resolve_mappings(house.settings.mappings, application.slug, kind)[kind],
-            backbone=backbone,
-            institutions=open_index(ror_dump, house.settings.home)
-            if ror_dump
-            else directory(house.settings, house.http),
-        )
+    settings = house.settings
+    return Workshop(
+        house.instance,
+        house.registry,
+        house.store,
+        house.http,
+        settings.mappings,
+        settings.home,
+        open_index(ror_dump, settings.home) if ror_dump else directory(settings, house.http),
+    )
+
+
+@app.command("work")
+def work(
+    watch: Annotated[bool, typer.Option("--watch", help="Wait for more, until interrupted.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Run the chain for what a round grants.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do what was asked for on the web: trial loads and rounds; send the letters. `dissco portal` starts it by itself.
+
+    Not needed where Dagster's daemon runs: its sensors do the same.
+    """
+    from dissco_platform.cli.desk_worker import work_off
+
+    done = []
+    with House() as house:
+        for job in work_off(house, watch=watch, run=run):
+            done.append({"job": job.id, "kind": job.kind, "application": job.application, "error": job.error})
+            if not as_json:
+                messages.print(f"{job.kind} {job.application or ''}: {job.error or 'done'}", soft_wrap=True)
+    if as_json:
+        print_json(done)
 
 
 @app.command("list")

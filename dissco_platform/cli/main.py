@@ -25,6 +25,7 @@ from dissco_platform.cli import (
     serve,
     services,
     specimens,
+    staff,
     waiting_list,
 )
 from dissco_platform.cli.output import messages
@@ -53,6 +54,7 @@ app.add_typer(dois.app, name="doi")
 app.add_typer(registries.app, name="registry")
 app.add_typer(enrolment.app, name="enrol")
 app.add_typer(waiting_list.app, name="waiting-list")
+app.add_typer(staff.app, name="staff")
 app.add_typer(serve.app, name="serve")
 app.command("run")(runs.run)
 app.command("status")(runs.status)

@@ -95,3 +95,21 @@ def doi_service_of(house: House, seconds: float | None = None) -> Iterator[Any]:
         settings = settings.model_copy(update={"datacite_drain_seconds": seconds})
     with doi_service(settings, settings.datacite_password.get_secret_value()).running() as service:
         yield service
+
+
+@app.command("grants")
+def grants(
+    role: Annotated[str, typer.Argument(help="desk (applicants' pages) or staff.")],
+    login: Annotated[str, typer.Option(help="Database login that gets the rights.")],
+) -> None:
+    """Print the PostgreSQL statements that give a login of the web desk the rights it needs, and no others.
+
+    Example: dissco registry grants desk --login dissco_desk | psql dissco
+    """
+    from dissco_platform.errors import UsageError
+    from dissco_platform.registry.limited import RIGHTS
+    from dissco_platform.registry.limited import grants as statements
+
+    if role not in RIGHTS:
+        raise UsageError(f"There is no role '{role}'; there are {', '.join(RIGHTS)}.")
+    print("\n".join(statements(role, login)))

@@ -65,7 +65,7 @@ def run_dataset(house: House, slug: str, *, told: Step | None = None) -> dict[st
         house.settings.quota,
     )
     if wanted.selection:
-        _execute(house, slug, wanted.selection, {"cause": wanted.cause[:500]}, told)
+        materialize(house, slug, wanted.selection, {"cause": wanted.cause[:500]}, told)
     with house.registry.write() as connection:
         if slug in applied(connection):
             observe(connection, slug, house.settings.doi_prefix)
@@ -103,7 +103,7 @@ def run_part(house: House, slug: str, job: str, *, told: Step | None = None) -> 
         get_dataset(connection, slug)
     house.instance.add_dynamic_partitions(str(datasets.name), [slug])
     wanted = Plan(slug, dict.fromkeys(selection_of(job), f"job {job}"))
-    _execute(house, slug, selection_of(job), {"cause": f"job {job}", **tags_of(job)}, told)
+    materialize(house, slug, selection_of(job), {"cause": f"job {job}", **tags_of(job)}, told)
     found = {asset: latest(house.instance, asset, slug) for asset in selection_of(job)}
     if latest(house.instance, "registered_dois", slug) is None:
         return {"dataset": slug, "ran": list(found), "causes": wanted.causes}
@@ -113,7 +113,7 @@ def run_part(house: House, slug: str, job: str, *, told: Step | None = None) -> 
 def make_preview(house: House, release: str, *, told: Step | None = None) -> None:
     """Build a noticed release of the checklist beside the one in use, and keep what it would change."""
     config = {"ops": {"next_checklist": {"config": {"release": release}}}}
-    _execute(house, None, ["next_checklist"], {"cause": f"preview of {release}"}, told, config)
+    materialize(house, None, ["next_checklist"], {"cause": f"preview of {release}"}, told, config)
 
 
 def make_checklist(
@@ -121,7 +121,7 @@ def make_checklist(
 ) -> dict[str, Any]:
     """Build the name index of a checklist (a source, or a noticed release) and put it into use; return what it is."""
     began = time.monotonic()
-    _execute(
+    materialize(
         house,
         None,
         ["catalogue_of_life"],
@@ -202,7 +202,7 @@ def summary(house: House, slug: str, wanted: Plan, seconds: float, ran: Collecti
     }
 
 
-def _execute(
+def materialize(
     house: House,
     slug: str | None,
     selection: list[str],

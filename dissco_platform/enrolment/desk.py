@@ -23,6 +23,9 @@ from dissco_platform.registry.engine import now
 JUDGED_FLAGS = ("reason", "mou", "partner")
 """Flags that staff decide; `europe` and `types` follow from evidence."""
 
+OPTIONAL = ("title", "organisation_name", "country", "discipline", "expected_dois", "doi_only", "claims", "remark")
+"""What an application may leave open; `source`, `organisation` and `contact` it may not."""
+
 OPEN = ("received", "checked", "not_ready", "waiting")
 RUNNING = ("granted", "loading", "active")
 
@@ -341,7 +344,7 @@ def submit(connection: Connection, slug: str, form: Mapping[str, Any], *, actor:
         raise UsageError(f"An application '{slug}' exists already; see `dissco enrol show {slug}`.")
     if any(dataset.slug == slug for dataset in list_datasets(connection)):
         raise UsageError(f"A dataset '{slug}' is enrolled already; choose another name.")
-    complete = _checked_form(connection, slug, form)
+    complete = {**dict.fromkeys(OPTIONAL), **_checked_form(connection, slug, form)}
     return _record(connection, None, slug, Event(now(), actor, "submit", "", {"form": complete}))
 
 

@@ -206,16 +206,23 @@ class RorApi:
 
 
 def directory(settings: Settings, http: HttpClient | None = None) -> Directory | None:
+    """Return where the settings say that institutions are looked up; see `find_directory`."""
+    return find_directory(settings.ror_dump, settings.ror_api, settings.home, http)
+
+
+def find_directory(
+    dump: Path | None, api: str | None, folder: Path, http: HttpClient | None = None
+) -> Directory | None:
     """Return where institutions are looked up: the dump, else the API, else None (nothing can be said).
 
     Raises:
         SourceError: the dump is absent or none.
     """
-    if settings.ror_dump is not None:
-        return open_index(settings.ror_dump, settings.home)
-    if settings.ror_api is not None:
+    if dump is not None:
+        return open_index(dump, folder)
+    if api is not None:
         slow = HttpClient(max_bytes=2**23, timeout=15, trusted_hosts=http.trusted_hosts if http else ())
-        return RorApi(settings.ror_api, slow)
+        return RorApi(api, slow)
     return None
 
 

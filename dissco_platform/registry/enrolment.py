@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, func, insert, select, update
 
 from dissco_platform.registry.engine import now
-from dissco_platform.registry.objects import next_id
 from dissco_platform.registry.tables import (
     allocation_grant,
     allocation_round,
@@ -22,6 +21,16 @@ from dissco_platform.registry.tables import (
 def dumps(value: object) -> str:
     """Return JSON that is the same for the same value."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def next_number(connection: Connection, table: Table) -> int:
+    """Return the first free number of a table inside a write transaction.
+
+    PostgreSQL: others who number this table wait. It is no lock of the table, which would ask for the right to change it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(table.name))))
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
 
 
 def loads(text: str) -> Any:
@@ -54,14 +63,15 @@ def list_applications(connection: Connection) -> list[RowMapping]:
 
 def save_application(connection: Connection, values: Mapping[str, str]) -> None:
     """Write an application's present state: `slug, state, registered, body`."""
-    found = connection.execute(update(application).where(application.c.slug == values["slug"]).values(**values))
+    state = {name: value for name, value in values.items() if name != "slug"}
+    found = connection.execute(update(application).where(application.c.slug == values["slug"]).values(**state))
     if not found.rowcount:
         connection.execute(insert(application).values(**values))
 
 
 def add_event(connection: Connection, values: Mapping[str, object]) -> int:
     """Append an event of an application; return its number."""
-    number = next_id(connection, application_event)
+    number = next_number(connection, application_event)
     connection.execute(insert(application_event).values(id=number, **values))
     return number
 
@@ -77,7 +87,7 @@ def add_round(
     grants: Iterable[Mapping[str, object]],
 ) -> int:
     """Insert an allocation round with its grants (`application, lane, count, reason, categories`); return its number."""
-    number = next_id(connection, allocation_round)
+    number = next_number(connection, allocation_round)
     connection.execute(
         insert(allocation_round).values(
             id=number,

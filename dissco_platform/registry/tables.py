@@ -311,3 +311,52 @@ vanished = Table(
     Column("confirmed_by", String(128)),
     Column("confirmed_at", _Time),
 )
+
+# --- the enrolment desk: work that waits for a worker, who may act, what was done -------------------------------------
+
+desk_job = Table(
+    "desk_job",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("application", String(64), ForeignKey("application.slug"), index=True),
+    Column("inputs", Text, nullable=False),  # JSON
+    Column("requested", _Time, nullable=False),
+    Column("requested_by", String(128), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("owner", String(64)),  # the process at work: host:pid:…
+    Column("started", _Time),
+    Column("finished", _Time),
+    Column("attempts", Integer, nullable=False),
+    Column("progress", Text),
+    Column("error", Text),
+    CheckConstraint("kind IN ('check', 'round')", name="kind"),
+    CheckConstraint("state IN ('queued', 'running', 'done', 'failed')", name="state"),
+    Index(None, "state"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("token_hash", String(64), unique=True),  # SHA-256 of a random token; null: signs in with OIDC alone
+    Column("subject", String(255), unique=True),  # OIDC: issuer and subject
+    Column("created", _Time, nullable=False),
+    Column("revoked", _Time),
+    CheckConstraint("role IN ('reader', 'officer', 'manager')", name="role"),
+)
+
+# Who did what at the desk, when and why. Rows are added and never changed: the database refuses it (migration 0006), as
+# it does for an application's events and for rounds and their grants.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("time", _Time, nullable=False, index=True),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON
+)
