@@ -133,7 +133,7 @@ class Cluster:
             "DISSCO_STORE_WORKING_COPY": str(self.home / "working-copies" / name),
             "DISSCO_DATACITE_URL": f"http://127.0.0.1:{self.ports['sandbox']}",
             "DISSCO_LOG_FORMAT": "json",
-            "DAGSTER_POSTGRES_URL": self.postgres("dagster"),
+            "DISSCO_DAGSTER_STORAGE": self.postgres("dagster"),
             "DAGSTER_ARTIFACTS": str(self.home / "artifacts"),
             "CELERY_BROKER_URL": f"{broker}/0",
             "CELERY_RESULT_BACKEND": f"{broker}/1",

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
         description="Whether every process brings the registry's schema up to date; if not: `dissco registry migrate`",
     )
     dagster_home: Path | None = Field(None, description="Dagster's instance folder (default: home/dagster)")
+    dagster_storage: str | None = Field(
+        None,
+        description="PostgreSQL URL of Dagster's storage, which deploy/production/dagster.yaml reads (default: in its folder)",
+    )
     mappings: Path = Field(
         CHECKOUT / "mappings", description="Folder of mapping files, vocabularies and name overrides"
     )

@@ -27,7 +27,7 @@ class House:
     @cached_property
     def registry(self) -> Registry:
         """The registry, created on first use."""
-        self._prepare_home()
+        self.prepare_home()
         return open_registry(self.settings.registry_url, migrate=self.settings.registry_migrates)
 
     @cached_property
@@ -63,7 +63,7 @@ class House:
         import dagster as dg
 
         path = self.settings.dagster_path
-        self._prepare_home()
+        self.prepare_home()
         path.mkdir(parents=True, exist_ok=True)
         if not (path / "dagster.yaml").exists():
             shutil.copyfile(INSTANCE_TEMPLATE, path / "dagster.yaml")
@@ -82,7 +82,12 @@ class House:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepare_home(self) -> None:
+    def prepare_home(self) -> None:
+        """Make the folder of all state.
+
+        Raises:
+            SettingsError: it cannot be made.
+        """
         try:
             self.settings.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:

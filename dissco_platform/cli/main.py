@@ -11,6 +11,7 @@ import typer
 from dissco_platform import __version__
 from dissco_platform.cli import (
     archives,
+    backups,
     checklists,
     datasets,
     defects,
@@ -55,6 +56,7 @@ app.add_typer(registries.app, name="registry")
 app.add_typer(enrolment.app, name="enrol")
 app.add_typer(waiting_list.app, name="waiting-list")
 app.add_typer(staff.app, name="staff")
+app.add_typer(backups.app, name="backup")
 app.add_typer(serve.app, name="serve")
 app.command("run")(runs.run)
 app.command("status")(runs.status)

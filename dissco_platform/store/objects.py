@@ -142,8 +142,8 @@ class Objects:
         return [name for name in names if self._modified(f"{prefix}/{name}/{FILES}") is None]
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield the keys of all objects below a prefix."""
-        for item in self._walk(f"{prefix}/"):
+        """Yield the keys of all objects below a prefix (empty: all)."""
+        for item in self._walk(f"{prefix}/" if prefix else ""):
             yield str(item["path"])
 
     def _walk(self, prefix: str) -> Iterable[Any]:
