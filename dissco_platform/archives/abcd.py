@@ -20,14 +20,15 @@ from dissco_platform.archives.abcd_parser import Malformed, UnitStream
 from dissco_platform.archives.abcd_rows import Node, Row, UnitRows, derive_columns
 from dissco_platform.archives.abcd_terms import DATASET_COLUMNS, METADATA_PATHS, NAMESPACES
 from dissco_platform.archives.container import Container
+from dissco_platform.archives.contents import CONTENT, content_of, record_fingerprints, row_hash
 from dissco_platform.archives.eml import empty_metadata
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.tables import RECORDS, VERBATIM, fixed_columns
-from dissco_platform.archives.tablewriter import CONTENT, RejectWriter, TableWriter, content_of, row_hash
+from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
 from dissco_platform.archives.xmlsafe import local, refuse_doctype
 from dissco_platform.errors import ArchiveError
-from dissco_platform.provenance import ContentVersion, fingerprint, json_version
+from dissco_platform.provenance import ContentVersion, json_version
 
 ROOTS = frozenset({"response", "datasets", "dataset"})
 BATCH = 5_000
@@ -246,8 +247,10 @@ class _Reading:
             pl.Series("source_line", [unit.ordinal for unit in batch], dtype=pl.Int64),
             pl.Series("core_id", [unit.identifier for unit in batch], dtype=pl.String),
         )
-        prints = content_of(frame, kept).select(fingerprint([*CONTENT, pl.lit(hanging)]).alias("fingerprint"))
-        frame = frame.with_columns(prints["fingerprint"])
+        content = content_of(frame, kept)
+        both = content.select(CONTENT).to_numpy()
+        prints = record_fingerprints(both, hanging.to_numpy())
+        frame = frame.with_columns(pl.Series("fingerprint", pl.from_arrow(prints)))
         self.version.add(RECORDS, frame["fingerprint"])
         self._spill(RECORDS, frame, kept)
         overflow = [column for column in columns if column not in kept]

@@ -1,47 +1,69 @@
-"""Reading a delimited file: bytes → record-aligned UTF-8 blocks → frames of String columns, and the rows set aside.
+"""Reading a delimited file: bytes → record-aligned UTF-8 blocks → Arrow tables of String columns, and the rows set aside.
 
-Every data row ends in a frame or in a reject. A block whose separators add up is parsed by Polars in one call; only
-blocks that do not are looked at line by line (`lines.py`). How the file is written is decided before, in `dialect.py`.
+Every data row ends in a table or in a reject. A block is counted (`shapes.py`); where its separators add up to whole
+rows it is parsed in one call (`columns.py`). Of a block that does not add up, only the lines that are to blame are
+looked at one by one (`lines.py`); what comes of them is put back in its place and the block is parsed in one call all
+the same. How the file is written is decided before, in `dialect.py`.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from dissco_platform.archives.columns import ColumnParser, column_names, escape, longest, one_array, plain, series
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
 from dissco_platform.archives.flow import ahead
-from dissco_platform.archives.lines import Chunk, Outcome, Row, SetAside, read_quoted, read_unquoted
+from dissco_platform.archives.lines import Chunk, Outcome, SetAside, read_quoted, read_unquoted
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
-from dissco_platform.archives.textstream import UNIT_SEPARATOR, has_long_line, is_utf8_text, text_of
+from dissco_platform.archives.shapes import adds_up, enclosed_pieces, enclosed_row_lines, pieces
+from dissco_platform.archives.textstream import UNIT_SEPARATOR, is_utf8_text, text_of
 
-NULL_MARK = "\\N"
-BLANKS = " \t\r\n"
-NULL_WORDS = ("", "NULL", "null")
-"""Read as null too. Left to a step of their own: three marks in the parser double its time."""
+__all__ = ["SOURCE_LINE", "Block", "column_names", "read_blocks"]
+
 SOURCE_LINE = "source_line"
-CAREFUL_LINES = 100_000
-"""Lines looked at one by one at a time."""
+PIECE = 1 << 18
+"""Bytes of text with enclosures that are looked at apart where a whole block does not add up."""
+SMALL_PIECE = 1 << 16
+"""The same for text without enclosures."""
+THREADS = 2
+"""Blocks of a file that are parsed at the same time."""
+MANY_LINES = 100_000
+"""Lines judged together at most, so that a file of nothing but bad lines takes bounded memory."""
 BLANK_RUN_START = b"\n" * 64
 BLANK_RUN = re.compile(rb"\n{64,}")
-PIECE = 1 << 18
-"""Bytes of text with enclosures that are tried again where a whole block does not add up."""
 
 
 @dataclass
 class Block:
-    """Rows of one block: `frame` with columns `c0`…`c<width-1>` and `source_line`, and the rows set aside."""
+    """Rows of one block: `table` with String columns `c0`…`c<width-1>` (some as dictionaries), `lines` with the
+    1-based source line of each row, and the rows set aside."""
 
-    frame: pl.DataFrame
+    table: pa.Table
+    lines: np.ndarray
     rejects: list[SetAside] = field(default_factory=list)
+    flags: set[str] = field(default_factory=set)
+    blank_lines: int = 0
+    repaired_lines: int = 0
 
+    @property
+    def rows(self) -> int:
+        """The number of rows that are left."""
+        return int(self.table.num_rows)
 
-def column_names(width: int) -> list[str]:
-    """Return the frame's names for columns by position."""
-    return [f"c{position}" for position in range(width)]
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows as a Polars frame, with a column `source_line`."""
+        columns = [series(name, one_array(self.table.column(name))) for name in self.table.column_names]
+        return pl.DataFrame([*columns, pl.Series(SOURCE_LINE, self.lines, dtype=pl.Int64)])
 
 
 def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Limits) -> Iterator[Block]:
@@ -51,16 +73,35 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    for text, final in ahead(text_of(member, dialect, limits)):
-        for block in reader.feed(text, final):
-            report.rows_read += block.frame.height + len(block.rejects)
-            report.rows_rejected += len(block.rejects)
-            if block.frame.height or block.rejects:
-                yield block
+    jobs = (job for text, final in ahead(text_of(member, dialect, limits)) for job in reader.feed(text, final))
+    for block in _in_order(jobs, reader.parser):
+        report.rows_read += block.rows + len(block.rejects)
+        report.rows_rejected += len(block.rejects)
+        reader.blank_lines += block.blank_lines
+        reader.repaired_lines += block.repaired_lines
+        for flag in block.flags:
+            report.flag(flag)
+        if block.rows or block.rejects:
+            yield block
     if reader.blank_lines:
         report.flag("blank_lines")
     if reader.repaired_lines:
         report.flag("mixed_encoding")
+
+
+def _in_order(jobs: Iterator["_Job"], parser: ColumnParser) -> Iterator[Block]:
+    """Run jobs in a few threads; yield their blocks in the order of the jobs."""
+    waiting: deque[Future[Block]] = deque()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="archive-parse") as pool:
+        for job in jobs:
+            if not parser.chosen:  # the first block decides how columns are kept
+                yield job.run()
+                continue
+            waiting.append(pool.submit(job.run))
+            if len(waiting) > THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class _Reader:
@@ -71,6 +112,7 @@ class _Reader:
         self.limits = limits
         self.report = report
         self.separator = dialect.separator if len(dialect.separator.encode()) == 1 else UNIT_SEPARATOR
+        self.parser = ColumnParser(dialect, self.separator)
         self.rest = b""
         self.line = 1
         self.header_left = dialect.header_lines
@@ -78,7 +120,7 @@ class _Reader:
         self.repaired_lines = 0
         self.skipping: SetAside | None = None
 
-    def feed(self, text: bytes, final: bool) -> Iterator[Block]:
+    def feed(self, text: bytes, final: bool) -> Iterator["_Job"]:
         data = self.rest + text if self.rest else text
         self.rest = b""
         unfinished = final and data != b"" and not data.endswith(b"\n")
@@ -86,9 +128,9 @@ class _Reader:
             data += b"\n"
         data = self._skip_header(data)
         if self.skipping is not None:
-            data, block = self._skip_long(data, final)
-            if block is not None:
-                yield block
+            data, job = self._skip_long(data, final)
+            if job is not None:
+                yield job
         if not data:
             return
         cut = len(data) if final else self._cut(data)
@@ -121,7 +163,7 @@ class _Reader:
         self.skipping = SetAside(self.line, "row_too_long", message, raw)
         self.rest = b""
 
-    def _skip_long(self, data: bytes, final: bool) -> tuple[bytes, Block | None]:
+    def _skip_long(self, data: bytes, final: bool) -> tuple[bytes, "_Job | None"]:
         end = data.find(b"\n")
         if end < 0 and not final:
             return b"", None
@@ -129,11 +171,9 @@ class _Reader:
         self.skipping = None
         self.line += 1
         assert reject is not None
-        return data[end + 1 :] if end >= 0 else b"", Block(self._empty(), [reject])
-
-    def _empty(self) -> pl.DataFrame:
-        names = column_names(self.dialect.width)
-        return pl.DataFrame(schema={**dict.fromkeys(names, pl.String()), SOURCE_LINE: pl.Int64()})
+        splice = _Splice(self, reject.line, final=True, unfinished=False)
+        splice.rejects.append(reject)
+        return data[end + 1 :] if end >= 0 else b"", _Job(self, b"", reject.line, splice)
 
     def _cut(self, data: bytes) -> int:
         """Return where the last whole record ends (0 for nowhere)."""
@@ -155,8 +195,8 @@ class _Reader:
         # Marks that never pair up (an inch sign, a stray quote) must not hold the whole file back.
         return end if len(data) > self.limits.max_record else 0
 
-    def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator[Block]:
-        """Parse whole lines; runs of empty lines are only counted."""
+    def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator["_Job"]:
+        """Hand out whole lines; runs of empty lines are only counted."""
         start = 0
         for run in BLANK_RUN.finditer(text) if BLANK_RUN_START in text else ():
             if run.start() > start:
@@ -170,245 +210,223 @@ class _Reader:
         if start < len(text):
             yield from self._parse_lines(text[start:] if start else text, final=final, unfinished=unfinished)
 
-    def _parse_lines(self, text: bytes, *, final: bool, unfinished: bool) -> Iterator[Block]:
-        single_byte = self.dialect.codec in SINGLE_BYTE
-        if single_byte and not text.isascii():
+    def _parse_lines(self, text: bytes, *, final: bool, unfinished: bool) -> Iterator["_Job"]:
+        if self.dialect.codec in SINGLE_BYTE and not text.isascii():
             text, _ = repair_lines(text, self.dialect.codec)
-        frame = self._whole(text)
-        if frame is None and not single_byte and not is_utf8_text(text):
+        starts = self.row_lines(text)
+        if starts is not None:
+            job = _Job(self, text, self.line, starts + self.line)
+            self.line += text.count(b"\n")
+        else:
+            splice = _Splice(self, self.line, final=final, unfinished=unfinished)
+            splice.take(text, every_line=False)
+            job = _Job(self, text, self.line, splice)
+            self.rest = splice.left_over + self.rest
+            self.line += splice.consumed
+        yield job
+
+    def enclosed(self, text: bytes) -> bool:
+        return self.dialect.quote is not None and self.dialect.quote.encode() in text
+
+    def row_lines(self, text: bytes, width: int | None = None) -> np.ndarray | None:
+        """Return the line (0-based) on which each row starts where the text seems to be whole rows, else None."""
+        if self.enclosed(text):
+            if self.dialect.backslash or self.dialect.width == 1:
+                return None
+            return enclosed_row_lines(text, self.separator.encode(), (self.dialect.quote or '"').encode(), width)
+        rows = adds_up(text, self.separator.encode(), self.dialect.width)
+        return None if rows is None else np.arange(rows, dtype=np.int64)
+
+
+class _Job:
+    """One block to parse: text that adds up as it is, or what a splice made of text that does not."""
+
+    def __init__(self, reader: _Reader, text: bytes, first: int, rows: "np.ndarray | _Splice") -> None:
+        self._reader = reader
+        self._parser = reader.parser
+        self._dialect = reader.dialect
+        self._separator = reader.separator
+        self._limits = reader.limits
+        self._text = text
+        self._first = first
+        self._rows = rows
+
+    def run(self) -> Block:
+        """Parse, trim, and set aside what is hollow or too long."""
+        if isinstance(self._rows, _Splice):
+            splice: _Splice | None = self._rows
+            text, lines = self._rows.text(), self._rows.lines()
+        else:
+            splice = None
+            text, lines = self._text, self._rows
+        repaired = 0
+        if self._reader.repaired_lines:  # trying costs more than looking where the encoding is mixed
             text, repaired = repair_lines(text)
-            self.repaired_lines += repaired
-            frame = self._whole(text)
-        if frame is not None:
-            yield self._finish(frame, [], text)
+        table = self._parse(text, lines)
+        if table is None and not repaired:
+            text, repaired = repair_lines(text)
+            table = self._parse(text, lines) if repaired else None
+        if table is None:
+            # The counts hid two faults that make up for each other: now every line is judged by itself.
+            whole = self._text if splice is None else _without_last(self._text, splice.left_over.count(b"\n"))
+            splice = _Splice(self._reader, self._first, final=True, unfinished=False)
+            splice.take(repair_lines(whole)[0], every_line=True)
+            lines = splice.lines()
+            table = self._parse(splice.text(), lines)
+            assert table is not None
+        block = Block(table, lines)
+        if splice is not None:
+            block.rejects, block.flags, block.blank_lines = splice.rejects, splice.flags, splice.blank
+            repaired += splice.repaired
+        block.repaired_lines = repaired
+        return self._finish(block)
+
+    def _parse(self, text: bytes, lines: np.ndarray) -> pa.Table | None:
+        """Return the table, None where it has not as many rows as there are lines."""
+        if not text:
+            return pa.table({name: pa.array([], pa.string()) for name in column_names(self._dialect.width)})
+        table = self._parser.parse(text)
+        return table if table is not None and table.num_rows == len(lines) else None
+
+    def _finish(self, block: Block) -> Block:
+        """Set aside rows that are blank or hold an over-long value."""
+        columns = block.table.columns
+        if block.rows and not any(column.null_count == 0 for column in columns):
+            blank = np.ones(block.rows, bool)
+            for column in columns:
+                blank &= column.is_null().to_numpy()
+            self._split(block, blank, "blank_row", "every value is empty")
+        if any(longest(column) > self._limits.max_cell for column in columns):
+            long = np.zeros(block.rows, bool)
+            for column in block.table.columns:
+                sizes = pc.fill_null(pc.binary_length(plain(one_array(column))), 0)
+                long |= sizes.to_numpy(zero_copy_only=False) > self._limits.max_cell
+            self._split(block, long, "field_too_long", "a value is longer than the limit")
+        return block
+
+    def _split(self, block: Block, bad: np.ndarray, reason: str, message: str) -> None:
+        if not bad.any():
             return
-        after, self.rest = self.rest, b""
-        if self.dialect.quote is None or self.dialect.quote.encode() not in text:
-            for piece, last in _short_pieces(text):
-                piece, self.rest = self.rest + piece, b""  # noqa: PLW2901  with what the piece before left open
-                yield self._careful_unquoted(piece, final and last, unfinished and last)
-        else:
-            pieces = list(self._pieces(text))
-            for number, piece in enumerate(pieces):
-                last = number == len(pieces) - 1
-                frame = self._whole(piece)
-                if frame is None:
-                    yield self._careful_quoted(piece, final and last, unfinished and last, last=last)
-                else:
-                    yield self._finish(frame, [], piece)
-        self.rest += after
+        aside = block.table.filter(pa.array(bad))
+        cells = [plain(one_array(column)).to_pylist() for column in aside.columns]
+        for line, row in zip(block.lines[bad], zip(*cells, strict=True), strict=True):
+            raw = self._separator.join((cell or "")[: self._limits.max_raw] for cell in row)[: self._limits.max_raw]
+            block.rejects.append(SetAside(int(line), reason, message, raw))
+        block.table = block.table.filter(pa.array(~bad))
+        block.lines = block.lines[~bad]
 
-    def _whole(self, text: bytes) -> pl.DataFrame | None:
-        """Parse text in one call if its separators add up to whole rows; None (nothing consumed) otherwise."""
-        if self.dialect.quote is not None and self.dialect.quote.encode() in text:
-            return self._fast_quoted(text)
-        return self._fast(text)
 
-    def _pieces(self, text: bytes) -> Iterator[bytes]:
-        """Cut text with enclosures into pieces of some hundred lines, at line ends that no enclosure spans."""
-        mark = (self.dialect.quote or '"').encode()
-        start = end = 0
-        open_marks = 0
-        while end < len(text):
-            target = min(start + PIECE, len(text))
-            while end < target or open_marks % 2:
-                after = text.find(b"\n", max(end, target - 1) if open_marks % 2 == 0 else end) + 1
-                after = after or len(text)
-                open_marks += text.count(mark, end, after)
-                end = after
-                if end >= len(text) or end - start > 8 * PIECE:
-                    break
-            yield text[start:end]
-            start, open_marks = end, 0
+def _without_last(text: bytes, lines: int) -> bytes:
+    end = len(text)
+    for _ in range(lines):
+        end = text.rfind(b"\n", 0, end - 1) + 1
+    return text[:end]
 
-    def _csv(self, text: bytes, quote: str | None) -> pl.DataFrame | None:
-        try:
-            return pl.read_csv(
-                text,
-                has_header=False,
-                schema=dict.fromkeys(column_names(self.dialect.width), pl.String()),
-                separator=self.separator,
-                quote_char=quote,
-                null_values=NULL_MARK,
-                infer_schema=False,
-            )
-        except pl.exceptions.PolarsError:
-            return None
 
-    def _fast(self, text: bytes) -> pl.DataFrame | None:
-        """Parse a block without enclosures.
+class _Splice:
+    """Whole rows of a block as they are, judged rows written anew between them, and what was set aside."""
 
-        Polars fails on longer rows and fills shorter ones with nulls, so if the separators are as many as whole rows
-        have, every row is whole. (An empty line is a row without separators.)
-        """
-        width = self.dialect.width
-        separators = text.count(self.separator.encode())
-        if separators % max(width - 1, 1) or (width == 1 and (separators or text[:1] == b"\n" or b"\n\n" in text)):
-            return None
-        frame = self._csv(text, None)
-        if frame is None or separators != (width - 1) * frame.height:
-            return None
-        first, self.line = self.line, self.line + frame.height
-        return frame.with_columns(pl.int_range(first, first + frame.height, dtype=pl.Int64).alias(SOURCE_LINE))
+    def __init__(self, reader: _Reader, first: int, *, final: bool, unfinished: bool) -> None:
+        self._reader = reader
+        self._first = first
+        self._dialect = reader.dialect
+        self._separator = reader.separator
+        self._final = final
+        self._unfinished = unfinished
+        self._texts: list[bytes] = []
+        self._lines: list[np.ndarray] = []
+        self._run: list[bytes] = []
+        self.rejects: list[SetAside] = []
+        self.flags: set[str] = set()
+        self.blank = 0
+        self.repaired = 0
+        self.consumed = 0
+        self.left_over = b""
 
-    def _fast_quoted(self, text: bytes) -> pl.DataFrame | None:
-        """Parse a block with enclosures if separators and line ends, those inside values taken off, add up."""
-        if self.dialect.backslash or self.dialect.width == 1:
-            return None
-        frame = self._csv(text, self.dialect.quote)
-        if frame is None:
-            return None
-        names = frame.columns
-        inside = frame.select(
-            pl.sum_horizontal(pl.col(names).str.count_matches(self.separator, literal=True).sum()).alias("separators"),
-            pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True).sum()).alias("lines"),
-        ).row(0)
-        if text.count(b"\n") - (inside[1] or 0) != frame.height:
-            return None
-        if any(inside) and self._joined_by_stray_marks(frame, names):
-            return None
-        if text.count(self.separator.encode()) - (inside[0] or 0) != (self.dialect.width - 1) * frame.height:
-            return None
-        first, self.line = self.line, self.line + frame.height + (inside[1] or 0)
-        if not inside[1]:
-            numbers = pl.int_range(first, first + frame.height, dtype=pl.Int64)
-        else:
-            breaks = pl.sum_horizontal(pl.col(names).str.count_matches("\n", literal=True)).cast(pl.Int64) + 1
-            numbers = breaks.fill_null(1).cum_sum().shift(1, fill_value=0) + first
-        return frame.with_columns(numbers.alias(SOURCE_LINE))
+    def text(self) -> bytes:
+        """The rows to parse."""
+        return b"".join(self._texts)
 
-    def _joined_by_stray_marks(self, frame: pl.DataFrame, names: list[str]) -> bool:
-        """Return whether a value holds a mark together with a separator or line end.
+    def lines(self) -> np.ndarray:
+        """The source line of each row to parse."""
+        return np.concatenate(self._lines) if self._lines else np.zeros(0, np.int64)
 
-        Polars lets a mark in the middle of a value (an inch sign) open an enclosure, and reads on to the next such mark.
-        A well-written value can look the same; both are left to the careful way.
-        """
-        cells = pl.col(names)
-        spans = cells.str.contains(self.separator, literal=True) | cells.str.contains("\n", literal=True)
-        found = frame.select((spans & cells.str.contains(self.dialect.quote or '"', literal=True)).any())
-        return any(found.row(0)) if frame.height else False
-
-    def _careful_unquoted(self, text: bytes, final: bool, unfinished: bool) -> Block:
-        """Parse the lines that are whole rows in one call, and look at each run of others."""
-        mark = self.separator.encode()
-        wanted = self.dialect.width - 1
-        lines = text.split(b"\n")
-        lines.pop()
-        good: list[int] = []
-        runs: list[list[int]] = []
-        for number, line in enumerate(lines):
-            if line and line.count(mark) == wanted:
-                good.append(number)
-            elif runs and runs[-1][-1] == number - 1:
-                runs[-1].append(number)
+    def take(self, text: bytes, *, every_line: bool) -> None:
+        """Take a block: pieces that add up as they are (unless `every_line` is wanted), single lines of the others."""
+        if self._reader.enclosed(text):
+            self._take_enclosed(text, every_line=every_line)
+            return
+        for start, end in pieces(text, SMALL_PIECE):
+            piece = text[start:end]
+            starts = None if every_line else self._reader.row_lines(piece)
+            if starts is None:
+                self._take_lines(piece)
             else:
-                runs.append([number])
-        whole = self._csv(b"\n".join(lines[number] for number in good) + b"\n", None) if good else self._empty()
-        if whole is None or whole.height != len(good):
-            runs, good, whole = [list(range(len(lines)))], [], self._empty()
-        frames = [whole.select(column_names(self.dialect.width)).with_columns(self._numbers(good))]
-        rejects: list[SetAside] = []
-        consumed = len(lines)
-        for run in runs:
-            at_end = run[-1] == len(lines) - 1
-            part = b"\n".join(lines[number] for number in run).decode() + "\n"
-            chunk = Chunk(part, self.line + run[0], self.separator, final or not at_end, unfinished and at_end)
-            outcome = read_unquoted(chunk, self.dialect, self.limits)
-            self._note(outcome)
-            rejects += outcome.rejects
-            if outcome.rows:
-                frames.append(self._frame(outcome.rows))
-            if outcome.consumed < len(run):
-                consumed = run[outcome.consumed]
-        if consumed < len(lines):
-            self.rest = b"\n".join(lines[consumed:]) + b"\n" + self.rest
-        self.line += consumed
-        frame = pl.concat(frames) if len(frames) > 1 else frames[0]
-        return self._finish(frame.sort(SOURCE_LINE, maintain_order=True), rejects, b"")
+                self._end_run(at_end=False)
+                self._whole(piece, starts, len(starts))
+        self._end_run(at_end=True)
 
-    def _numbers(self, offsets: list[int]) -> pl.Series:
-        return pl.Series(SOURCE_LINE, offsets, dtype=pl.Int64) + self.line
+    def _take_enclosed(self, text: bytes, *, every_line: bool) -> None:
+        mark = (self._dialect.quote or '"').encode()
+        for start, end in enclosed_pieces(text, mark, PIECE):
+            piece = text[start:end]
+            starts = None if every_line else self._reader.row_lines(piece, self._dialect.width)
+            if starts is None:
+                self._judge(piece, at_end=end == len(text), enclosed=True)
+            else:
+                self._whole(piece, starts, piece.count(b"\n"))
 
-    def _careful_quoted(self, text: bytes, final: bool, unfinished: bool, *, last: bool) -> Block:
-        """Look at each line of text with enclosures that does not add up."""
-        chunk = Chunk(text.decode(), self.line, self.separator, final or not last, unfinished)
-        outcome = read_quoted(chunk, self.dialect, self.limits)
-        self._note(outcome)
-        if outcome.consumed < len(outcome.lines):
-            self.rest = ("\n".join(outcome.lines[outcome.consumed :]) + "\n").encode() + self.rest
-        self.line += outcome.consumed
-        return self._finish(self._frame(outcome.rows), outcome.rejects, b"")
+    def _whole(self, piece: bytes, starts: np.ndarray, lines: int) -> None:
+        self._texts.append(piece)
+        self._lines.append(starts + (self._first + self.consumed))
+        self.consumed += lines
 
-    def _note(self, outcome: Outcome) -> None:
-        self.blank_lines += outcome.blank
-        for flag in outcome.flags:
-            self.report.flag(flag)
+    def _take_lines(self, piece: bytes) -> None:
+        """Take the lines that are whole rows; the others wait in a run, to be judged with their neighbours."""
+        mark, wanted = self._separator.encode(), self._dialect.width - 1
+        lines = piece.split(b"\n")
+        lines.pop()
+        good: list[bytes] = []
+        for line in lines:
+            if line and line.count(mark) == wanted:
+                self._end_run(at_end=False)
+                good.append(line)
+                continue
+            self._end_good(good)
+            self._run.append(line)
+            if len(self._run) == MANY_LINES:
+                self._end_run(at_end=False)
+        self._end_good(good)
 
-    def _frame(self, rows: list[Row]) -> pl.DataFrame:
-        names = column_names(self.dialect.width)
-        width = self.dialect.width
-        values = {
-            name: pl.Series(name, [row.cells[position] for row in rows], dtype=pl.String)
-            for position, name in enumerate(names[:width])
-        }
-        frame = pl.DataFrame(values).with_columns(pl.Series(SOURCE_LINE, [row.line for row in rows], dtype=pl.Int64))
-        return frame.with_columns(pl.when(pl.col(names) == NULL_MARK).then(None).otherwise(pl.col(names)).name.keep())
+    def _end_good(self, good: list[bytes]) -> None:
+        if good:
+            self._whole(b"\n".join(good) + b"\n", np.arange(len(good), dtype=np.int64), len(good))
+            good.clear()
 
-    def _finish(self, frame: pl.DataFrame, rejects: list[SetAside], text: bytes) -> Block:
-        """Trim values, and set aside rows that are blank or hold an over-long value."""
-        names = column_names(self.dialect.width)
-        if frame.height:
-            frame = self._null_words(self._trim(frame, names, text), names)
-        frame, hollow_rows = self._split(frame, pl.all_horizontal(pl.col(names).is_null()), "blank_row")
-        rejects += hollow_rows
-        if not text or has_long_line(text, self.limits.max_cell):
-            too_long = pl.any_horizontal(pl.col(names).str.len_bytes() > self.limits.max_cell).fill_null(value=False)
-            frame, long = self._split(frame, too_long, "field_too_long")
-            rejects += long
-        return Block(frame, rejects)
+    def _end_run(self, *, at_end: bool) -> None:
+        if self._run:
+            run, self._run = self._run, []
+            self._judge(b"\n".join(run) + b"\n", at_end=at_end, enclosed=False)
 
-    def _trim(self, frame: pl.DataFrame, names: list[str], text: bytes) -> pl.DataFrame:
-        """Take outer white space off values; columns without any are left alone (most, at half the cost)."""
-        quoted = self.dialect.quote is not None and self.dialect.quote.encode() in text
-        if not text or quoted or b"\r" in text or (self.separator != "\t" and b"\t" in text):
-            return frame.with_columns(pl.col(names).str.strip_chars(BLANKS))
-        columns = pl.col(names)
-        padded = frame.select((columns.str.starts_with(" ") | columns.str.ends_with(" ")).any()).row(0)
-        return frame.with_columns(
-            pl.col(name).str.strip_chars(BLANKS) for name, has in zip(names, padded, strict=True) if has
+    def _judge(self, piece: bytes, *, at_end: bool, enclosed: bool) -> None:
+        if not is_utf8_text(piece):
+            piece, repaired = repair_lines(piece)
+            self.repaired += repaired
+        chunk = Chunk(
+            piece.decode(),
+            self._first + self.consumed,
+            self._separator,
+            self._final or not at_end,
+            self._unfinished and at_end,
         )
-
-    def _null_words(self, frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-        """Turn empty strings and the words for null into nulls, in the columns that have any."""
-        found = [frame.select((pl.col(names) == word).any()).row(0) for word in NULL_WORDS]
-        hollow = [name for name, *has in zip(names, *found, strict=True) if any(has)]
-        if not hollow:
-            return frame
-        blank = pl.col(hollow).is_in(NULL_WORDS)
-        return frame.with_columns(pl.when(~blank).then(pl.col(hollow)).otherwise(None).name.keep())
-
-    def _split(self, frame: pl.DataFrame, bad: pl.Expr, reason: str) -> tuple[pl.DataFrame, list[SetAside]]:
-        marked = frame.select(bad.alias("bad"))["bad"] if frame.height else pl.Series("bad", [], dtype=pl.Boolean)
-        if not marked.any():
-            return frame, []
-        aside = [
-            SetAside(
-                row[-1],
-                reason,
-                "every value is empty" if reason == "blank_row" else "a value is longer than the limit",
-                self.separator.join((cell or "")[: self.limits.max_raw] for cell in row[:-1])[: self.limits.max_raw],
-            )
-            for row in frame.filter(marked).iter_rows()
-        ]
-        return frame.filter(~marked), aside
-
-
-def _short_pieces(text: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Cut text of very many short lines, so that looking at each takes bounded memory; and whether it is the last."""
-    lines = text.count(b"\n")
-    size = len(text) if lines <= CAREFUL_LINES else max(len(text) * CAREFUL_LINES // lines, 1)
-    start = 0
-    while start < len(text):
-        end = text.find(b"\n", min(start + size, len(text)) - 1) + 1 or len(text)
-        yield text[start:end], end == len(text)
-        start = end
+        read = read_quoted if enclosed else read_unquoted
+        outcome: Outcome = read(chunk, self._dialect, self._reader.limits)
+        self.rejects += outcome.rejects
+        self.flags |= outcome.flags
+        self.blank += outcome.blank
+        if outcome.rows:
+            self._texts += [escape(row.cells, self._dialect, self._separator) for row in outcome.rows]
+            self._lines.append(np.array([row.line for row in outcome.rows], np.int64))
+        if outcome.consumed < len(outcome.lines):
+            self.left_over = ("\n".join(outcome.lines[outcome.consumed :]) + "\n").encode()
+        self.consumed += outcome.consumed

@@ -5,24 +5,29 @@ the order of the records. Understanding descriptor and headers is `plan.py`; par
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from dissco_platform.archives.blocks import SOURCE_LINE, column_names, read_blocks
+from dissco_platform.archives.blocks import SOURCE_LINE, Block, column_names, read_blocks
+from dissco_platform.archives.columns import arrays, constant, filled, one_array, plain, series
 from dissco_platform.archives.container import Container
+from dissco_platform.archives.contents import CONTENT, content_of, content_of_columns, id_hash, record_fingerprints
 from dissco_platform.archives.eml import empty_metadata, read_eml
 from dissco_platform.archives.extensions import CORE_ID, KEY, Extensions, Group, HashIndex
 from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet, make_plan, specimens_possible
 from dissco_platform.archives.tables import RECORDS, holds_specimens, local_name
-from dissco_platform.archives.tablewriter import CONTENT, RejectWriter, TableWriter, content_of, id_hash
+from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
 from dissco_platform.errors import ArchiveError
-from dissco_platform.provenance import ContentVersion, fingerprint, json_version
+from dissco_platform.provenance import ContentVersion, json_version
 
 ASSOCIATED_MEDIA = "dwc:associatedMedia"
 LOOKED_UP = "\x1flooked up"
@@ -159,9 +164,18 @@ class _Reading:
             path=self.out,
         )
 
+    def _blocks(self, part: Part) -> Iterator[Block]:
+        """Yield a file's rows, set its rejects aside, tell how far it is."""
+        self.reports.append(part.report)
+        is_core = part.report.table == RECORDS
+        for block in read_blocks(part.member, part.dialect, part.report, self.limits):
+            self._set_aside(part, block.rejects, core=is_core)
+            yield block
+            if self.progress is not None:
+                self.progress(part.report.table, part.report.rows_read)
+
     def _frames(self, part: Part, terms: list[str]) -> Iterator[pl.DataFrame]:
         """Yield a file's rows with `__core_id`, `source_file`, `source_line` and all of `terms`."""
-        self.reports.append(part.report)
         positions = column_names(part.dialect.width)
         named = {column: positions[p] for p, column in enumerate(part.columns) if column is not None}
         identity = pl.lit(None, dtype=pl.String) if part.id_position is None else pl.col(positions[part.id_position])
@@ -171,12 +185,8 @@ class _Reading:
             pl.col(SOURCE_LINE),
             *[_value(term, named, part.defaults).alias(term) for term in terms],
         ]
-        is_core = part.report.table == RECORDS
-        for block in read_blocks(part.member, part.dialect, part.report, self.limits):
-            self._set_aside(part, block.rejects, core=is_core)
+        for block in self._blocks(part):
             yield block.frame.select(select)
-            if self.progress is not None:
-                self.progress(part.report.table, part.report.rows_read)
 
     def _set_aside(self, part: Part, aside: list[SetAside], *, core: bool) -> None:
         self.rejects.add(
@@ -199,18 +209,31 @@ class _Reading:
         terms = extension.terms
         group = self.extensions.group(extension.row_type, extension.table, terms)
         for part in extension.parts:
-            for rows in self._frames(part, terms):
-                frame = self._look_up(rows, extension, part, terms)
-                if self.by_event and "dwc:occurrenceID" in terms:
-                    frame = frame.with_columns(pl.coalesce("dwc:occurrenceID", CORE_ID).alias(CORE_ID))
-                nameless = frame.filter(pl.col(CORE_ID).is_null())
-                if nameless.height:
-                    part.report.rows_rejected += nameless.height
-                    self._set_aside(part, _nameless(nameless, terms), core=False)
-                    frame = frame.filter(pl.col(CORE_ID).is_not_null())
-                self.extensions.add(
-                    group, frame.with_columns(pl.lit(extension.row_type).alias("row_type")), part.report
-                )
+            if extension.lookups or (self.by_event and "dwc:occurrenceID" in terms):
+                for rows in self._frames(part, terms):
+                    frame = self._look_up(rows, extension, part, terms)
+                    if self.by_event and "dwc:occurrenceID" in terms:
+                        frame = frame.with_columns(pl.coalesce("dwc:occurrenceID", CORE_ID).alias(CORE_ID))
+                    columns = arrays(frame)
+                    self._hang(group, columns, columns.pop(CORE_ID), part)
+            else:
+                for block in self._blocks(part):
+                    if block.rows:
+                        columns = _columns_of(block, part, terms)
+                        self._hang(group, columns | _origin(block, part), _identity(block, part), part)
+
+    def _hang(self, group: Group, columns: dict[str, pa.Array], core_id: pa.Array, part: Part) -> None:
+        """Keep extension rows; those that name no record are set aside."""
+        if core_id.null_count:
+            nameless = core_id.is_null()
+            rows = pa.table(columns).filter(nameless)
+            part.report.rows_rejected += rows.num_rows
+            self._set_aside(part, _nameless(rows, group.terms), core=False)
+            kept = pa.table({**columns, CORE_ID: core_id}).filter(pc.invert(nameless))
+            columns = {name: one_array(kept.column(name)) for name in kept.column_names}
+            core_id = columns.pop(CORE_ID)
+        if len(core_id):
+            self.extensions.add(group, columns, core_id, part.report)
 
     def _read_core(self, core: TableSet) -> list[str]:
         terms = core.terms
@@ -221,18 +244,65 @@ class _Reading:
         self.version.schema(RECORDS, [])
         with TableWriter(self.out, RECORDS, terms, self.limits) as writer:
             for part in core.parts:
-                for rows in self._frames(part, terms):
-                    frame = self._bounded(rows, part)
-                    if not frame.height:
-                        continue
-                    frame = self._look_up(frame, core, part, terms)
-                    numbered = self._number(self._own_id(frame, terms), terms, sums)
-                    writer.write(numbered)
-                    if media is not None:
-                        links = associated_media(numbered)
-                        if links.height:
-                            self.extensions.add_numbered(media, links)
+                if self.by_event or core.lookups:
+                    for rows in self._frames(part, terms):
+                        frame = self._bounded(rows, part)
+                        if frame.height:
+                            frame = self._own_id(self._look_up(frame, core, part, terms), terms)
+                            self._keep_frame(frame, terms, sums, writer, media)
+                else:
+                    for block in self._blocks(part):
+                        self._bound(block, part)
+                        if block.rows:
+                            self._keep_block(block, part, terms, sums, writer=writer, media=media)
             return list(writer.schema)
+
+    def _keep_frame(
+        self, frame: pl.DataFrame, terms: list[str], sums: HashIndex | None, writer: TableWriter, media: Group | None
+    ) -> None:
+        """Write records that took terms of other rows."""
+        content = content_of(frame, terms)
+        both = content.select(CONTENT).to_numpy()
+        prints = self._number(frame[CORE_ID], both, sums)
+        numbered = frame.rename({CORE_ID: "core_id"}).with_columns(
+            pl.int_range(self.row - frame.height, self.row, dtype=pl.Int64).alias("row"),
+            pl.Series("fingerprint", pl.from_arrow(prints)),
+        )
+        writer.write(numbered)
+        if media is not None:
+            self._add_links(media, numbered)
+
+    def _keep_block(
+        self,
+        block: Block,
+        part: Part,
+        terms: list[str],
+        sums: HashIndex | None,
+        *,
+        writer: TableWriter,
+        media: Group | None,
+    ) -> None:
+        """Write records that stand in their file as they are: no frame is made of them."""
+        columns = _columns_of(block, part, terms)
+        identity = _identity(block, part)
+        prints = self._number(series(CORE_ID, identity), content_of_columns(columns, block.rows), sums)
+        rows = np.arange(self.row - block.rows, self.row, dtype=np.int64)
+        fixed = {"row": pa.array(rows), "core_id": identity, "fingerprint": prints, **_origin(block, part)}
+        writer.write_columns(fixed | columns)
+        if media is not None and columns[ASSOCIATED_MEDIA].null_count < block.rows:
+            frame = pl.DataFrame(
+                [
+                    pl.Series("row", rows),
+                    pl.Series("source_line", block.lines),
+                    series(ASSOCIATED_MEDIA, columns[ASSOCIATED_MEDIA]),
+                ]
+            )
+            self._add_links(media, frame.with_columns(pl.lit(part.member.name).alias("source_file")))
+
+    def _add_links(self, media: Group, records: pl.DataFrame) -> None:
+        links = associated_media(records)
+        if links.height:
+            self.extensions.add_numbered(media, arrays(links.drop("row", "row_type")), links["row"].to_numpy())
 
     def _own_id(self, frame: pl.DataFrame, terms: list[str]) -> pl.DataFrame:
         """Occurrences of an event core: keep the event's hash aside; the core id is the occurrence's own."""
@@ -242,34 +312,35 @@ class _Reading:
         identity = pl.col("dwc:occurrenceID") if "dwc:occurrenceID" in terms else pl.lit(None, dtype=pl.String)
         return frame.with_columns(identity.alias(CORE_ID))
 
-    def _bounded(self, frame: pl.DataFrame, part: Part) -> pl.DataFrame:
-        if self.limits.max_rows is None or self.row + frame.height <= self.limits.max_rows:
-            return frame
-        allowed = max(self.limits.max_rows - self.row, 0)
-        beyond = frame.slice(allowed)
-        part.report.rows_rejected += beyond.height
-        message = f"the dataset may have {self.limits.max_rows:,} rows"
-        aside = [SetAside(line, "row_limit", message, "") for line in beyond[SOURCE_LINE]]
+    def _beyond(self, rows: int, part: Part, lines: Sequence[int]) -> int:
+        """Return how many of the next rows the dataset may have, and set the others aside."""
+        allowed = rows if self.limits.max_rows is None else min(rows, max(self.limits.max_rows - self.row, 0))
+        part.report.rows_rejected += rows - allowed
+        message = f"the dataset may have {self.limits.max_rows or 0:,} rows"
+        aside = [SetAside(int(line), "row_limit", message, "") for line in lines[allowed:]]
         self._set_aside(part, aside, core=True)
-        return frame.slice(0, allowed)
+        return allowed
 
-    def _number(self, frame: pl.DataFrame, terms: list[str], sums: HashIndex | None) -> pl.DataFrame:
-        keys = frame.select(id_hash(CORE_ID).alias(KEY))[KEY] if frame[CORE_ID].null_count() < frame.height else None
-        if keys is None:
-            keys = pl.Series(KEY, [None] * frame.height, dtype=pl.UInt64)
+    def _bounded(self, frame: pl.DataFrame, part: Part) -> pl.DataFrame:
+        return frame.slice(0, self._beyond(frame.height, part, frame[SOURCE_LINE].to_list()))
+
+    def _bound(self, block: Block, part: Part) -> None:
+        if self.limits.max_rows is not None:
+            allowed = self._beyond(block.rows, part, block.lines.tolist())
+            block.table, block.lines = block.table.slice(0, allowed), block.lines[:allowed]
+
+    def _number(self, identity: pl.Series, content: np.ndarray, sums: HashIndex | None) -> pa.StringArray:
+        """Count the next records in; return their fingerprints."""
+        keys = identity.to_frame(CORE_ID).select(id_hash(CORE_ID).alias(KEY))[KEY]
         self.keys.append(keys)
-        hanging: pl.Expr = pl.lit(0, dtype=pl.UInt64)
+        hanging = np.zeros(len(identity), np.uint64)
         if sums is not None:
-            hanging = pl.lit(sums.find(keys)).fill_null(0)
-            if self.by_event:
-                hanging = hanging + pl.lit(sums.find(self.event_keys[-1])).fill_null(0)
-        prints = content_of(frame, terms).select(fingerprint([*CONTENT, hanging]).alias("fingerprint"))
-        numbered = frame.rename({CORE_ID: "core_id"}).with_columns(
-            pl.int_range(self.row, self.row + frame.height, dtype=pl.Int64).alias("row"), prints["fingerprint"]
-        )
-        self.version.add(RECORDS, numbered["fingerprint"])
-        self.row += frame.height
-        return numbered
+            for found in [keys, self.event_keys[-1]] if self.by_event else [keys]:
+                hanging += sums.find(found).fill_null(0).to_numpy()
+        prints = record_fingerprints(content, hanging)
+        self.version.add(RECORDS, pl.Series("fingerprint", pl.from_arrow(prints)))
+        self.row += len(identity)
+        return prints
 
     def _look_up(self, frame: pl.DataFrame, rows: TableSet, part: Part, terms: list[str]) -> pl.DataFrame:
         """Give rows the terms of the tables they refer to, where they have no value of their own."""
@@ -301,6 +372,20 @@ class _Reading:
         return self.looked_up[id(table)]
 
 
+def _columns_of(block: Block, part: Part, terms: list[str]) -> dict[str, pa.Array]:
+    """Return a column for each term: the file's, blanks filled by the default; the constant; or nulls."""
+    positions = {column: p for p, column in enumerate(part.columns) if column is not None}
+    columns: dict[str, pa.Array] = {}
+    for term in terms:
+        default = (part.defaults.get(term) or "").strip()
+        if term in positions:
+            array = one_array(block.table.column(positions[term]))
+            columns[term] = filled(array, default) if default else array
+        else:
+            columns[term] = constant(default or None, block.rows)
+    return columns
+
+
 def _value(term: str, named: dict[str, str], defaults: dict[str, str]) -> pl.Expr:
     """Return a term's value: its column, blanks filled by the default; the constant; or null."""
     default = defaults.get(term)
@@ -310,11 +395,29 @@ def _value(term: str, named: dict[str, str], defaults: dict[str, str]) -> pl.Exp
     return pl.lit(default.strip() if default else None, dtype=pl.String)
 
 
-def _nameless(frame: pl.DataFrame, terms: list[str]) -> list[SetAside]:
+def _identity(block: Block, part: Part) -> pa.Array:
+    """Return the column with the core's ids, nulls where there is none."""
+    if part.id_position is None:
+        return constant(None, block.rows)
+    return one_array(block.table.column(part.id_position))
+
+
+def _origin(block: Block, part: Part) -> dict[str, pa.Array]:
+    """Return where each row stood."""
+    return {
+        "source_file": constant(part.member.name, block.rows),
+        "source_line": pa.array(block.lines, pa.int64()),
+    }
+
+
+def _nameless(rows: pa.Table, terms: list[str]) -> list[SetAside]:
     message = "the row does not say which record it belongs to"
+    cells = [plain(one_array(rows.column(term))).to_pylist() for term in terms]
+    raws = zip(*cells, strict=True) if cells else [()] * rows.num_rows
+    lines = rows.column(SOURCE_LINE).to_pylist()
     return [
-        SetAside(row[0], "missing_core_id", message, "\t".join(cell or "" for cell in row[1:]))
-        for row in frame.select(SOURCE_LINE, *terms).iter_rows()
+        SetAside(line, "missing_core_id", message, "\t".join(cell or "" for cell in raw))
+        for line, raw in zip(lines, raws, strict=True)
     ]
 
 

@@ -19,6 +19,8 @@ BOMS: tuple[tuple[bytes, str], ...] = (
 _HIGH_WORDS = re.compile(rb"[A-Za-z]*[\x80-\xff]+[A-Za-z\x80-\xff]*")
 # Lower-case letters of Western European languages: where single bytes stand between ASCII letters, these are likely.
 _LIKELY = frozenset("äöüßéèêëàâáãåçñóòôõíìîïúùûøæœÿšžÄÖÜÉÅØÁÍÓÚÑÇŠŽ" + "°’‘“”–—×†½¼µ²³®©«»·´¿")
+_PIECE = 1 << 14
+"""Bytes decoded together: only where they are not UTF-8 is each line tried."""
 SINGLE_BYTE = ("cp1252", "mac_roman")
 NAMES = {"cp1252": "windows-1252", "mac_roman": "macintosh", "latin-1": "ISO-8859-1", "utf-8": UTF8}
 
@@ -157,12 +159,28 @@ def repair_lines(data: bytes, codec: str = "cp1252") -> tuple[bytes, int]:
 
     Returns the text and the number of such lines.
     """
-    lines = data.split(b"\n")
-    changed = 0
-    for position, line in enumerate(lines):
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            lines[position] = to_utf8(line, codec)
-            changed += 1
-    return b"\n".join(lines), changed
+    pieces: list[bytes] = []
+    changed = start = 0
+    while start < len(data):
+        end = data.find(b"\n", min(start + _PIECE, len(data)) - 1) + 1 or len(data)
+        piece, lines = _repaired(data[start:end], codec)
+        pieces.append(piece)
+        changed += lines
+        start = end
+    return b"".join(pieces), changed
+
+
+def _repaired(piece: bytes, codec: str) -> tuple[bytes, int]:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        lines = piece.split(b"\n")
+        changed = 0
+        for position, line in enumerate(lines):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                lines[position] = to_utf8(line, codec)
+                changed += 1
+        return b"\n".join(lines), changed
+    return piece, 0

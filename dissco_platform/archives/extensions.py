@@ -1,27 +1,33 @@
-"""Rows that hang on records: kept on disk until the records are numbered, then written in the order of the records.
+"""Rows that hang on records: kept until the records are numbered, then written in the order of the records.
 
-Reading an archive goes: extension rows → a scratch folder with a hash of their core id; core rows → `records.parquet`;
-then this module gives each extension row its record's number, sets orphans aside and writes the tables. Memory: 16
-bytes a record and 16 a record with extensions.
+Reading an archive goes: extension rows, with a hash of their core id, are kept here (in memory up to `HELD`, beyond that
+on disk); core rows go to `records.parquet`; then this module gives each extension row its record's number, sets orphans
+aside and writes the tables. Memory beside `HELD`: 16 bytes a record, 16 a record with extensions, 8 an extension row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from dissco_platform.archives.columns import constant, one_array, series
+from dissco_platform.archives.contents import content_of_columns, hashes, row_hashes
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.tables import EXTENSION_COLUMNS, VERBATIM
-from dissco_platform.archives.tablewriter import RejectWriter, TableWriter, content_of, id_hash, row_hash
+from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
 
 KEY = "__key"
-"""Scratch column: 64-bit hash of the core id; null where the row number is known."""
+"""Column: 64-bit hash of the core id."""
 HASH = "__hash"
 CORE_ID = "__core_id"
-SCRATCH = (KEY, HASH, CORE_ID)
+ROW = "row"
 BUCKET_ROWS = 250_000
 MAX_BUCKETS = 200
+HELD = 96 << 20
+"""Bytes of rows that wait in memory."""
 
 
 class HashIndex:
@@ -46,16 +52,72 @@ class HashIndex:
         return pl.select(pl.when(found).then(self._values.gather(at)).alias("v"))["v"]
 
 
+class _Part:
+    """Some rows of an extension, in memory or in a scratch file: `source_file`, `source_line`, terms, and either the core
+    id with its hash or the record's number."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table: pa.Table | None = table
+        self._path: Path | None = None
+        self.rows = table.num_rows
+        self.size = table.nbytes
+
+    @property
+    def held(self) -> bool:
+        return self._table is not None
+
+    def spill(self, path: Path) -> None:
+        """Move the rows to a file."""
+        assert self._table is not None
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, self._table.schema, options=options) as stream:
+            stream.write_table(self._table)
+        self._table, self._path = None, path
+
+    def load(self) -> pa.Table:
+        """Return the rows."""
+        if self._table is not None:
+            return self._table
+        with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file) as stream:
+            return stream.read_all()
+
+    def numbers(self, index: HashIndex) -> np.ndarray:
+        """Return the number of each row's record, -1 where there is none."""
+        names = self._names()
+        wanted = KEY if KEY in names else ROW
+        if self._table is not None:
+            column = self._table.column(wanted)
+        else:
+            options = pa.ipc.IpcReadOptions(included_fields=[names.index(wanted)])
+            with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file, options=options) as stream:
+                column = stream.read_all().column(wanted)
+        if wanted == ROW:
+            return np.asarray(column.to_numpy())
+        return index.find(pl.Series(KEY, pl.from_arrow(column))).cast(pl.Int64).fill_null(-1).to_numpy()
+
+    def _names(self) -> list[str]:
+        if self._table is not None:
+            return list(self._table.column_names)
+        with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file) as stream:
+            return list(stream.schema.names)
+
+    def drop(self) -> None:
+        """Let go of the rows."""
+        self._table = None
+        if self._path is not None:
+            self._path.unlink()
+            self._path = None
+
+
 @dataclass
 class Group:
-    """The scratch files of one extension: its row type (CURIE), table, term columns and files in reading order."""
+    """The rows of one extension: its row type (CURIE), table, term columns and parts in reading order."""
 
     row_type: str
     table: str
     terms: list[str]
-    parts: list[Path] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
     reports: dict[str, FileReport] = field(default_factory=dict)
-    rows: int = 0
 
 
 class Extensions:
@@ -65,7 +127,6 @@ class Extensions:
         self._scratch = scratch
         self._limits = limits
         self._sums: list[pl.DataFrame] = []
-        self._pending: dict[int, list[pl.DataFrame]] = {}
         self._number = 0
         self.groups: list[Group] = []
 
@@ -75,41 +136,36 @@ class Extensions:
         self.groups.append(group)
         return group
 
-    def add(self, group: Group, frame: pl.DataFrame, report: FileReport) -> None:
-        """Add rows that name their record by `__core_id`; fixed columns but `row` are expected."""
-        hashes = row_hash(pl.lit(group.row_type), content_of(frame, group.terms))
-        frame = frame.with_columns(id_hash(CORE_ID).alias(KEY), hashes.alias(HASH))
-        self._sums.append(frame.group_by(KEY).agg(pl.col(HASH).sum()))
+    def add(self, group: Group, columns: Mapping[str, pa.Array], core_id: pa.Array, report: FileReport) -> None:
+        """Add rows that name their record: `source_file`, `source_line` and the group's terms as columns."""
+        group.reports[report.name] = report
+        content = content_of_columns({term: columns[term] for term in group.terms}, len(core_id))
+        keys = pl.Series(KEY, _key(core_id), dtype=pl.UInt64)
+        hashed = pl.DataFrame([keys, pl.Series(HASH, row_hashes(group.row_type, content), dtype=pl.UInt64)])
+        self._sums.append(hashed.group_by(KEY).agg(pl.col(HASH).sum()))
         if sum(one.height for one in self._sums) > 4 * max(self._sums[0].height, 500_000):
             self._sums = [pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())]
-        self._keep(group, frame.drop(HASH), report)
+        self._keep(group, pa.table({**columns, CORE_ID: core_id, KEY: keys.to_arrow()}))
 
-    def add_numbered(self, group: Group, frame: pl.DataFrame, report: FileReport | None = None) -> None:
-        """Add rows whose `row` is known (made from the record itself: no part of its extension hash)."""
-        self._keep(group, frame, report)
+    def add_numbered(self, group: Group, columns: Mapping[str, pa.Array], rows: np.ndarray) -> None:
+        """Add rows whose record's number is known (made from the record itself: no part of its extension hash)."""
+        self._keep(group, pa.table({**columns, ROW: pa.array(rows, pa.int64())}))
 
-    def _keep(self, group: Group, frame: pl.DataFrame, report: FileReport | None) -> None:
-        if report is not None:
-            group.reports[report.name] = report
-        waiting = self._pending.setdefault(id(group), [])
-        waiting.append(frame)
-        group.rows += frame.height
-        if sum(one.height for one in waiting) >= self._limits.row_group:
-            self._spill(group)
-
-    def _spill(self, group: Group) -> None:
-        waiting = self._pending.pop(id(group), [])
-        if waiting:
-            path = self._scratch / f"{self._number}.parquet"
-            self._number += 1
-            pl.concat(waiting).write_parquet(path, compression="lz4")
-            group.parts.append(path)
+    def _keep(self, group: Group, table: pa.Table) -> None:
+        if not table.num_rows:
+            return
+        group.parts.append(_Part(table))
+        held = [part for one in self.groups for part in one.parts if part.held]
+        if sum(part.size for part in held) > HELD:
+            for part in held:
+                part.spill(self._scratch / f"{self._number}.arrow")
+                self._number += 1
 
     def sums(self) -> HashIndex | None:
         """Return the sum of row hashes for each core id, None where no extension has rows."""
         if not self._sums:
             return None
-        total = pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum()).drop_nulls(KEY)
+        total = pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())
         self._sums = [total]
         return HashIndex(total[KEY], total[HASH])
 
@@ -119,8 +175,6 @@ class Extensions:
         Returns the columns written, by table.
         """
         columns: dict[str, list[str]] = {}
-        for group in self.groups:
-            self._spill(group)
         for table in dict.fromkeys(group.table for group in self.groups):
             groups = [group for group in self.groups if group.table == table and group.parts]
             if not groups:
@@ -136,81 +190,115 @@ class Extensions:
         return columns
 
     def _write_table(self, groups: list[Group], index: HashIndex, rejects: RejectWriter, writer: TableWriter) -> None:
-        numbered: list[tuple[Group, Path]] = []
-        last, ordered, total, highest = -1, len(groups) == 1, 0, 0
-        for group in groups:
-            for path in group.parts:
-                frame = self._number_rows(group, pl.read_parquet(path), index, rejects)
-                if not frame.height:
-                    path.unlink()
-                    continue
-                rows = frame["row"]
-                ordered = ordered and rows.is_sorted() and rows[0] >= last
-                last, highest = rows[-1], max(highest, int(str(rows.max())))
-                total += frame.height
-                frame.write_parquet(path, compression="lz4")
-                numbered.append((group, path))
-        if ordered:
-            for group, path in numbered:
-                writer.write(_shape(group, pl.read_parquet(path)))
-                path.unlink()
+        numbered = [(group, part, part.numbers(index)) for group in groups for part in group.parts]
+        known = np.concatenate([rows[rows >= 0] for _, _, rows in numbered])
+        ordered = len(known) == 0 or bool((known[1:] >= known[:-1]).all())
+        total, highest = len(known), int(known.max()) if len(known) else 0
+        del known
+        if ordered or total <= BUCKET_ROWS:
+            frames = (self._known(group, part, rows, rejects) for group, part, rows in numbered)
+            if ordered:
+                for group, table in frames:
+                    _write(writer, group, table)
+            elif total:
+                _write_sorted(writer, list(frames))
+            else:
+                list(frames)
             return
-        for frame in self._buckets(numbered, total, highest):
-            writer.write(frame)
+        for bucket in self._buckets(numbered, total, highest, rejects):
+            _write_sorted(writer, bucket)
 
-    def _number_rows(self, group: Group, frame: pl.DataFrame, index: HashIndex, rejects: RejectWriter) -> pl.DataFrame:
-        if KEY not in frame.columns:
-            return frame
-        frame = frame.with_columns(index.find(frame[KEY]).cast(pl.Int64).alias("row"))
-        orphans = frame.filter(pl.col("row").is_null())
-        if orphans.height:
-            rejects.write(
-                orphans.select(
-                    "source_file",
-                    pl.lit(group.table).alias("table"),
-                    "source_line",
-                    pl.lit("orphan_extension_row").alias("reason"),
-                    pl.format("no record has the id {}", pl.col(CORE_ID).str.slice(0, 200)).alias("message"),
-                    pl.concat_str(
-                        [pl.col(CORE_ID), *[pl.col(t).fill_null("") for t in group.terms]], separator="\t"
-                    ).alias("raw"),
-                    pl.col(CORE_ID).alias("core_id"),
+    def _known(self, group: Group, part: _Part, rows: np.ndarray, rejects: RejectWriter) -> tuple[Group, pa.Table]:
+        """Return a part's rows that have a record, with `row`; the others are set aside."""
+        table = part.load()
+        part.drop()
+        if ROW in table.column_names:
+            return group, table
+        lost = rows < 0
+        if lost.any():
+            self._orphans(group, table.filter(pa.array(lost)), rejects)
+            table, rows = table.filter(pa.array(~lost)), rows[~lost]
+        return group, table.drop_columns([KEY, CORE_ID]).append_column(ROW, pa.array(rows, pa.int64()))
+
+    def _orphans(self, group: Group, table: pa.Table, rejects: RejectWriter) -> None:
+        orphans = _frame(table)
+        rejects.write(
+            orphans.select(
+                "source_file",
+                pl.lit(group.table).alias("table"),
+                "source_line",
+                pl.lit("orphan_extension_row").alias("reason"),
+                pl.format("no record has the id {}", pl.col(CORE_ID).str.slice(0, 200)).alias("message"),
+                pl.concat_str([pl.col(CORE_ID), *[pl.col(t).fill_null("") for t in group.terms]], separator="\t").alias(
+                    "raw"
                 ),
-                core=False,
-            )
-            for name, rows in orphans["source_file"].value_counts().iter_rows():
-                group.reports[name].rows_rejected += rows
-            frame = frame.filter(pl.col("row").is_not_null())
-        return frame.drop(KEY, CORE_ID)
+                pl.col(CORE_ID).alias("core_id"),
+            ),
+            core=False,
+        )
+        for name, rows in orphans["source_file"].value_counts().iter_rows():
+            group.reports[name].rows_rejected += rows
 
-    def _buckets(self, parts: list[tuple[Group, Path]], total: int, highest: int) -> Iterator[pl.DataFrame]:
-        """Yield all rows in order of `row`, by ranges of records that fit in memory."""
-        count = min(max(1, -(-total // BUCKET_ROWS)), MAX_BUCKETS)
+    def _buckets(
+        self, numbered: list[tuple[Group, _Part, np.ndarray]], total: int, highest: int, rejects: RejectWriter
+    ) -> Iterator[list[tuple[Group, pa.Table]]]:
+        """Yield all rows by ranges of records that fit in memory, in the order of the ranges."""
+        count = min(-(-total // BUCKET_ROWS), MAX_BUCKETS)
         size = highest // count + 1
-        buckets: list[list[tuple[Group, Path]]] = [[] for _ in range(count)]
-        if count == 1:
-            buckets[0] = parts
-        else:
-            for group, path in parts:
-                frame = pl.read_parquet(path).with_columns((pl.col("row") // size).alias("__bucket"))
-                for key, piece in frame.partition_by("__bucket", as_dict=True, include_key=False).items():
-                    target = self._scratch / f"{self._number}.parquet"
-                    self._number += 1
-                    piece.write_parquet(target, compression="lz4")
-                    buckets[int(key[0])].append((group, target))
-                path.unlink()
+        buckets: list[list[tuple[Group, _Part]]] = [[] for _ in range(count)]
+        for group, part, rows in numbered:
+            _, table = self._known(group, part, rows, rejects)
+            places = table.column(ROW).to_numpy() // size
+            for place in np.unique(places):
+                piece = _Part(table.filter(pa.array(places == place)))
+                piece.spill(self._scratch / f"{self._number}.arrow")
+                self._number += 1
+                buckets[int(place)].append((group, piece))
         for bucket in buckets:
             if bucket:
-                frames = [_shape(group, pl.read_parquet(path)) for group, path in bucket]
-                yield pl.concat(frames, how="diagonal").sort("row", maintain_order=True)
-                for _, path in bucket:
-                    path.unlink()
+                yield [(group, piece.load()) for group, piece in bucket]
+                for _, piece in bucket:
+                    piece.drop()
 
 
-def _shape(group: Group, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return rows as their table has them: terms as columns, or one value a row for the verbatim table."""
-    if group.table != VERBATIM:
-        return frame
-    fixed = list(EXTENSION_COLUMNS)
-    long = frame.unpivot(on=group.terms, index=fixed, variable_name="term", value_name="value")
-    return long.drop_nulls("value").sort("row", "source_line", maintain_order=True)
+def _key(core_id: pa.Array) -> np.ndarray:
+    if not pa.types.is_dictionary(core_id.type):
+        return hashes(core_id)
+    return np.asarray(hashes(core_id.dictionary)[core_id.indices.to_numpy()])
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            series(name, one_array(column))
+            if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type)
+            else pl.Series(name, pl.from_arrow(column))
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        ]
+    )
+
+
+def _write(writer: TableWriter, group: Group, table: pa.Table) -> None:
+    """Write rows as their table has them: terms as columns, or one value a row for the verbatim table."""
+    if group.table == VERBATIM:
+        writer.write(_long(group, table))
+    elif table.num_rows:
+        columns = {name: one_array(table.column(name)) for name in table.column_names}
+        writer.write_columns({**columns, "row_type": constant(group.row_type, table.num_rows)})
+
+
+def _write_sorted(writer: TableWriter, tables: list[tuple[Group, pa.Table]]) -> None:
+    """Write rows of several parts in the order of their records; of one record, in the order they were read."""
+    frames = [
+        _long(group, table)
+        if group.table == VERBATIM
+        else _frame(table).with_columns(pl.lit(group.row_type).alias("row_type"))
+        for group, table in tables
+    ]
+    writer.write(pl.concat(frames, how="diagonal").sort(ROW, maintain_order=True))
+
+
+def _long(group: Group, table: pa.Table) -> pl.DataFrame:
+    frame = _frame(table).with_columns(pl.lit(group.row_type).alias("row_type"))
+    long = frame.unpivot(on=group.terms, index=list(EXTENSION_COLUMNS), variable_name="term", value_name="value")
+    return long.drop_nulls("value").sort(ROW, "source_line", maintain_order=True)

@@ -10,6 +10,7 @@ from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import Limits
+from dissco_platform.archives.shapes import has_controls
 
 UNIT_SEPARATOR = "\x1f"
 """Stands for separators of more than one byte; it cannot be in the text, which has no control characters."""
@@ -39,7 +40,7 @@ def text_of(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[
                 keep = max(len(mark) - 1, len(separator) - 1, 1 if data.endswith(b"\r") else 0)
                 if keep:
                     data, held = data[:-keep], data[-keep:]
-            data = _line_ends(data.translate(None, CONTROLS), mark)
+            data = _line_ends(data.translate(None, CONTROLS) if has_controls(data) else data, mark)
             yield (data if single else data.replace(separator, UNIT_SEPARATOR.encode())), final
             if final:
                 return
@@ -63,15 +64,3 @@ def is_utf8_text(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def has_long_line(text: bytes, limit: int) -> bool:
-    """Return whether a line may be longer than `limit` bytes (looks at one line end per half `limit`)."""
-    step = max(limit // 2, 1)
-    position = 0
-    while position + step < len(text):
-        end = text.rfind(b"\n", position, position + step)
-        if end < 0:
-            return True
-        position = end + 1
-    return False

@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dissco_platform.archives import blocks, columns
 from dissco_platform.archives.blocks import Block, column_names, read_blocks
+from dissco_platform.archives.contents import CONTENT, content_of, content_of_columns
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.lines import Chunk, read_quoted
 from dissco_platform.archives.members import Member
@@ -27,6 +31,16 @@ PIECES = st.sampled_from(
 TEXT = st.lists(PIECES, max_size=80).map("".join)
 
 
+@pytest.fixture(params=["as it is", "small pieces, all dictionaries"])
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long files differ from short ones: columns become dictionaries, blocks are cut into pieces and chunks."""
+    if request.param != "as it is":
+        monkeypatch.setattr(columns, "ENOUGH_ROWS", 2)
+        monkeypatch.setattr(columns, "FEW", 2.0)
+        monkeypatch.setattr(columns, "CHUNK", 48)
+        monkeypatch.setattr(blocks, "SMALL_PIECE", 24)
+
+
 def frames(text: str, dialect: Dialect, limits: object = DEFAULT_LIMITS) -> tuple[list[Block], FileReport]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.txt"
@@ -40,18 +54,17 @@ def frames(text: str, dialect: Dialect, limits: object = DEFAULT_LIMITS) -> tupl
 @given(
     TEXT, st.sampled_from([",", "\t"]), st.sampled_from([None, '"']), st.integers(1, 4), st.booleans(), st.booleans()
 )
+@pytest.mark.usefixtures("sizes")
 def test_any_text_is_accounted_for(
     text: str, separator: str, quote: str | None, width: int, trimmed: bool, backslash: bool
 ) -> None:
     dialect = Dialect(separator=separator, quote=quote, width=width, trimmed=trimmed, backslash=backslash)
     for limits in (DEFAULT_LIMITS, TINY):
-        blocks, report = frames(text, dialect, limits)
-        rows = sum(block.frame.height for block in blocks)
-        rejected = sum(len(block.rejects) for block in blocks)
+        found, report = frames(text, dialect, limits)
+        rows = sum(block.frame.height for block in found)
+        rejected = sum(len(block.rejects) for block in found)
         assert (report.rows_read, report.rows_rejected) == (rows + rejected, rejected)
-        numbers = [n for block in blocks for n in block.frame["source_line"]] + [
-            r.line for b in blocks for r in b.rejects
-        ]
+        numbers = [n for block in found for n in block.lines.tolist()] + [r.line for b in found for r in b.rejects]
         assert len(set(numbers)) == len(numbers)
         assert all(1 <= n <= text.count("\n") + text.count("\r") + 1 for n in numbers)
 
@@ -61,11 +74,12 @@ CELL = st.text(st.sampled_from('ab é,\t\n"\\x'), max_size=6)
 
 @QUICK
 @given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=30), st.integers(20, 400))
+@pytest.mark.usefixtures("sizes")
 def test_well_written_tables_come_back_as_they_were(rows: list[list[str]], block: int) -> None:
     text = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in rows)
     dialect = Dialect(separator=",", quote='"', width=3)
-    blocks, _ = frames(text, dialect, replace(DEFAULT_LIMITS, block=block))
-    got = [row for b in blocks for row in b.frame.select(column_names(3)).iter_rows()]
+    found, _ = frames(text, dialect, replace(DEFAULT_LIMITS, block=block))
+    got = [row for b in found for row in b.frame.select(column_names(3)).iter_rows()]
     wanted = [tuple(cell.strip() or None for cell in row) for row in rows]
     wanted = [row for row in wanted if any(cell is not None for cell in row)]
     assert [tuple(v for v in row) for row in got] == [tuple(None if v == "\\N" else v for v in row) for row in wanted]
@@ -73,6 +87,7 @@ def test_well_written_tables_come_back_as_they_were(rows: list[list[str]], block
 
 @QUICK
 @given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=20))
+@pytest.mark.usefixtures("sizes")
 def test_the_fast_and_the_careful_way_read_the_same(rows: list[list[str]]) -> None:
     """Cells are written as they are where they need no enclosure, stray marks included."""
 
@@ -88,6 +103,44 @@ def test_the_fast_and_the_careful_way_read_the_same(rows: list[list[str]]) -> No
     careful = [row for row in careful if any(c is not None for c in row[1:])]
     got = [row for b in fast for row in b.frame.select("source_line", *column_names(3)).iter_rows()]
     assert got == careful
+
+
+VALUES = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b c", "é", "0"])), min_size=1, max_size=12)
+
+
+@QUICK
+@given(VALUES, st.booleans(), st.booleans())
+def test_columns_and_frames_have_the_same_content(values: list[str | None], coded: bool, other: bool) -> None:
+    array = pa.array(values, pa.string())
+    frame = pl.DataFrame({"dwc:sex": values, "dwc:order": values[::-1]}, schema={"dwc:sex": str, "dwc:order": str})
+    reverse = pa.array(values[::-1], pa.string())
+    named = {
+        "dwc:order": reverse.dictionary_encode() if other else reverse,
+        "dwc:sex": array.dictionary_encode() if coded else array,
+    }
+    expected = content_of(frame, frame.columns).select(CONTENT).to_numpy()
+    assert (content_of_columns(named, len(values)) == expected).all()
+
+
+def test_a_fault_made_up_for_by_another_is_found() -> None:
+    """One row has a column too many and one too few: the separators add up, the rows do not."""
+    text = "a\tb\tc\n" * 3 + "a\tb\tc\td\n" + "a\tb\n" + "x\ty\tz\n"
+    found, report = frames(text, Dialect(separator="\t", width=3))
+    assert [(r.line, r.reason) for b in found for r in b.rejects] == [(4, "too_many_columns"), (5, "too_few_columns")]
+    assert [n for b in found for n in b.lines.tolist()] == [1, 2, 3, 6]
+    assert (report.rows_read, report.rows_rejected) == (6, 2)
+
+
+def test_single_lines_in_another_encoding_do_not_cost_the_block() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.txt"
+        path.write_bytes("é\tb\n".encode() * 5 + "é\tb\n".encode("latin-1") + "é\tc\td\n".encode("latin-1"))
+        report = FileReport("t.txt", "records")
+        member = Member("t.txt", None, lambda: path.open("rb"))
+        found = list(read_blocks(member, Dialect(separator="\t", width=2), report, DEFAULT_LIMITS))
+    assert found[0].frame["c0"].to_list() == ["é"] * 6
+    assert [(r.line, r.raw) for r in found[0].rejects] == [(7, "é\tc\td")]
+    assert report.flags == ["mixed_encoding"]
 
 
 def mutate(content: bytes, chance: random.Random) -> bytes:

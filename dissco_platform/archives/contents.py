@@ -1,0 +1,117 @@
+"""What a row holds, as numbers: the hashes behind fingerprints of records and the joins of extension rows.
+
+Each filled cell counts as the XXH3 hash of its text times a number made from its column's name; a row is the sum (modulo
+2^64, once for each of two numbers). Empty cells add nothing and the order of columns is free, so a new empty column or
+another column order changes no record. Computed on frames and, at a third of the cost, on Arrow columns with
+dictionaries; both give the same numbers.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+import polars_hash  # noqa: F401  registers the .nchash namespace
+import pyarrow as pa
+
+CONTENT = ("__content_0", "__content_1")
+"""Names of the two UInt64 columns that `content_of` returns."""
+
+
+def column_weights(name: str) -> tuple[int, int]:
+    """Return two odd 64-bit numbers for a column's name."""
+    digest = blake2b(name.encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little") | 1, int.from_bytes(digest[8:], "little") | 1
+
+
+def content_of(frame: pl.DataFrame, terms: Iterable[str]) -> pl.DataFrame:
+    """Return two UInt64 columns that together say what each row holds in its term columns."""
+    ordered = sorted(terms)
+    if not ordered:
+        return pl.DataFrame({name: pl.zeros(frame.height, dtype=pl.UInt64, eager=True) for name in CONTENT})
+    hashed = frame.select(pl.col(ordered).nchash.xxh3_64())  # type: ignore[attr-defined]
+    weights = [column_weights(name) for name in ordered]
+    return hashed.select(
+        pl.sum_horizontal(
+            pl.col(name) * pl.lit(weight[place], dtype=pl.UInt64) for name, weight in zip(ordered, weights, strict=True)
+        ).alias(CONTENT[place])
+        for place in (0, 1)
+    )
+
+
+def hashes(array: pa.StringArray) -> np.ndarray:
+    """Return the XXH3 hash of each value (UInt64), 0 for null."""
+    values = pl.Series("v", pl.from_arrow(array), dtype=pl.String)
+    hashed = values.to_frame().select(pl.col("v").nchash.xxh3_64().fill_null(0))  # type: ignore[attr-defined]
+    return np.asarray(hashed["v"].to_numpy(), np.uint64)
+
+
+def content_of_columns(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
+    """Return what `content_of` does (UInt64, rows × 2), for Arrow columns with or without dictionaries."""
+    sums = np.zeros((rows, 2), np.uint64)
+    filled = {name: array for name, array in columns.items() if array.null_count < len(array)}
+    plain = {name: array for name, array in filled.items() if not pa.types.is_dictionary(array.type)}
+    for name, hashed in _hashes_of_many(plain).items():
+        sums += hashed[:, None] * np.array(column_weights(name), np.uint64)
+    coded = {name: array for name, array in filled.items() if name not in plain}
+    for name, hashed in _hashes_of_values(coded).items():
+        weighted = hashed[:, None] * np.array(column_weights(name), np.uint64)
+        array = coded[name]
+        if len(weighted) == 1 and not array.null_count:
+            sums += weighted[0]
+            continue
+        at = array.indices
+        if array.null_count:
+            at = at.fill_null(len(weighted))
+            weighted = np.vstack((weighted, np.zeros((1, 2), np.uint64)))
+        sums += weighted.take(at.to_numpy(), axis=0)
+    return sums
+
+
+def _hashes_of_many(arrays: Mapping[str, pa.StringArray]) -> dict[str, np.ndarray]:
+    """Return the hashes of several columns (0 for null), computed together."""
+    if not arrays:
+        return {}
+    frame = pl.DataFrame([pl.Series(name, pl.from_arrow(array), dtype=pl.String) for name, array in arrays.items()])
+    hashed = frame.select(pl.all().nchash.xxh3_64().fill_null(0))  # type: ignore[attr-defined]
+    return {name: hashed[name].to_numpy() for name in arrays}
+
+
+def _hashes_of_values(arrays: Mapping[str, pa.DictionaryArray]) -> dict[str, np.ndarray]:
+    """Return the hashes of the dictionaries' values, in one go: a call for each would cost more than the hashing."""
+    if not arrays:
+        return {}
+    together = hashes(pa.concat_arrays([array.dictionary for array in arrays.values()]))
+    ends = np.cumsum([len(array.dictionary) for array in arrays.values()])
+    return dict(zip(arrays, np.split(together, ends[:-1]), strict=True))
+
+
+def record_fingerprints(content: np.ndarray, hanging: np.ndarray) -> pa.StringArray:
+    """Return 32 hexadecimal digits a record, over its own cells (`content`) and its extension rows (`hanging`)."""
+    both = content + hanging[:, None] * np.array(column_weights("extension rows"), np.uint64)
+    text = both.astype("<u8", copy=False).tobytes().hex().encode()
+    offsets = np.arange(0, 32 * len(hanging) + 1, 32, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(hanging), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def row_hash(row_type: pl.Expr, content: pl.DataFrame) -> pl.Series:
+    """Return a 64-bit hash (UInt64) of extension rows, to be added up for each record, so that their order is free."""
+    text = pl.concat_str([row_type, *[pl.col(name).cast(pl.String) for name in CONTENT]], separator="\x1e")
+    return content.select(text.nchash.xxh3_64().alias("h"))["h"]  # type: ignore[attr-defined]
+
+
+def row_hashes(row_type: str, content: np.ndarray) -> np.ndarray:
+    """Return what `row_hash` is for: a 64-bit hash of each extension row, here of Arrow columns' content.
+
+    The sums are mixed before rows are added up (SplitMix64's finaliser), or values could change places between the rows
+    of a record unnoticed.
+    """
+    mixed = content[:, 0] ^ (content[:, 1] << np.uint64(1)) ^ np.uint64(column_weights(f"rows of {row_type}")[0])
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)
+
+
+def id_hash(column: str) -> pl.Expr:
+    """Return a 64-bit hash (UInt64) of an identifier, to join extension rows to records in little memory."""
+    return pl.col(column).nchash.xxh3_64()  # type: ignore[attr-defined, no-any-return]
