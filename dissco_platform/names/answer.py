@@ -3,7 +3,6 @@
 Which usage it is was decided in `match.py` or by a curator (`overrides.py`).
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -45,7 +44,6 @@ _PARTS: Final = ("nameScore", "authorshipScore", "classificationScore", "rankSco
 
 def answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     """Return MATCH_COLUMNS for every query (`q`), given the chosen candidates (see `match.choose`)."""
-    usages = backbone.usages
     frame = queries.select("q", "g", "authorship", "e1").join(
         chosen.drop("g", "e1", "authorship", strict=False), on="q", how="left", maintain_order="left"
     )
@@ -58,33 +56,42 @@ def answers(queries: pl.DataFrame, chosen: pl.DataFrame, backbone: Backbone) -> 
         confidence=pl.when(pl.col("matchType") != "none").then(pl.col("confidence")).otherwise(0).cast(pl.Int16),
     )
     row, accepted, lineage = frame["row"], frame["accepted"], frame["lineage"]
-    canonical = _canonical(backbone)
-    text: dict[str, pl.Series] = {
-        "usageID": usages["id"].gather(row),
-        "matchedName": canonical(row),
-        "matchedAuthorship": backbone.authorships.gather(usages["authorship_id"].gather(row)),
-        "matchedRank": usages["rank"].gather(row).cast(pl.String),
-        "matchedStatus": usages["status"].gather(row).cast(pl.String),
-        "acceptedUsageID": usages["id"].gather(accepted),
-        "acceptedName": canonical(accepted),
-        "acceptedAuthorship": backbone.authorships.gather(usages["authorship_id"].gather(accepted)),
-        "acceptedRank": usages["rank"].gather(accepted).cast(pl.String),
-        "species": canonical(usages["species"].gather(row)),
-        "nomenclaturalCode": usages["code"].gather(row).cast(pl.String),
-    }
-    for rank in CLASSIFICATION:
-        text[rank] = backbone.lineages[rank].gather(lineage)
-    out = frame.with_columns([series.alias(name) for name, series in text.items()])
+    out = pl.concat([frame, _texts(row, accepted, lineage, backbone)], how="horizontal")
     shared = _shared(frame, backbone)
     if shared.height:
-        joined = out.select("q").join(shared, on="q", how="left", maintain_order="left")
-        out = out.with_columns([pl.coalesce(pl.col(r), joined[f"shared_{r}"]).alias(r) for r in CLASSIFICATION])
+        out = out.with_columns([out[r].scatter(shared["q"], shared[f"shared_{r}"]) for r in CLASSIFICATION])
     out = out.with_columns(
         alternatives=_alternatives(frame, backbone),
-        note=_with_rank(_note(frame), out["matchedRank"]),
+        note=_with_rank(_note(frame), out["matchedRank"], frame["matchType"] == "higherRank"),
         release=pl.lit(backbone.info.release),
     )
     return out.select([pl.col(name).cast(dtype) for name, dtype in MATCH_COLUMNS.items()])
+
+
+def _texts(row: pl.Series, accepted: pl.Series, lineage: pl.Series, backbone: Backbone) -> pl.DataFrame:
+    """Return what is told of the matched and the accepted usages; one selection a table, so that columns go in parallel."""
+    usages = backbone.usages
+    text = pl.String
+    of_row, of_accepted = pl.lit(row), pl.lit(accepted)
+    matched = usages.select(
+        usageID=pl.col("id").gather(of_row),
+        matchedName=pl.col("name").gather(of_row),
+        author=pl.col("authorship_id").gather(of_row),
+        matchedRank=pl.col("rank").gather(of_row).cast(text),
+        matchedStatus=pl.col("status").gather(of_row).cast(text),
+        acceptedUsageID=pl.col("id").gather(of_accepted),
+        acceptedName=pl.col("name").gather(of_accepted),
+        accepted_author=pl.col("authorship_id").gather(of_accepted),
+        acceptedRank=pl.col("rank").gather(of_accepted).cast(text),
+        species=pl.col("name").gather(pl.col("species").gather(of_row)),
+        nomenclaturalCode=pl.col("code").gather(of_row).cast(text),
+    )
+    authors = backbone.authorships.to_frame("authorship").select(
+        matchedAuthorship=pl.col("authorship").gather(pl.lit(matched["author"])),
+        acceptedAuthorship=pl.col("authorship").gather(pl.lit(matched["accepted_author"])),
+    )
+    above = backbone.lineages.select([pl.col(rank).gather(pl.lit(lineage)) for rank in CLASSIFICATION])
+    return pl.concat([matched.drop("author", "accepted_author"), authors, above], how="horizontal")
 
 
 def _shared(frame: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
@@ -132,15 +139,6 @@ def answers_for_rows(rows: pl.Series, notes: pl.Series, backbone: Backbone) -> p
     return answers(queries, chosen, backbone).with_columns(note=notes)
 
 
-def _canonical(backbone: Backbone) -> Callable[[pl.Series], pl.Series]:
-    names = backbone.usages["name"]
-
-    def of(rows: pl.Series) -> pl.Series:
-        return names.gather(rows)
-
-    return of
-
-
 def _alternatives(frame: pl.DataFrame, backbone: Backbone) -> pl.Series:
     """Return up to MAX_ALTERNATIVES other candidates as JSON text; null where there was only one."""
     usages = backbone.usages
@@ -176,21 +174,16 @@ def _alternatives(frame: pl.DataFrame, backbone: Backbone) -> pl.Series:
 _RANK_HERE: Final = "{rank}"
 
 
-def _with_rank(notes: pl.Series, ranks: pl.Series) -> pl.Series:
+def _with_rank(notes: pl.Series, ranks: pl.Series, vague: pl.Series) -> pl.Series:
     """Return notes with the matched rank where it is spoken of: that only the kingdom is known helps nobody, and is said."""
-    frame = pl.DataFrame({"note": notes, "rank": ranks.replace("unranked", "taxon")})
-    vague = pl.col("note").str.contains(_RANK_HERE, literal=True).fill_null(value=False)
-    told = (
-        frame.filter(vague)
-        .unique()
-        .with_columns(
-            told=pl.struct("note", "rank").map_elements(
-                lambda row: row["note"].replace(_RANK_HERE, row["rank"] or "higher taxon"), return_dtype=pl.String
-            )
-        )
-    )
-    joined = frame.join(told, on=["note", "rank"], how="left", nulls_equal=True, maintain_order="left")
-    return joined.select(pl.coalesce("told", "note").alias("note")).to_series()
+    places = vague.arg_true()
+    told = pl.DataFrame({"note": notes.gather(places), "rank": ranks.gather(places)})
+    rank = pl.when(pl.col("rank") != "unranked").then("rank").otherwise(pl.lit("higher taxon"))
+    worded = told.group_by("note", "rank").agg(pl.len()).with_columns(name=rank.fill_null("higher taxon"))
+    words = [note.replace(_RANK_HERE, name) for note, name in worded.select("note", "name").iter_rows()]
+    worded = worded.with_columns(told=pl.Series(words, dtype=pl.String))
+    told = told.join(worded, on=["note", "rank"], how="left", nulls_equal=True, maintain_order="left")
+    return notes.scatter(places, told["told"]) if places.len() else notes
 
 
 def _note(frame: pl.DataFrame) -> pl.Series:

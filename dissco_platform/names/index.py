@@ -183,11 +183,16 @@ class SortedTable:
         """Return `place` (UInt32, in `wanted`) and `value` of every hit, in the order of `wanted`; a null hits nothing."""
         asked = wanted.to_frame("key").with_row_index("place").drop_nulls("key")
         low = self.keys.search_sorted(asked["key"], side="left")
+        # most words with a letter left out hit nothing: only for hits is it asked where they end
+        if self.keys.len():
+            there = self.keys.gather(low.clip(upper_bound=self.keys.len() - 1)) == asked["key"]
+            asked = asked.with_columns(low=low).filter(there)
+        if asked.is_empty() or not self.keys.len():
+            return pl.DataFrame(schema={"place": pl.UInt32, "value": self.values.dtype})
         high = self.keys.search_sorted(asked["key"], side="right")
         hits = (
-            asked.select("place")
-            .with_columns(low=low, high=high)
-            .filter(pl.col("high") > pl.col("low"))
+            asked.select("place", "low")
+            .with_columns(high=high)
             .select("place", at=pl.int_ranges("low", "high", dtype=pl.UInt32))
             .explode("at")
         )

@@ -44,7 +44,9 @@ def match_queries(queries: pl.DataFrame, backbone: Backbone, *, higher_rank: boo
     by_id = pl.concat(
         [by_id.join(pl.concat([itself, others]), on=["q", "row"], how="semi"), by_id.join(nameless, on="q", how="semi")]
     )
-    direct = pl.concat([itself, others, by_id]).unique(maintain_order=True)
+    direct = pl.concat([itself, others, by_id])
+    if not by_id.is_empty():
+        direct = direct.unique(maintain_order=True)
     scored = score_candidates(direct, queries, backbone, by_id)
     chosen = choose(scored, THRESHOLD, backbone)
     # a genus whose authors are others than the record's may be a misspelling of one that they did describe

@@ -25,16 +25,17 @@ def score_candidates(
 ) -> pl.DataFrame:
     """Return candidates (q, row) with score parts, total, kind (exact, variant, fuzzy), accepted row and lineage."""
     usages = backbone.usages
-    rows = candidates["row"]
-    frame = candidates.with_columns(
-        c_rank=usages["rank"].gather(rows).to_physical(),
-        c_status=usages["status"].gather(rows).to_physical(),
-        c_code=usages["code"].gather(rows),
-        c_author=backbone.authorships.gather(usages["authorship_id"].gather(rows)),
-        accepted=usages["accepted"].gather(rows),
-        lineage=usages["lineage"].gather(rows),
-        c_words=backbone.words.gather(rows),
+    rows = pl.lit(candidates["row"])
+    found = usages.select(
+        c_rank=pl.col("rank").gather(rows).to_physical(),
+        c_status=pl.col("status").gather(rows).to_physical(),
+        c_code=pl.col("code").gather(rows),
+        c_author=pl.lit(backbone.authorships).gather(pl.col("authorship_id").gather(rows)),
+        accepted=pl.col("accepted").gather(rows),
+        lineage=pl.col("lineage").gather(rows),
+        c_words=pl.lit(backbone.words).gather(rows),
     )
+    frame = pl.concat([candidates, found], how="horizontal")
     lineages, own = backbone.lineage_keys, frame["lineage"]
     frame = frame.with_columns(
         [
@@ -46,7 +47,6 @@ def score_candidates(
         ]
     )
     wanted = [
-        "q",
         "g",
         "e1",
         "e2",
@@ -57,7 +57,9 @@ def score_candidates(
         "code",
         *(f"q_{rank}" for rank in CLASSIFIED),
     ]
-    frame = frame.join(queries.select(wanted), on="q", how="left", maintain_order="left")
+    # a query's number is its place
+    asked = queries.select([pl.col(column).gather(pl.lit(frame["q"])) for column in wanted])
+    frame = pl.concat([frame, asked], how="horizontal")
     frame = frame.rename({"rank": "q_rank"}).with_columns(code=pl.col("code").cast(CODE_ENUM))
     frame = frame.with_columns(author=_authorship(frame))
     if near is None:
