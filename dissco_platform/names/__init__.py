@@ -3,10 +3,12 @@
 - `keys`: the name columns of a record and the fingerprint of a distinct name
 - `ranks`: ranks, statuses and rank markers as tables
 - `normalise`: text cleaning, folding and stemming (functions of one word, and the same as expressions)
-- `parser`: the adapter over gbif-name-parser; `parse_cache`: what is kept of it across runs
-- `coldp`: ColDP and Darwin Core checklists as one table; `backbone`: the index built from it; `gate`: is a release sane
+- `parser`: the adapter over gbif-name-parser; `canonical_reader`, `canonical`: names as gnparser reads and writes them;
+  `plain`, `parse_many`: plain names on whole columns, the rest in processes, kept across runs
+- `coldp`: ColDP and Darwin Core checklists as one table; `backbone`: the index built from it; `gate`: is a release sane;
+  `releases`: what another release would change
 - `authorship`: are two citations of an author the same
-- `candidates`, `score`, `match`: from distinct names to usages
+- `query`, `candidates`, `rating`, `score`, `match`, `answer`: from distinct names to usages
 - `overrides`: curators' decisions; `harmonise`: a dataset's names; `tables_io`: files of names for the command line
 
 Nothing here knows Dagster, the environment or specimens.

@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from dissco_platform.names.parser import INNER_COLUMNS, PARSER_VERSION, parse_name
-from dissco_platform.names.plain import plain_names
+from dissco_platform.names.plain import RANK_MARKS, plain_names
 from dissco_platform.names.stem import stem_epithet
 from dissco_platform.provenance import text_version
 
@@ -90,9 +90,11 @@ def _plain_parses(asked: pl.DataFrame, plain: pl.DataFrame) -> pl.DataFrame:
     frame = plain.join(stems.rename({"word": "e1", "stem": "t1"}), on="e1", how="left", maintain_order="left")
     frame = frame.join(stems.rename({"word": "e2", "stem": "t2"}), on="e2", how="left", maintain_order="left")
     rank = (
-        pl.when(pl.col("e2").is_not_null())
+        pl.when(pl.col("m").is_not_null())
+        .then(pl.col("m").replace_strict(RANK_MARKS, default=None, return_dtype=pl.String))
+        .when(pl.col("e2").is_not_null())
         # with the citation of a zoologist (author, year) three plain words are a subspecies
-        .then(pl.when(pl.col("a").is_not_null()).then(pl.lit("subspecies")).otherwise(pl.lit("infraspecific name")))
+        .then(pl.when(pl.col("year").is_not_null()).then(pl.lit("subspecies")).otherwise(pl.lit("infraspecific name")))
         .when(pl.col("e1").is_not_null())
         .then(pl.lit("species"))
         .otherwise(pl.lit("unranked"))

@@ -7,9 +7,8 @@ What a record gives beside the name (authorship, rank, code) goes in as hints. H
 
 import html
 import re
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import nameparser
 
@@ -40,8 +39,7 @@ PARSE_COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Parse:
+class Parse(NamedTuple):
     """What a name says. `outcome`: parsed, informal, formula, virus, identifier, placeholder, unparsable or blank.
 
     `quality` is gnparser's scale: 1 clean, 2 small deviations, 3 repairs, 4 only partly read, 0 no name.
@@ -78,6 +76,10 @@ _TAGS: Final = re.compile(r"</?[A-Za-z][^<>]{0,40}>")
 _CLEAN: Final = re.compile(r"^[A-Za-z][A-Za-z .,()\d'×-]*(?:& ?[A-Za-z .,()\d'×-]+)*$")
 _MOJIBAKE: Final = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€")
 _CAPITAL_SIGN: Final = re.compile(r"^[A-Z][a-z]{2}.*\sX\s[A-Z][a-z]{2}")
+_BLANK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\ufeff\ufffe]+")
+_UNDERSCORED: Final = re.compile(r"^\s*[A-Z][a-z]+_+[a-z(]")
+_LOWER_CASE: Final = re.compile(r"^[a-z]{3,} [a-z-]{3,}(?: [a-z-]{3,})?$")
+_DIGIT: Final = re.compile(r"\d")
 _QUOTED_START: Final = re.compile(r"^[\"“„']([A-Z][a-z]+)[\"”']")
 _SAINT: Final = re.compile(r"(?<=[a-z]\s)St\.?-[A-Z](?=[a-z]+i\b)")
 """A capital in an epithet that honours a saint or Saint-John: `Macromitrium St.-Johnii`."""
@@ -130,7 +132,7 @@ def parse_name(
         return Parse(outcome="identifier")
     parse = _parse(text, authorship, rank, code)
     if parse.quality and repairs:
-        parse = replace(parse, quality=max(parse.quality, repairs))
+        parse = parse._replace(quality=max(parse.quality, repairs))
     return parse
 
 
@@ -150,18 +152,19 @@ def clean(raw: str) -> tuple[str, int]:
         plain = html.unescape(_TAGS.sub(" ", text))
         if plain != text:
             text, quality = plain, max(quality, 3)
-    if "_" in text and re.match(r"^\s*[A-Z][a-z]+_+[a-z(]", text):
+    if "_" in text and _UNDERSCORED.match(text):
         text, quality = text.replace("_", " "), max(quality, 2)
-    plain = re.sub(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\ufeff\ufffe]+", " ", text).strip()
+    plain = _BLANK.sub(" ", text).strip()
     if "  " in text.strip() or plain != text.strip():
         quality = max(quality, 2)
     text = _QUOTED_START.sub(r"\1", plain).strip('"“”„ ') if plain[:1] in "\"“”„'" else plain
-    letters = [c for c in text if c.isalpha()]
-    if len(letters) > 3 and " " in text and all(c.isupper() for c in letters) and not re.search(r"\d", text):
-        text, quality = text[:1] + text[1:].lower(), max(quality, 3)
-    elif len(letters) > 3 and text.isalpha() and text.isupper():
+    if (
+        text.isupper()
+        and sum(map(str.isalpha, text)) > 3
+        and (text.isalpha() or (" " in text and not _DIGIT.search(text)))
+    ):
         text, quality = text.capitalize(), max(quality, 3)
-    elif re.match(r"^[a-z]{3,} [a-z-]{3,}(?: [a-z-]{3,})?$", text):
+    elif _LOWER_CASE.match(text):
         text, quality = text[:1].upper() + text[1:], max(quality, 3)
     return text, quality
 
@@ -191,7 +194,7 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
     if canonical.no_name(text) or _QUOTED_PARENT.match(text):
         parse = _fields(parsed, text)
         outcome = "placeholder" if canonical.no_organism(text) else parse.outcome
-        return replace(parse, canonicalName=None, canonicalStem=None, outcome=outcome, quality=0, approximate=True)
+        return parse._replace(canonicalName=None, canonicalStem=None, outcome=outcome, quality=0, approximate=True)
     return _fields(parsed, text, cultivar=cultivar)
 
 
@@ -215,11 +218,11 @@ def _special(text: str, authorship: str | None, rank: str | None, code: str | No
         # a graft-chimera is a name only under the code for cultivated plants
         named = _NAMED_GRAFT.match(text)
         parse = _parse(named[1], authorship, rank, code) if named else Parse(outcome="formula")
-        return replace(parse, canonicalName=None, canonicalStem=None, quality=0)
+        return parse._replace(canonicalName=None, canonicalStem=None, quality=0)
     if cultivar and _GRAFT.search(text):
         return _formula(text, code)
     if cultivar and (sign := _GRAFT_SIGN.match(text)):
-        return replace(_parse(text[sign.end() :], authorship, rank, code), quality=3)
+        return _parse(text[sign.end() :], authorship, rank, code)._replace(quality=3)
     if _CAPITAL_SIGN.search(text):
         return _formula(text, code)
     if _HANGING_SIGN.search(text):
@@ -230,14 +233,14 @@ def _special(text: str, authorship: str | None, rank: str | None, code: str | No
     if undecided := _INDET.match(text):
         # a taxon of which somebody says that no more is known
         parse = _parse(undecided[1], authorship, rank, code)
-        return replace(parse, outcome="informal", quality=4) if parse.canonicalName else parse
+        return parse._replace(outcome="informal", quality=4) if parse.canonicalName else parse
     if above := _NEW_GENUS.match(text):
         word = ascii_fold(above[1])
         return Parse(word, word, genericName=above[1], rank="genus", outcome="informal", quality=4)
     if cultivar and (variety := _CULTIVAR.search(text)):
         parse = _parse(text[: variety.start()], authorship, rank, None)
         name = f"{parse.canonicalName} ‘{variety[1]}’" if parse.canonicalName else None
-        return replace(parse, canonicalName=name, canonicalStem=name, rank="cultivar")
+        return parse._replace(canonicalName=name, canonicalStem=name, rank="cultivar")
     return text
 
 
@@ -246,7 +249,14 @@ def _author_hint(text: str, authorship: str | None) -> str | None:
     if not authorship:
         return None
     plain = re.sub(r"[^a-z0-9]", "", ascii_fold(authorship).lower())
-    return None if plain and plain in re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower()) else authorship[:MAX_NAME]
+    if not plain:
+        return authorship[:MAX_NAME]
+    if len(plain) < 4:
+        # letters of an epithet are no author
+        given = bool(re.search(rf"[ (.]{re.escape(authorship.strip())}(?![A-Za-z])", text))
+    else:
+        given = plain in re.sub(r"[^a-z0-9]", "", ascii_fold(text).lower())
+    return None if given else authorship[:MAX_NAME]
 
 
 def _exceptions(text: str) -> str:
@@ -270,7 +280,7 @@ def _unparsable(text: str, error: Any, code: str | None) -> Parse:
             # an epithet without its genus: read with a stand-in, which the result does not show
             parse = _parse("Aus " + text[rest.end() :], None, None, code)
             if parse.outcome == "parsed" and parse.specificEpithet:
-                return replace(parse, canonicalName=None, canonicalStem=None, genericName="?", quality=0)
+                return parse._replace(canonicalName=None, canonicalStem=None, genericName="?", quality=0)
         if outcome == "unparsable" and not canonical.no_name(text) and (reading := read_canonical(text)):
             name = " ".join(canonical.write_words(reading.words))
             return Parse(name, stem_canonical(name), outcome=outcome, quality=4, approximate=True)

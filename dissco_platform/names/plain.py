@@ -17,7 +17,19 @@ _AUTHOR: Final = (
 _AUTHORS: Final = rf"{_AUTHOR}(?:(?:, {_AUTHOR})* & {_AUTHOR})?"
 _YEAR: Final = r"1[789]\d\d|20[012]\d"
 _CITATION: Final = rf"(?:{_AUTHORS}, (?:{_YEAR})|\({_AUTHORS}, (?:{_YEAR})\))"
-_PLAIN: Final = rf"^(?P<g>[A-Z][a-z]{{2,}})(?: (?P<e1>{_WORD}))?(?: (?P<e2>{_WORD}))?(?: (?P<a>{_CITATION}))?$"
+_BOTANIST: Final = (
+    r"(?:(?:[A-Z]\. ?){0,3}(?:[A-Z][a-zäöüéèáíóúñøåçß]{2,}|[A-Z][a-zäöüéèáíóúñøåçß]{1,9}\.)"
+    r"(?:-?[A-Z][a-zéèäöü]{2,}\.?)?(?: ?f\.)?|L\.|DC\.)"
+)
+_BOTANISTS: Final = rf"{_BOTANIST}(?:(?:, {_BOTANIST}){{0,4}} & {_BOTANIST})?"
+_BOTANICAL: Final = rf"(?:\({_BOTANISTS}(?: ex {_BOTANISTS})?\) )?{_BOTANISTS}(?: ex {_BOTANISTS})?"
+_PLAIN: Final = (
+    rf"^(?P<g>[A-Z][a-z]{{2,}})(?: \((?P<s>[A-Z][a-z]{{3,}})\))?(?: (?P<e1>{_WORD}))?"
+    rf"(?:(?: (?:{_BOTANICAL}))? (?P<m>subsp\.|ssp\.|var\.|f\.))?(?: (?P<e2>{_WORD}))?"
+    rf"(?: (?P<a>{_CITATION}|{_BOTANICAL}))?$"
+)
+
+RANK_MARKS: Final = {"subsp.": "subspecies", "ssp.": "subspecies", "var.": "variety", "f.": "form"}
 
 NOT_EPITHETS: Final = (
     "agamosp", "aggr", "agg", "alias", "anon", "auct", "auctt", "aurt", "bacterium", "biovar", "candidatus", "complex",
@@ -30,7 +42,8 @@ NOT_EPITHETS: Final = (
     "unidentified", "unknown", "unnamed", "unplaced", "unspecified", "varietas", "variety", "vector", "viroid", "viroids",
     "virus", "viruses", "phytoplasma", "satellite", "particle", "agent", "agents", "killer", "recorded", "idem", "typus",
     "synonym", "partim", "pars", "holotype", "paratype", "sine", "dela", "part", "larva", "larvae", "juvenile", "egg",
-    "eggs", "nymph", "damaged", "with", "from", "that", "this", "than", "name", "names", "none", "null", "like",
+    "delle", "dello", "degli", "tribe", "subtribe", "subsection", "series", "subseries", "eggs", "nymph", "damaged",
+    "with", "from", "that", "this", "than", "name", "names", "none", "null", "like",
 )  # fmt: skip
 """Words in the place of an epithet that may be none: such names are read by the parser."""
 
@@ -46,7 +59,7 @@ NOT_GENERA: Final = (
 def plain_names(asked: pl.DataFrame) -> pl.DataFrame:
     """Return for every row of `asked` (`_name`, `_authorship`, `_code`) the parse of a plain name; `plain` false elsewhere.
 
-    Columns: `plain`, `g`, `e1`, `e2`, `a` (authorship as written), `year`.
+    Columns: `plain`, `g`, `e1`, `e2`, `m` (rank marker), `a` (authorship), `year`.
     """
     parts = pl.col("_name").str.extract_groups(_PLAIN)
     odd = pl.col("e1").is_in(NOT_EPITHETS) | pl.col("e2").is_in(NOT_EPITHETS) | pl.col("g").is_in(NOT_GENERA)
@@ -62,19 +75,26 @@ def plain_names(asked: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             plain=(
                 pl.col("g").is_not_null()
+                & (pl.col("e1").is_not_null() | pl.coalesce("a", given).str.contains(r"\d").fill_null(value=True))
+                # a subgenus alone, a marker without an epithet and an autonym are for the parser
+                & (pl.col("s").is_null() | pl.col("e1").is_not_null())
+                & (pl.col("m").is_null() | (pl.col("e1").is_not_null() & (pl.col("e1") != pl.col("e2"))))
                 & ~odd.fill_null(value=False)
                 & ~virus.fill_null(value=False)
-                & ~pl.coalesce("a", given).str.contains("Anon").fill_null(value=False)
+                & ~pl.coalesce("a", given).str.contains("Anon|pv$").fill_null(value=False)
                 & ~pl.col("_code").is_in(["virus", "cultivars"]).fill_null(value=False)
                 # an authorship given twice, or one that is not usual, is for the parser
                 & (
                     given.is_null()
-                    | (pl.col("a").is_null() & given.str.contains(rf"^{_CITATION}$"))
+                    | (pl.col("a").is_null() & given.str.contains(rf"^(?:{_CITATION}|{_BOTANICAL})$"))
                     | (pl.col("a") == given)
                 )
             ).fill_null(value=False),
-            a=pl.coalesce("a", given).str.replace_all(r"\b([A-Z])\. ", "${1}."),
+            a=pl.coalesce("a", given)
+            .str.replace_all(r"\b([A-Z])\. ([A-Z]|von |van |de |d')", "${1}.${2}")
+            .str.replace_all(r"\b([A-Z])\. ([A-Z]|von |van |de |d')", "${1}.${2}")
+            .str.replace_all(". f.", ".f.", literal=True),
         )
         .with_columns(year=pl.col("a").str.extract(r"(\d{4})\)?$"))
-        .select("plain", "g", "e1", "e2", "a", "year")
+        .select("plain", "g", "e1", "e2", "m", "a", "year")
     )

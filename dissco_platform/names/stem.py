@@ -4,6 +4,7 @@ After Schinke et al. (1996) as gnparser applies it: j → i, v → u, a trailing
 the first matching ending off where at least two letters remain. The stem that matching uses is `normalise.stem_key`.
 """
 
+from functools import lru_cache
 from typing import Final
 
 QUE_WORDS: Final = frozenset(
@@ -69,6 +70,7 @@ ENDINGS: Final = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=100_000)
 def stem_epithet(word: str) -> str:
     """Return the stem of one epithet; a word of fewer than three letters stays as it is.
 
