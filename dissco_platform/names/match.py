@@ -114,9 +114,11 @@ def _first(scored: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     label = backbone.usages["name"].gather(rows).str.len_bytes() + scored["c_author"].str.len_bytes().fill_null(0)
     classes = backbone.lineage_keys.select("kingdom", "phylum", "class")
     above = [classes[rank].gather(scored["lineage"]).alias(f"above_{rank}") for rank in classes.columns]
-    # equal to the last point: the shorter label, then the earlier usage (GBIF's order)
-    ordered = scored.with_columns(*above, label=label).sort(
-        ["q", "total", "label", "row"], descending=[False, True, False, False], maintain_order=True
+    placed = backbone.lineage_keys.select(pl.sum_horizontal(pl.col(CLASSIFIED).is_not_null())).to_series()
+    depth = placed.gather(scored["lineage"])
+    # equal to the last point: the shorter label (GBIF's order), the better placed (the Catalogue of Life's), the earlier
+    ordered = scored.with_columns(*above, label=label, depth=depth).sort(
+        ["q", "total", "label", "depth", "row"], descending=[False, True, False, True, False], maintain_order=True
     )
     ordered = ordered.with_columns(place=pl.int_range(pl.len()).over("q"))
     apart = pl.any_horizontal(

@@ -18,7 +18,7 @@ from dissco_platform.names.fold import ascii_fold
 from dissco_platform.names.ranks import rank_of
 from dissco_platform.names.stem import stem_canonical
 
-PARSER_VERSION: Final = "gbif-name-parser 0.4/4"
+PARSER_VERSION: Final = "gbif-name-parser 0.4/5"
 """Part of the key of every cached parse: raise the last number whenever a rule here or in `canonical.py` changes."""
 
 MAX_NAME: Final = 500
