@@ -18,8 +18,11 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import httpx
@@ -33,8 +36,12 @@ MAX_REDIRECTS = 5
 # A server that sends less than this over a whole minute is given up (bytes per second).
 SLOWEST = 1024
 MINUTE = 60.0
+BUSY = frozenset({429, 503})
+# Seconds that we wait for a busy server, and before the first new attempt where it names no time.
+PATIENCE, BUSY_PAUSE = 120.0, 5.0
 
 Progress = Callable[[str, int], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -68,21 +75,36 @@ class Signal:
     validators: Validators = Validators()
 
 
+class BusyError(SourceError):
+    """The server asks to be asked again later; `after` is the number of seconds that it names, None for none."""
+
+    def __init__(self, message: str, after: float | None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
 class HttpClient:
     """Fetches sources given as `http(s)` addresses or, for operators, local paths and `file:` addresses.
 
     Args:
         max_bytes: largest download.
         timeout: longest time for one download, in seconds.
+        patience: longest wait for a server that answers 429 or 503, in seconds, all waits of a download together.
         trusted_hosts: `host` or `host:port` that may be private.
     """
 
     def __init__(
-        self, *, max_bytes: int = 50 * 2**30, timeout: float = 3600.0, trusted_hosts: Collection[str] = ()
+        self,
+        *,
+        max_bytes: int = 50 * 2**30,
+        timeout: float = 3600.0,
+        trusted_hosts: Collection[str] = (),
+        patience: float = PATIENCE,
     ) -> None:
         self.max_bytes = max_bytes
         self.timeout = timeout
         self.trusted_hosts = frozenset(trusted_hosts)
+        self.patience = min(patience, timeout)
 
     def look(self, source: str, validators: Validators, sha256: str | None, *, trusted: bool = False) -> Signal:
         """Say whether `source` differs from what was fetched with these validators and SHA-256, at the least cost.
@@ -116,7 +138,48 @@ class HttpClient:
             return _take_local(local, blobs)
         partial = blobs / f".partial-{hashlib.sha256(source.encode()).hexdigest()[:32]}"
         with _exclusive(partial) as (path, note):
-            return self._download(source, path, note, blobs, trusted=trusted, progress=progress)
+            return self._patiently(
+                lambda: self._download(source, path, note, blobs, trusted=trusted, progress=progress)
+            )
+
+    def read(self, address: str, *, limit: int, trusted: bool = False) -> bytes:
+        """Return the bytes behind an address, at most `limit`; for answers to questions, not for archives.
+
+        Raises:
+            SourceError: as `fetch` does.
+        """
+        return self._patiently(lambda: self._answer(address, min(limit, self.max_bytes), trusted=trusted))
+
+    def _answer(self, address: str, limit: int, *, trusted: bool) -> bytes:
+        began = time.monotonic()
+        with self._open(address, {}, trusted=trusted) as (response, _):
+            _require_success(_short(address), response)
+            content = bytearray()
+            try:
+                for chunk in response.iter_raw():
+                    content += chunk
+                    if len(content) > limit:
+                        raise SourceError(
+                            f"{_short(address)} sends more than the {limit:,} bytes that an answer may have."
+                        )
+                    if time.monotonic() - began > self.timeout:
+                        raise SourceError(f"{_short(address)} took longer than {self.timeout:g} s to answer.")
+            except httpx.HTTPError as error:
+                raise SourceError(f"{_short(address)} broke off ({error or type(error).__name__}).") from error
+            return bytes(content)
+
+    def _patiently(self, work: Callable[[], Result]) -> Result:
+        """Do it again when a server that is busy has said when, as long as our patience lasts."""
+        left, pause = self.patience, BUSY_PAUSE
+        while True:
+            try:
+                return work()
+            except BusyError as error:
+                wanted = pause if error.after is None else error.after
+                if wanted > left:
+                    raise
+                time.sleep(wanted)
+                left, pause = left - max(wanted, 1.0), pause * 2
 
     def _download(
         self, source: str, path: Path, note: Path, blobs: Path, *, trusted: bool, progress: Progress | None
@@ -296,6 +359,10 @@ def _pinned_request(client: httpx.Client, parts: SplitResult, address: str, head
 def _require_success(source: str, response: httpx.Response) -> None:
     if response.status_code == httpx.codes.OK:
         return
+    if response.status_code in BUSY:
+        after = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+        when = "try again later" if after is None else f"it asks to be asked again in {after:,.0f} s"
+        raise BusyError(f"{source} answered {response.status_code} {response.reason_phrase}: {when}.", after)
     advice = {
         404: "nothing is published there; check the address",
         401: "it asks for a password; sources must be open to everyone",
@@ -303,6 +370,24 @@ def _require_success(source: str, response: httpx.Response) -> None:
         410: "it was withdrawn",
     }.get(response.status_code, "try again later")
     raise SourceError(f"{source} answered {response.status_code} {response.reason_phrase}: {advice}.")
+
+
+def retry_after(value: str | None, at: datetime) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3: seconds or a date)."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - at.timestamp())
+
+
+def _short(address: str) -> str:
+    """Return an address without a long query."""
+    return address if len(address) <= 200 else f"{address[:200]}…"
 
 
 def _conditions(validators: Validators) -> dict[str, str]:

@@ -4,6 +4,7 @@ import http.server
 import socketserver
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dissco_platform.errors import SettingsError, SourceError
-from dissco_platform.http import HttpClient, Validators, _is_public
+from dissco_platform.http import BusyError, HttpClient, Validators, _is_public, retry_after
 from dissco_platform.provenance import ContentVersion, fingerprint
 from dissco_platform.settings import load_settings
 
@@ -26,6 +27,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self.etag: str | None = '"v1"'
         self.break_after: int | None = None
         self.redirect: str | None = None
+        self.busy: list[str | None] = []  # a Retry-After for each request that is put off
         self.requests: list[dict[str, str]] = []
 
     @property
@@ -42,6 +44,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.server.redirect:
             self.send_response(302)
             self.send_header("Location", self.server.redirect)
+            self.end_headers()
+            return
+        if self.server.busy:
+            self.send_response(503)
+            after = self.server.busy.pop(0)
+            if after is not None:
+                self.send_header("Retry-After", after)
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
         if self.path.endswith("missing.zip"):
@@ -156,6 +166,28 @@ def test_a_source_that_is_not_there_is_one_clear_sentence(server: _Server, tmp_p
 def test_a_download_larger_than_allowed_is_given_up(server: _Server, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="DISSCO_DOWNLOAD_MAX_BYTES"):
         HttpClient(max_bytes=1000).fetch(server.url, tmp_path, trusted=True)
+
+
+def test_a_busy_server_is_asked_again_when_it_said(
+    server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("dissco_platform.http.time.sleep", slept.append)
+    server.busy = ["7", None, "0"]
+    fetched = HttpClient().fetch(server.url, tmp_path, trusted=True)
+    assert fetched.path.read_bytes() == server.body
+    assert slept == [7.0, 10.0, 0.0]
+
+
+def test_a_server_that_wants_more_patience_than_we_have_says_when(server: _Server, tmp_path: Path) -> None:
+    server.busy = ["86400"]
+    with pytest.raises(SourceError, match=r"503 .*asks to be asked again in 86,400 s"):
+        HttpClient().fetch(server.url, tmp_path, trusted=True)
+    server.busy = ["Wed, 21 Oct 2099 07:28:00 GMT"]
+    with pytest.raises(BusyError) as caught:
+        HttpClient().look(server.url, Validators(), "0" * 64, trusted=True)
+    assert caught.value.after is not None and caught.value.after > 86_400
+    assert retry_after("soon", datetime.now(UTC)) is None
 
 
 def test_a_local_file_is_copied_and_compared_by_content(tmp_path: Path) -> None:

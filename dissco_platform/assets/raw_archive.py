@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dissco_platform.archives.sources import fetch_source, look_at_source
 from dissco_platform.assets.descriptions import DESCRIPTIONS
 from dissco_platform.assets.inputs import Facts, made_from
 from dissco_platform.assets.partitions import CODE_VERSIONS, GROUPS, OWNERS, datasets
@@ -54,15 +55,17 @@ def raw_archive(
         if before is not None and before.made_from == inputs and not is_forced(context):
             validators = Validators(before.text("etag"), before.text("last_modified"))
             kept = files.has_blob(before.data_version)
-            signal = client.look(dataset.source, validators, before.data_version if kept else None, trusted=trusted)
+            signal = look_at_source(
+                client, dataset.source, validators, before.data_version if kept else None, trusted=trusted
+            )
             if not signal.changed:
                 with known.write() as connection:
                     update_dataset(connection, slug, checked=now(), checked_by=signal.evidence)
                 return result_again(context, before)
         recording = Recording(inputs)
         try:
-            fetched = client.fetch(
-                dataset.source, files.blobs, trusted=trusted, progress=Progress(context, "raw_archive")
+            fetched = fetch_source(
+                client, dataset.source, files.blobs, trusted=trusted, progress=Progress(context, "raw_archive")
             )
             files.keep_blob(fetched.sha256)
         except SourceError as error:

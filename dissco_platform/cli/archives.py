@@ -26,11 +26,12 @@ def inspect(
     Exit code 0: it can be read; 2: it is refused, with the reason.
     """
     from dissco_platform.archives import inspect_archive
+    from dissco_platform.archives.sources import fetch_source
 
     path = local_path(source)
     with tempfile.TemporaryDirectory(prefix="dissco-inspect-") as folder:
         if path is None or not path.exists():
-            path = House().http.fetch(source, Path(folder), trusted=True).path
+            path = fetch_source(House().http, source, Path(folder), trusted=True).path
         report = inspect_archive(path)
     if as_json:
         print_json(report)

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from dissco_platform.archives import ParsedArchive, read_archive
+from dissco_platform.archives.sources import fetch_source
 from dissco_platform.errors import ArchiveError, SourceError
 from dissco_platform.http import HttpClient, local_path
 from dissco_platform.names.harmonise import HarmoniseReport, harmonise
@@ -158,7 +159,7 @@ def load_for_trial(
     for path in (trial.parsed, trial.built, names):
         path.mkdir(parents=True)
     try:
-        fetched = http.fetch(wanted.source, folder / "blobs")
+        fetched = fetch_source(http, wanted.source, folder / "blobs")
     except SourceError as error:
         trial.fetch_error = for_strangers(error)
         return trial

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dissco_platform.archives.sources import fetch_source, look_at_source
 from dissco_platform.errors import ArchiveError, SourceError
 from dissco_platform.http import HttpClient, Signal, Validators, local_path
 from dissco_platform.sensors.feeds import feed_of, read_feed, resource_of
@@ -152,7 +153,7 @@ def _climb(client: HttpClient, small: HttpClient, store: DatasetStore, held: Hel
     version = feeds.version(held.source, trusted=held.trusted)
     if version is not None and version == held.feed:
         return replace(look, changed=False, evidence=f"feed {_short(version)}")
-    signal = client.look(held.source, held.validators, held.sha256, trusted=held.trusted)
+    signal = look_at_source(client, held.source, held.validators, held.sha256, trusted=held.trusted)
     if not signal.changed:
         # The feed was read before: an edition published in between is noticed by the next look.
         return replace(look, changed=False, evidence=signal.evidence, feed=version or held.feed)
@@ -163,7 +164,7 @@ def _climb(client: HttpClient, small: HttpClient, store: DatasetStore, held: Hel
         return replace(look, changed=not same, evidence="sha256 members" if same else "sha256")
     with tempfile.TemporaryDirectory(prefix=".look-", dir=store.blobs) as folder:
         try:
-            fetched = small.fetch(held.source, Path(folder), trusted=held.trusted)
+            fetched = fetch_source(small, held.source, Path(folder), trusted=held.trusted)
         except SourceError:
             return replace(look, changed=True, evidence=_edition(held.feed, version, signal))
         look = replace(look, validators=fetched.validators, feed=version)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dissco_platform.archives.sources import look_at_source
 from dissco_platform.assets.inputs import Facts, facts, made_from
 from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
 from dissco_platform.assets.pinned import pinned_checklist
@@ -72,7 +73,7 @@ def look_upstream(
     validators = Validators(before.text("etag"), before.text("last_modified"))
     with registry.read() as connection:
         trusted = dataset.slug not in applied(connection)
-    signal = client.look(dataset.source, validators, before.data_version, trusted=trusted)
+    signal = look_at_source(client, dataset.source, validators, before.data_version, trusted=trusted)
     with registry.write() as connection:
         update_dataset(connection, dataset.slug, checked=now(), checked_by=signal.evidence, failed=None, failure=None)
         if not signal.changed and dataset.summary.get("made_from", {}).get("archive") == before.data_version:
