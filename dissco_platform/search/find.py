@@ -1,0 +1,431 @@
+"""Answers questions: how many, how many of each facet's value, which. The same in SQLite and PostgreSQL.
+
+Cells (see `tables`) are kept in memory as a frame and renewed by what changed. Conditions on facets are masks over
+cells; conditions that need specimens (words, dates, place, identifiers, taxa below the order) are one statement that
+counts by cell. Either way every count is exact, and no statement counts facet by facet.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import orjson
+import polars as pl
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+
+from dissco_platform.registry import Registry
+from dissco_platform.search.query import EXISTENCE, Question, Words
+from dissco_platform.search.summary import CELL, FACETS, FLAGS, GROUP_DEPTH, RANKS, SEPARATOR, UNKNOWN
+from dissco_platform.search.tables import DEEP_RANKS, SCHEMA, cell, entry, identifier, label, state, taxon
+
+SHOWN_VALUES: Final = 12
+_CACHED: Final = 64
+# Below this share of all entries, a page is gathered from its cells and sorted; above, the sorted index is walked.
+_WALK_SHARE: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of entries: each `{id, suffix, version, name, catalog_number, modified, …card}`; `cursor` leads on."""
+
+    total: int
+    entries: list[dict[str, Any]]
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of a question: `facets` has (value, label, count) by falling count; null is what has no value.
+
+    A facet's own selection does not narrow its counts. `taxa`: (path, name, count) one rank below the chosen taxon.
+    """
+
+    total: int
+    facets: dict[str, list[tuple[str | None, str, int]]] = field(default_factory=dict)
+    taxa: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    generation: int
+    frame: pl.DataFrame
+    total: int
+    labels: dict[tuple[str, str], str]
+
+
+class Finder:
+    """Asks an index. Safe to share between threads."""
+
+    def __init__(self, index: Registry) -> None:
+        """Ask a database that `index.open_index` made; a read-only connection is enough."""
+        self.index = index
+        self._cells = _Cells(-1, _frame([]), 0, {})
+        self._lock = threading.Lock()
+        self._weights: OrderedDict[tuple[object, ...], pl.DataFrame] = OrderedDict()
+
+    @property
+    def generation(self) -> int:
+        """Which state of the index answers come from; -1 where there is none."""
+        with self.index.read() as connection:
+            return self._renewed(connection).generation
+
+    def count(self, asked: Question, *, values: int | None = SHOWN_VALUES) -> Counted:
+        """Return all counts of a question.
+
+        Args:
+            asked: the question.
+            values: how many values of each facet at most (those that are asked for are always there); None: all.
+        """
+        with self.index.read() as connection:
+            cells = self._renewed(connection)
+            frame = self._weighted(connection, cells, asked)
+            masks = _masks(asked)
+            everything = _all(masks.values())
+            narrowed = frame.filter(everything)
+            facets = {}
+            for facet in FACETS:
+                rest = (
+                    frame.filter(_all(mask for name, mask in masks.items() if name != facet))
+                    if facet in masks
+                    else narrowed
+                )
+                facets[facet] = _shown(facet, rest, asked.facets.get(facet, ()), values, cells.labels)
+            return Counted(int(narrowed["weight"].sum()), facets, self._taxa(connection, cells, frame, masks, asked))
+
+    def total(self, asked: Question) -> int:
+        """Return how many entries answer a question."""
+        with self.index.read() as connection:
+            frame = self._weighted(connection, self._renewed(connection), asked)
+            return int(frame.filter(_all(_masks(asked).values()))["weight"].sum())
+
+    def find(self, asked: Question, *, total: int | None = None) -> Found:
+        """Return a page of entries, in the question's order, behind its `after`."""
+        with self.index.read() as connection:
+            cells = self._renewed(connection)
+            if total is None:
+                frame = self._weighted(connection, cells, asked)
+                total = int(frame.filter(_all(_masks(asked).values()))["weight"].sum())
+            if not total:
+                return Found(0, [], None)
+            walk = total >= cells.total * _WALK_SHARE
+            rows = [dict(row._mapping) for row in connection.execute(_page(connection, asked, cells.frame, walk))]
+        more = len(rows) > asked.size
+        rows = rows[: asked.size]
+        cursor = asked.cursor(rows[-1][asked.sort], rows[-1]["id"]) if more else None
+        return Found(total, [{**orjson.loads(row.pop("card")), **row} for row in rows], cursor)
+
+    def labelled(self, facet: str, value: str) -> str:
+        """Return how a facet's value is called."""
+        return self._cells.labels.get((facet, value), value)
+
+    def suggest(self, facet: str, beginning: str, size: int = 10) -> list[tuple[str, str, int]]:
+        """Return a facet's values whose label or value begins so: (value, label, count) by falling count."""
+        wanted = beginning.casefold()
+        found = self.count(Question(), values=None).facets[facet]
+        return [
+            (value, name, count)
+            for value, name, count in found
+            if value is not None and (name.casefold().startswith(wanted) or value.casefold().startswith(wanted))
+        ][:size]
+
+    def _renewed(self, connection: Connection) -> _Cells:
+        generation = _generation(connection)
+        if self._cells.generation == generation:
+            return self._cells
+        with self._lock:
+            known = self._cells
+            if known.generation == generation:
+                return known
+            if generation < known.generation:  # made anew meanwhile
+                known = _Cells(-1, _frame([]), 0, {})
+            if generation < 0:
+                self._cells = known
+                return known
+            changed = _frame([tuple(row) for row in connection.execute(_cells_since(known.generation))])
+            kept = known.frame.filter(~pl.col("id").is_in(changed["id"].implode()))
+            frame = pl.concat([kept, changed.filter(pl.col("entries") > 0)]).rechunk()
+            labels = {(row.facet, row.value): row.label for row in connection.execute(select(label))}
+            self._cells = _Cells(generation, frame, int(frame["entries"].sum()), labels)
+            self._weights.clear()
+            return self._cells
+
+    def _weighted(self, connection: Connection, cells: _Cells, asked: Question) -> pl.DataFrame:
+        """Return the cells with `weight`: how many of their entries meet the conditions that need specimens."""
+        conditions = _row_conditions(connection, asked)
+        if not conditions:
+            return cells.frame.with_columns(weight="entries")
+        key = (cells.generation, *_row_key(asked))
+        with self._lock:
+            found = self._weights.get(key)
+        if found is None:
+            query = select(entry.c.cell, func.count()).where(*conditions).group_by(entry.c.cell)
+            rows = [tuple(row) for row in connection.execute(query)]
+            counted = pl.DataFrame(rows, schema={"id": pl.Int64, "weight": pl.Int64}, orient="row")
+            found = cells.frame.join(counted, on="id", how="inner")
+            with self._lock:
+                self._weights[key] = found
+                while len(self._weights) > _CACHED:
+                    self._weights.popitem(last=False)
+        return found
+
+    def _taxa(
+        self, connection: Connection, cells: _Cells, frame: pl.DataFrame, masks: dict[str, pl.Expr], asked: Question
+    ) -> list[tuple[str, str, int]]:
+        """Return the taxa one rank below the chosen one."""
+        chosen = asked.taxon.split(SEPARATOR) if asked.taxon else []
+        depth = len(chosen)
+        if depth >= len(RANKS):
+            return []
+        if depth < GROUP_DEPTH:
+            column = f"group_{depth + 1}"
+            counted = frame.filter(_all(masks.values())).group_by(column).agg(pl.col("weight").sum()).drop_nulls()
+            below = dict(counted.with_columns(pl.col(column).cast(pl.String)).iter_rows())
+        else:
+            members = select(taxon.c.id).where(_below(taxon.c.path, asked.taxon))
+            pairs = (
+                select(entry.c.taxon, entry.c.cell, func.count())
+                .where(entry.c.taxon.in_(members), *_row_conditions(connection, replace(asked, taxon="")))
+                .group_by(entry.c.taxon, entry.c.cell)
+            )
+            rows = [tuple(row) for row in connection.execute(pairs)]
+            counted = pl.DataFrame(rows, schema={"taxon": pl.Int64, "id": pl.Int64, "n": pl.Int64}, orient="row")
+            allowed = cells.frame.filter(_all(masks.values())).select("id")
+            summed = counted.join(allowed, on="id", how="semi").group_by("taxon").agg(pl.col("n").sum())
+            query = select(taxon.c.id, taxon.c.path).where(_below(taxon.c.path, asked.taxon))
+            paths = dict(connection.execute(query).tuples().all())
+            below = {}
+            for number, count in summed.iter_rows():
+                parts = paths[number].split(SEPARATOR)
+                if len(parts) > depth:
+                    path = SEPARATOR.join(parts[: depth + 1])
+                    below[path] = below.get(path, 0) + count
+        listed = sorted(below.items(), key=lambda pair: (-pair[1], pair[0]))
+        return [(path, path.rpartition(SEPARATOR)[2], int(count)) for path, count in listed if count]
+
+
+def _generation(connection: Connection) -> int:
+    values = dict(connection.execute(select(state.c.name, state.c.value)).tuples().all())
+    return int(values["generation"]) if values.get("schema") == SCHEMA else -1
+
+
+def _cells_since(generation: int) -> Select[Any]:
+    return select(cell.c.id, cell.c.entries, *(cell.c[name] for name in CELL)).where(cell.c.generation > generation)
+
+
+def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    names = ["id", "entries", *CELL]
+    schema: dict[str, Any] = {"id": pl.Int64, "entries": pl.Int64, **dict.fromkeys(CELL, pl.String)}
+    frame = pl.DataFrame(rows, schema={name: schema[name] for name in names}, orient="row")
+    parts = pl.col("taxon_group").str.split(SEPARATOR)
+    groups = [
+        pl.when(parts.list.len() >= depth).then(parts.list.head(depth).list.join(SEPARATOR)).alias(f"group_{depth}")
+        for depth in range(1, GROUP_DEPTH + 1)
+    ]
+    return frame.with_columns(groups).with_columns(pl.col(pl.String).cast(pl.Categorical))
+
+
+def _masks(asked: Question) -> dict[str, pl.Expr]:
+    """Return the conditions on cells, by facet (existence, taxon and ranks under names of their own)."""
+    masks = {facet: pl.col(facet).cast(pl.String).is_in(list(values)) for facet, values in asked.facets.items()}
+    for name, wanted in asked.exists.items():
+        column = _existing(name)
+        if column is not None:
+            masks[f"has {name}"] = column if wanted else ~column
+    depth = len(asked.taxon.split(SEPARATOR)) if asked.taxon else 0
+    if 0 < depth <= GROUP_DEPTH:
+        masks["taxon"] = (pl.col(f"group_{depth}").cast(pl.String) == asked.taxon).fill_null(False)
+    for rank, name in asked.ranks.items():
+        if RANKS.index(rank) < GROUP_DEPTH:
+            masks[rank] = (_segment(rank) == name).fill_null(False)
+    return masks
+
+
+def _existing(name: str) -> pl.Expr | None:
+    """Return whether cells have what an existence filter asks for; None where cells do not tell."""
+    target = EXISTENCE[name]
+    if target == "media":
+        return (pl.col("media").cast(pl.String) == "true").fill_null(False)
+    if target in FACETS or target in FLAGS:
+        return pl.col(target).is_not_null()
+    if RANKS.index(target) < GROUP_DEPTH:
+        return (_segment(target) != UNKNOWN).fill_null(False)
+    return None
+
+
+def _segment(rank: str) -> pl.Expr:
+    column = pl.col(f"group_{RANKS.index(rank) + 1}").cast(pl.String)
+    return column.str.split(SEPARATOR).list.last()
+
+
+def _all(masks: Any) -> pl.Expr:
+    return pl.all_horizontal([pl.lit(True), *masks])
+
+
+def _shown(
+    facet: str, frame: pl.DataFrame, asked: tuple[str, ...], most: int | None, labels: dict[tuple[str, str], str]
+) -> list[tuple[str | None, str, int]]:
+    counted = (
+        frame.group_by(facet)
+        .agg(pl.col("weight").sum())
+        .with_columns(pl.col(facet).cast(pl.String))
+        .filter(pl.col("weight") > 0)
+        .sort("weight", facet, descending=[True, False])
+    )
+    rows = [
+        (value, labels.get((facet, value), value) if value else "", int(count)) for value, count in counted.iter_rows()
+    ]
+    if most is None:
+        return rows
+    chosen = [row for row in rows[most:] if row[0] in asked]
+    return rows[:most] + chosen
+
+
+def _row_key(asked: Question) -> tuple[object, ...]:
+    return (
+        asked.words,
+        asked.taxon if asked.taxon.count(SEPARATOR) >= GROUP_DEPTH else "",
+        tuple(sorted((rank, name) for rank, name in asked.ranks.items() if RANKS.index(rank) >= GROUP_DEPTH)),
+        asked.days,
+        asked.box,
+        asked.identifiers,
+        tuple(sorted((name, wanted) for name, wanted in asked.exists.items() if _existing(name) is None)),
+    )
+
+
+def _row_conditions(connection: Connection, asked: Question) -> list[ColumnElement[bool]]:
+    """Return the conditions that need specimens."""
+    postgresql = connection.dialect.name == "postgresql"
+    conditions: list[ColumnElement[bool]] = []
+    if asked.text:
+        words = asked.words
+        conditions.append(_matching(words, postgresql) if words else false())
+    if asked.taxon.count(SEPARATOR) >= GROUP_DEPTH:
+        conditions.append(entry.c.taxon.in_(select(taxon.c.id).where(_below(taxon.c.path, asked.taxon))))
+    for rank, name in asked.ranks.items():
+        if rank in DEEP_RANKS:
+            conditions.append(entry.c.taxon.in_(select(taxon.c.id).where(taxon.c[rank] == name)))
+    first, last = asked.days
+    if first is not None:
+        conditions.append(entry.c.last_day >= first)
+    if last is not None:
+        conditions.append(entry.c.first_day <= last)
+    if asked.box:
+        conditions.append(_within(asked.box, postgresql))
+    if asked.identifiers:
+        conditions.append(entry.c.id.in_(select(identifier.c.entry).where(identifier.c.value.in_(asked.identifiers))))
+    for name, wanted in asked.exists.items():
+        if _existing(name) is None:
+            known = select(taxon.c.id).where(taxon.c[EXISTENCE[name]].is_not(None))
+            conditions.append(entry.c.taxon.in_(known) if wanted else entry.c.taxon.not_in(known))
+    return conditions
+
+
+def _below(path: Any, chosen: str) -> ColumnElement[bool]:
+    """Return the condition on the paths of a taxon and of all below it (the separator's successor ends them)."""
+    end = chr(ord(SEPARATOR) + 1)
+    return or_(path == chosen, and_(path >= chosen + SEPARATOR, path < chosen + end))
+
+
+def _matching(words: Words, postgresql: bool) -> ColumnElement[bool]:
+    """Return the full-text condition. Words are letters and digits alone, so neither language can be spoken with them."""
+    if postgresql:
+        parts = [
+            *("(" + " <-> ".join(f"'{word}'" for word in phrase) + ")" for phrase in words.all),
+            *(f"'{word}':*" for word in words.beginnings),
+            *("!(" + " <-> ".join(f"'{word}'" for word in phrase) + ")" for phrase in words.none),
+        ]
+        found = text("SELECT id FROM search_words WHERE words @@ to_tsquery('simple', :words)")
+        return entry.c.id.in_(found.bindparams(words=" & ".join(parts)).columns(entry.c.id))
+    wanted = [
+        *('"' + " ".join(phrase) + '"' for phrase in words.all),
+        *(f'"{word}"*' for word in words.beginnings),
+    ]
+    unwanted = ['"' + " ".join(phrase) + '"' for phrase in words.none]
+    found = text("SELECT rowid FROM search_words WHERE search_words MATCH :words")
+    if not wanted:
+        return entry.c.id.not_in(found.bindparams(words=" OR ".join(unwanted)).columns(entry.c.id))
+    match = " AND ".join(wanted)
+    if unwanted:
+        match = f"({match}) NOT ({' OR '.join(unwanted)})"
+    return entry.c.id.in_(found.bindparams(words=match).columns(entry.c.id))
+
+
+def _within(box: tuple[float, float, float, float], postgresql: bool) -> ColumnElement[bool]:
+    west, south, east, north = box
+    if west > east:
+        return or_(_within((west, south, 180.0, north), postgresql), _within((-180.0, south, east, north), postgresql))
+    exact = and_(entry.c.latitude.between(south, north), entry.c.longitude.between(west, east))
+    if postgresql:
+        corners = f"box(point({west!r}, {south!r}), point({east!r}, {north!r}))"
+        return and_(literal_column(f"point(longitude, latitude) <@ {corners}"), exact)
+    # The R*Tree keeps 32-bit numbers, rounded outwards: what it finds is looked at exactly.
+    found = text(
+        "SELECT id FROM search_place WHERE south <= :north AND north >= :south AND west <= :east AND east >= :west"
+    ).bindparams(north=north, south=south, east=east, west=west)
+    return and_(entry.c.id.in_(found.columns(entry.c.id)), exact)
+
+
+def _page(connection: Connection, asked: Question, cells: pl.DataFrame, walk: bool) -> Select[Any]:
+    """Return the statement of a page.
+
+    SQLite is told which way to go: a unary plus keeps a column's index out of consideration.
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    e = entry.c
+
+    def plain(name: str, hidden: bool) -> ColumnElement[Any]:
+        return literal_column(f"+search_entry.{name}") if sqlite and hidden else e[name]
+
+    query = select(
+        e.id, e.suffix, e.version, e.modified, e.name, e.catalog_number, e.latitude, e.longitude, e.card
+    ).where(*_row_conditions(connection, asked))
+    narrowed = _cell_conditions(asked, cells)
+    if narrowed:
+        query = query.where(plain("cell", walk).in_(select(cell.c.id).where(*narrowed)))
+    if asked.after is not None:
+        here = tuple_(plain(asked.sort, not walk), plain("id", not walk))
+        there = tuple_(*asked.after)
+        query = query.where(here > there if asked.sort == "name" else here < there)
+    order = [plain(asked.sort, not walk), plain("id", not walk)]
+    if asked.sort == "modified":
+        order = [column.desc() for column in order]
+    return query.order_by(*order).limit(asked.size + 1)
+
+
+def _cell_conditions(asked: Question, cells: pl.DataFrame) -> list[ColumnElement[bool]]:
+    """Return the conditions on cells as a statement's: what `_masks` are in memory."""
+    c = cell.c
+    conditions: list[ColumnElement[bool]] = [c[facet].in_(values) for facet, values in asked.facets.items()]
+    grouped: list[pl.Expr] = []
+    masks = _masks(asked)
+    for name, wanted in asked.exists.items():
+        target = EXISTENCE[name]
+        if target == "media":
+            conditions.append((func.coalesce(c.media, "") == "true") == wanted)
+        elif target in FACETS or target in FLAGS:
+            conditions.append(c[target].is_not(None) if wanted else c[target].is_(None))
+        elif f"has {name}" in masks:
+            grouped.append(masks[f"has {name}"])
+    if "taxon" in masks:
+        conditions.append(_below(c.taxon_group, asked.taxon))
+    grouped += [masks[rank] for rank in asked.ranks if rank in masks]
+    if grouped:
+        # Classifications are few (one for each order at most), and their ranks are told apart in memory.
+        found = cells.filter(_all(grouped))["taxon_group"].cast(pl.String).unique()
+        conditions.append(c.taxon_group.in_(found.drop_nulls().to_list()))
+        if found.null_count():
+            conditions[-1] = or_(conditions[-1], c.taxon_group.is_(None))
+    return conditions
