@@ -10,6 +10,7 @@ from dissco_platform.assets.next_checklist import next_checklist
 from dissco_platform.assets.parsed_records import parsed_records
 from dissco_platform.assets.raw_archive import raw_archive
 from dissco_platform.assets.registered_dois import registered_dois
+from dissco_platform.assets.search_index import search_index
 from dissco_platform.assets.taxon_harmonised import taxon_harmonised
 from dissco_platform.assets.waiting_list import EnrolmentDesk, allocation_round, monthly_round, waiting_list
 from dissco_platform.resources import build_resources
@@ -41,6 +42,7 @@ CHAIN = [
     mapping,
     digital_specimens,
     registered_dois,
+    search_index,
 ]
 
 

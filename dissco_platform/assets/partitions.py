@@ -17,6 +17,7 @@ GROUPS = {
     "mapping": "4_opends",
     "digital_specimens": "4_opends",
     "registered_dois": "5_identity",
+    "search_index": "6_portal",
 }
 
 # The chain: asset → the assets it is made from.
@@ -28,6 +29,7 @@ DEPENDENCIES: dict[str, tuple[str, ...]] = {
     "taxon_harmonised": ("parsed_records", "catalogue_of_life"),
     "digital_specimens": ("parsed_records", "taxon_harmonised", "mapping"),
     "registered_dois": ("digital_specimens",),
+    "search_index": ("registered_dois",),
 }
 UNPARTITIONED = frozenset({"catalogue_of_life"})
 

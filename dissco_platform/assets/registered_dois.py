@@ -93,6 +93,7 @@ def _origin(context: dg.AssetExecutionContext, built_from: dict[str, str]) -> di
         "mapping": built_from.get("mapping", ""),
         "enrolment": built_from.get("enrolment", ""),
         "code": built_from.get("code", ""),
+        "build": required(context, "digital_specimens").data_version,
         "run": context.run.run_id,
     }
 

@@ -17,6 +17,7 @@ import typer
 from dissco_platform.cli.demo import file_server
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages
+from dissco_platform.cli.progress import running
 from dissco_platform.errors import UsageError
 from dissco_platform.registry.datasets import list_datasets
 from dissco_platform.sandbox import FaultPlan, running_sandbox, serve
@@ -71,6 +72,9 @@ def portal(
     proxy: Annotated[
         str, typer.Option(help="Addresses of reverse proxies whose X-Forwarded-* headers hold.")
     ] = "127.0.0.1",
+    index: Annotated[
+        bool, typer.Option(help="First bring the search index up to date where it is behind (it is made by runs).")
+    ] = True,
 ) -> None:
     """Serve the pages that DOIs lead to, search and the API, until Ctrl-C.
 
@@ -79,7 +83,8 @@ def portal(
     from dissco_platform.portal.serving import serve_portal
 
     with House() as house:
-        _ = house.registry  # made or brought up to date once, before several processes start
+        if index:
+            _bring_index_up_to_date(house)
         serve_portal(
             house.settings,
             host,
@@ -88,6 +93,20 @@ def portal(
             proxy=proxy,
             announce=lambda address: console.print(f"Portal: {address} (stop with Ctrl-C)", soft_wrap=True),
         )
+
+
+def _bring_index_up_to_date(house: House) -> None:
+    from dissco_platform.search.index import behind, open_index, update_index
+
+    found = open_index(house.settings.search_url)
+    try:
+        for slug in behind(found, house.registry):
+            with running(f"search index: {slug}") as told:
+                update_index(
+                    found, house.registry, house.store, slug, told=lambda what, count: told(f"{what}: {count:,}")
+                )
+    finally:
+        found.close()
 
 
 def ui(

@@ -8,14 +8,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from dissco_platform import __version__
-from dissco_platform.portal import errors, home
+from dissco_platform.portal import errors, home, objects
 from dissco_platform.portal.context import Portal
 from dissco_platform.portal.pages import STATIC, page_templates
 from dissco_platform.portal.security import SecurityHeaders
 from dissco_platform.settings import Settings, load_settings
 
 # Rooms in the order in which they are asked: a room that answers to any two path segments comes last.
-ROOMS = (home.router,)
+ROOMS = (home.router, objects.router)
 
 
 def create_portal(settings: Settings) -> FastAPI:

@@ -39,6 +39,13 @@ def day(value: object) -> str:
     return shown(value)[:10]
 
 
+def spaced(value: object) -> str:
+    """Return a name of the field as words: `PreservedSpecimen` as Preserved specimen."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", shown(value).rpartition(":")[2])
+    first, _, rest = words.partition(" ")
+    return f"{first[:1].upper()}{first[1:]} {rest if rest.isupper() else rest.lower()}".strip()
+
+
 def web_address(value: object) -> str | None:
     """Return a value if it is an address that a page may link to (http or https), otherwise None."""
     text = shown(value).strip()
@@ -54,7 +61,7 @@ def page_templates(settings: Settings) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=shown, number=number, day=day, web_address=web_address)
+    environment.filters.update(shown=shown, number=number, day=day, web_address=web_address, spaced=spaced)
     style = (STATIC / "portal.css").read_bytes()
     environment.globals.update(
         site={

@@ -360,3 +360,13 @@ audit = Table(
     Column("reason", Text, nullable=False),
     Column("details", Text, nullable=False),  # JSON
 )
+
+# --- harvests: what each publication of a dataset came to (see `harvests`) ----------------------------------------------
+
+harvest = Table(
+    "harvest",
+    metadata,
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("published", _Time, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON
+)

@@ -6,6 +6,7 @@ from dissco_platform.resources.tools import (
     HttpClientResource,
     MappingFiles,
     RegistryResource,
+    SearchIndexResource,
     build_resources,
     doi_service,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "HttpClientResource",
     "MappingFiles",
     "RegistryResource",
+    "SearchIndexResource",
     "build_resources",
     "doi_service",
 ]

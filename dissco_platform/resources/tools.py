@@ -13,6 +13,7 @@ from pydantic import Field
 from dissco_platform.http import HttpClient
 from dissco_platform.registry import Registry, open_registry
 from dissco_platform.resources.doi_service import DoiService
+from dissco_platform.search.index import open_index
 from dissco_platform.settings import Settings
 from dissco_platform.store import DatasetStore, open_store
 
@@ -44,6 +45,21 @@ class RegistryResource(dg.ConfigurableResource[Registry]):
             yield registry
         finally:
             registry.close()
+
+
+class SearchIndexResource(dg.ConfigurableResource[Registry]):
+    """What the portal finds."""
+
+    url: str = Field(description="SQLAlchemy URL")
+
+    @contextmanager
+    def opened(self) -> Iterator[Registry]:
+        """Yield the index for writing, its connections given back afterwards."""
+        index = open_index(self.url)
+        try:
+            yield index
+        finally:
+            index.close()
 
 
 class HttpClientResource(dg.ConfigurableResource[HttpClient]):
@@ -117,6 +133,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "store": dataset_store(settings),
         "registry": RegistryResource(url=settings.registry_url, migrates=settings.registry_migrates),
+        "search": SearchIndexResource(url=settings.search_url),
         "http_client": HttpClientResource(
             max_bytes=settings.download_max_bytes,
             timeout_seconds=settings.download_timeout_seconds,

@@ -1,10 +1,9 @@
-"""The search index: what can be found of what is published, how often, and what each harvest came to.
+"""The search index: what can be found of what is published, and how often.
 
 - `summary`: which of a document's values are searched, counted and listed. One table of facets.
 - `tables`: the index's tables in SQLite (FTS5, R*Tree) and PostgreSQL (tsvector, GIN, GiST).
 - `index`: brings the index up to date with the registry: only the parts published since are read.
 - `query`: what a question is; `find`: answers it: counts, facets, pages.
-- `harvests`: the history of a dataset's publications.
 
 The index can be lost without loss: all of it is made of the registry and the published parts.
 """

@@ -7,6 +7,7 @@ counts by cell. Either way every count is exact, and no statement counts facet b
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from dissco_platform.registry import Registry
 from dissco_platform.search.query import EXISTENCE, Question, Words
 from dissco_platform.search.summary import CELL, FACETS, FLAGS, GROUP_DEPTH, RANKS, SEPARATOR, UNKNOWN
-from dissco_platform.search.tables import DEEP_RANKS, SCHEMA, cell, entry, identifier, label, state, taxon
+from dissco_platform.search.tables import DEEP_RANKS, SCHEMA, cell, entry, identifier, label, medium, state, taxon
 
 SHOWN_VALUES: Final = 12
 _CACHED: Final = 64
@@ -127,6 +128,24 @@ class Finder:
         cursor = asked.cursor(rows[-1][asked.sort], rows[-1]["id"]) if more else None
         return Found(total, [{**orjson.loads(row.pop("card")), **row} for row in rows], cursor)
 
+    def card(self, suffix: str) -> dict[str, Any]:
+        """Return what lists show of one specimen, with its `name`; empty where it is not in the index."""
+        with self.index.read() as connection:
+            if _generation(connection) < 0:
+                return {}
+            found = connection.execute(select(entry.c.name, entry.c.card).where(entry.c.suffix == suffix)).first()
+        return {**orjson.loads(found.card), "name": found.name} if found else {}
+
+    def media(self, suffixes: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return what lists show of media, by suffix: `address, type, format, title, licence`."""
+        if not suffixes:
+            return {}
+        with self.index.read() as connection:
+            if _generation(connection) < 0:
+                return {}
+            rows = connection.execute(select(medium).where(medium.c.suffix.in_(suffixes)))
+            return {row.suffix: dict(row._mapping) for row in rows}
+
     def labelled(self, facet: str, value: str) -> str:
         """Return how a facet's value is called."""
         return self._cells.labels.get((facet, value), value)
@@ -205,7 +224,7 @@ class Finder:
             allowed = cells.frame.filter(_all(masks.values())).select("id")
             summed = counted.join(allowed, on="id", how="semi").group_by("taxon").agg(pl.col("n").sum())
             query = select(taxon.c.id, taxon.c.path).where(_below(taxon.c.path, asked.taxon))
-            paths = dict(connection.execute(query).tuples().all())
+            paths = dict(connection.execute(query).all())
             below = {}
             for number, count in summed.iter_rows():
                 parts = paths[number].split(SEPARATOR)
@@ -217,7 +236,7 @@ class Finder:
 
 
 def _generation(connection: Connection) -> int:
-    values = dict(connection.execute(select(state.c.name, state.c.value)).tuples().all())
+    values = dict(connection.execute(select(state.c.name, state.c.value)).all())
     return int(values["generation"]) if values.get("schema") == SCHEMA else -1
 
 

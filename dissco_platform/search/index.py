@@ -5,7 +5,6 @@ of a dataset. Reading a part twice changes nothing; a kill between two parts los
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -20,7 +19,8 @@ from dissco_platform.registry.engine import connect, now
 from dissco_platform.registry.tables import batch, dataset, digital_object
 from dissco_platform.search import tables
 from dissco_platform.search.summary import CELL, RANKS, SEPARATOR, UNKNOWN, Summary, summarise, summarise_closed
-from dissco_platform.search.tables import cell, entry, identifier, label, progress, state, taxon
+from dissco_platform.search.summary import medium as medium_summary
+from dissco_platform.search.tables import cell, entry, identifier, label, medium, progress, state, taxon
 from dissco_platform.store import DatasetStore
 
 CHUNK = 5_000
@@ -37,16 +37,6 @@ class Indexed:
     replaced: int
     removed: int
     entries: int
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Registry]:
-    """Yield the index at a SQLAlchemy URL for writing, made where it is absent."""
-    database = open_index(url)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def open_index(url: str) -> Registry:
@@ -69,12 +59,10 @@ def behind(index: Registry, registry: Registry) -> list[str]:
                 select(batch.c.dataset, func.max(batch.c.id))
                 .join(dataset, dataset.c.slug == batch.c.dataset)
                 .group_by(batch.c.dataset)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
     with index.read() as connection:
-        known = dict(connection.execute(select(progress.c.dataset, progress.c.batch)).tuples().all())
+        known = dict(connection.execute(select(progress.c.dataset, progress.c.batch)).all())
     return sorted(slug for slug, last in newest.items() if known.get(slug, 0) < last)
 
 
@@ -84,7 +72,6 @@ def update_index(
     store: DatasetStore,
     slug: str,
     *,
-    matches: Callable[[], dict[str, str]] | None = None,
     told: Told | None = None,
 ) -> Indexed:
     """Index what was published of a dataset since it was last indexed.
@@ -94,19 +81,23 @@ def update_index(
         registry: where versions and batches are.
         store: where the parts are.
         slug: the dataset.
-        matches: gives how the name of each specimen was matched, by identity key; asked only if something is new.
         told: called with a step's name and a count.
     """
     with index.read() as connection:
         known = connection.execute(select(progress.c.batch).where(progress.c.dataset == slug)).scalar() or 0
     with registry.read() as connection:
-        query = select(batch.c.id, batch.c.path).where(batch.c.dataset == slug, batch.c.id > known).order_by(batch.c.id)
-        parts = list(connection.execute(query).tuples())
+        query = (
+            select(batch.c.id, batch.c.path, batch.c.made_from)
+            .where(batch.c.dataset == slug, batch.c.id > known)
+            .order_by(batch.c.id)
+        )
+        parts = list(connection.execute(query))
         title = connection.execute(select(dataset.c.title).where(dataset.c.slug == slug)).scalar()
-    matched = matches() if matches and parts else {}
     replaced = removed = 0
-    for number, path in parts:
+    matched = _Matches(store, slug)
+    for number, path, made_from in parts:
         if not path.endswith("-media.parquet"):
+            matched.of(orjson.loads(made_from).get("build"))
             for rows, gone in _part(registry, store, slug, path, matched):
                 with index.write() as connection:
                     _replace(connection, slug, rows, gone, title)
@@ -131,7 +122,33 @@ def forget(index: Registry, slug: str) -> None:
         generation = _raise_generation(connection)
         for start in range(0, len(ids), CHUNK):
             _remove(connection, ids[start : start + CHUNK], generation)
+        connection.execute(delete(medium).where(medium.c.dataset == slug))
         connection.execute(delete(progress).where(progress.c.dataset == slug))
+
+
+class _Matches:
+    """How names were matched and what MIDS misses, as the build of a publication knows while it is in the store."""
+
+    def __init__(self, store: DatasetStore, slug: str) -> None:
+        self._store, self._slug, self._build = store, slug, ""
+        self._frame: pl.DataFrame | None = None
+
+    def of(self, build: str | None) -> None:
+        """Turn to a build."""
+        if build == self._build:
+            return
+        self._build, self._frame = build or "", None
+        if build and self._store.has("digital_specimens", self._slug, build):
+            path = self._store.path("digital_specimens", self._slug, build) / "specimens.parquet"
+            self._frame = pl.read_parquet(path, columns=["normalisedPhysicalSpecimenID", "match_type", "mids_missing"])
+
+    def among(self, keys: list[str]) -> dict[str, tuple[str | None, list[str]]]:
+        """Return (match type, what the next MIDS level needs) by identity key."""
+        if self._frame is None:
+            return {}
+        wanted = pl.Series(keys, dtype=pl.String).implode()
+        found = self._frame.filter(pl.col("normalisedPhysicalSpecimenID").is_in(wanted))
+        return {key: (match, missing or []) for key, match, missing in found.iter_rows()}
 
 
 @dataclass(slots=True)
@@ -144,7 +161,7 @@ class _Row:
 
 
 def _part(
-    registry: Registry, store: DatasetStore, slug: str, path: str, matched: dict[str, str]
+    registry: Registry, store: DatasetStore, slug: str, path: str, matched: _Matches
 ) -> Iterator[tuple[list[_Row], list[int]]]:
     """Yield the entries of a part that are current, and the ids of objects that are no longer to be found."""
     file = pq.ParquetFile(store.part(slug, path))
@@ -152,6 +169,7 @@ def _part(
         frame = pl.from_arrow(group)
         assert isinstance(frame, pl.DataFrame)
         objects = _objects(registry, frame["suffix"].to_list())
+        matches = matched.among([known["identity_key"] for known in objects.values()])
         rows, gone = [], []
         # A loop: summaries are read out of nested documents, of which a publication has only those that changed.
         for suffix, version, document, payload in frame.iter_rows():
@@ -162,12 +180,45 @@ def _part(
                 gone.append(known["id"])
                 continue
             summary = (
-                summarise(orjson.loads(document), slug, matched.get(known["identity_key"]))
+                summarise(orjson.loads(document), slug, *matches.get(known["identity_key"], (None, ())))
                 if document is not None
                 else summarise_closed(orjson.loads(payload), slug)
             )
             rows.append(_Row(known["id"], suffix, version, known["modified"], summary))
         yield rows, gone
+
+
+def _media(
+    registry: Registry, store: DatasetStore, slug: str, path: str
+) -> Iterator[tuple[dict[str, dict[str, str | None]], list[str]]]:
+    """Yield the media of a part that are current, by suffix, and those that are no longer to be shown."""
+    file = pq.ParquetFile(store.part(slug, path))
+    for group in file.iter_batches(batch_size=CHUNK, columns=["suffix", "version", "document"]):
+        frame = pl.from_arrow(group)
+        assert isinstance(frame, pl.DataFrame)
+        objects = _objects(registry, frame["suffix"].to_list())
+        media, ended = {}, []
+        for suffix, version, document in frame.iter_rows():
+            known = objects.get(suffix)
+            if known is None or known["version"] != version:
+                continue
+            if known["state"] == "tombstoned" or document is None:
+                ended.append(suffix)
+            else:
+                media[suffix] = medium_summary(orjson.loads(document))
+        yield media, ended
+
+
+def _replace_media(
+    connection: Connection, slug: str, media: dict[str, dict[str, str | None]], ended: list[str]
+) -> None:
+    _raise_generation(connection)
+    gone = [{"b_suffix": suffix} for suffix in (*media, *ended)]
+    if gone:
+        connection.execute(delete(medium).where(medium.c.suffix == bindparam("b_suffix")), gone)
+    if media:
+        rows = [{"suffix": suffix, "dataset": slug, **values} for suffix, values in media.items()]
+        connection.execute(insert(medium), rows)
 
 
 def _objects(registry: Registry, suffixes: Sequence[str]) -> dict[str, Any]:
@@ -323,7 +374,7 @@ def _numbers(connection: Connection, key: Any, number: Any, wanted: list[str]) -
     found: dict[str, int] = {}
     for start in range(0, len(wanted), _VALUES):
         query = select(key, number).where(key.in_(wanted[start : start + _VALUES]))
-        found.update(connection.execute(query).tuples().all())
+        found.update(connection.execute(query).all())
     return found
 
 

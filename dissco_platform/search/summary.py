@@ -5,7 +5,7 @@ Terms: openDS DigitalSpecimen 0.4.0. How a question is asked is `query`; where s
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ FACETS: Final = (
 FLAGS: Final = ("located", "dated")
 CELL: Final = (*FACETS, *FLAGS, "taxon_group")
 
+MEDIA_SHOWN: Final = 12
 LONGEST_TEXT: Final = 20_000
 LONGEST_VALUE: Final = 250
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -55,13 +56,14 @@ class Summary:
     labels: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def summarise(document: Json, dataset: str, match: str | None = None) -> Summary:
+def summarise(document: Json, dataset: str, match: str | None = None, missing: Sequence[str] = ()) -> Summary:
     """Return the summary of a published specimen document.
 
     Args:
         document: openDS DigitalSpecimen.
         dataset: its slug.
         match: how its name was matched (`opends` match type), where known.
+        missing: the information elements that its next MIDS level needs, where known.
     """
     events = document.get("ods:hasEvents") or [{}]
     event = events[0]
@@ -133,7 +135,10 @@ def summarise(document: Json, dataset: str, match: str | None = None) -> Summary
         "country": location.get("dwc:country") or country,
         "locality": location.get("dwc:locality") or location.get("dwc:verbatimLocality"),
         "institution": document.get("ods:organisationName") or institution,
-        "media": len(media),
+        "media": [address.rpartition("/")[2] for address in media[:MEDIA_SHOWN]],
+        "media_count": len(media),
+        "match": match,
+        "mids_missing": list(missing),
         "type_status": type_status,
         "mids": values["mids"],
     }
@@ -180,6 +185,17 @@ def summarise_closed(told: Json, dataset: str) -> Summary:
         card={"institution": _short(host.get("name")), "doi_only": True},
         labels=_labels({("institution", institution): host.get("name"), ("licence", licence): licence_label}),
     )
+
+
+def medium(document: Json) -> dict[str, str | None]:
+    """Return what lists show of a published medium: `address, type, format, title, licence`."""
+    return {
+        "address": str(document.get("ac:accessURI") or "")[:2000] or None,
+        "type": _short(document.get("dcterms:type")),
+        "format": _short(document.get("dcterms:format")),
+        "title": _short(document.get("dcterms:title") or document.get("dcterms:description")),
+        "licence": licence_of(document.get("dcterms:rights"))[0],
+    }
 
 
 def accepted(document: Json) -> tuple[Json, Json]:

@@ -110,12 +110,18 @@ label = Table(
     sqlite_with_rowid=False,
 )
 
-harvest = Table(
-    "search_harvest",
+# Published media: what a specimen's page and a list of results show of them without reading their documents.
+medium = Table(
+    "search_medium",
     metadata,
-    Column("dataset", String(64), primary_key=True),
-    Column("time", String(24), primary_key=True),
-    Column("body", Text, nullable=False),  # JSON, see `harvests`
+    Column("suffix", String(11), primary_key=True),
+    Column("dataset", String(64), nullable=False),
+    Column("address", Text),
+    Column("type", Text),
+    Column("format", Text),
+    Column("title", Text),
+    Column("licence", Text),
+    sqlite_with_rowid=False,
 )
 
 _SQLITE = (

@@ -150,12 +150,13 @@ def test_a_step_that_fails_says_the_sentence_that_the_command_line_says(house: H
 
 
 def test_what_lies_below_an_asset() -> None:
-    assert below({"mapping"}) == {"mapping", "digital_specimens", "registered_dois"}
+    assert below({"mapping"}) == {"mapping", "digital_specimens", "registered_dois", "search_index"}
     assert below({"catalogue_of_life"}) == {
         "catalogue_of_life",
         "taxon_harmonised",
         "digital_specimens",
         "registered_dois",
+        "search_index",
     }
 
 

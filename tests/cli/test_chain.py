@@ -144,7 +144,7 @@ def test_a_mapping_fix_rebuilds_documents_and_reads_no_archive(zoology: dict[str
     assert (preview["changed"], preview["appearing"], preview["vanishing"]) == (records, 0, 0)
     assert preview["terms"] == {"dcterms:rightsHolder": zoology["week2"]["specimens"]}
     run = fixed.json("run", "zoology")
-    assert run["ran"] == ["mapping", "digital_specimens", "registered_dois"]
+    assert run["ran"] == ["mapping", "digital_specimens", "registered_dois", "search_index"]
     assert run["versions"]["changed"] == run["specimens"]
     assert run["versions"]["new"] == 0
     shown = fixed("export", "zoology", "--format", "ndjson").splitlines()

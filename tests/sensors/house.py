@@ -32,7 +32,15 @@ from dissco_platform.store import DatasetStore
 from tests.house import EXAMPLES, ORGANISATION, REPOSITORY
 
 RUN_KEY = "dagster/run_key"
-FULL = ["raw_archive", "parsed_records", "taxon_harmonised", "mapping", "digital_specimens", "registered_dois"]
+FULL = [
+    "raw_archive",
+    "parsed_records",
+    "taxon_harmonised",
+    "mapping",
+    "digital_specimens",
+    "registered_dois",
+    "search_index",
+]
 
 
 @dataclass

@@ -54,7 +54,14 @@ def test_all_datasets_are_run_and_a_failure_delays_no_other(house: AutomatedHous
     assert {result["dataset"]: result["ran"] for result in results} == {
         "aardvark": [],
         "alpha": [],
-        "beta": ["raw_archive", "parsed_records", "taxon_harmonised", "digital_specimens", "registered_dois"],
+        "beta": [
+            "raw_archive",
+            "parsed_records",
+            "taxon_harmonised",
+            "digital_specimens",
+            "registered_dois",
+            "search_index",
+        ],
     }
     assert "alpha-copy.zip" in results[0]["failure"]
     assert results[2]["versions"]["new"] == 1
@@ -77,7 +84,7 @@ def test_a_full_rebuild_makes_all_anew_and_no_version_where_nothing_differs(
     code, result, _ = dissco("run", "beta", "--job", "remap", "--json")
     assert (code, result["ran"], result["versions"]["changed"]) == (
         0,
-        ["mapping", "digital_specimens", "registered_dois"],
+        ["mapping", "digital_specimens", "registered_dois", "search_index"],
         0,
     )
 
@@ -125,7 +132,10 @@ def test_a_pin_is_made_shown_everywhere_and_taken_off(house: AutomatedHouse, dis
     )
     assert code == 0 and said["mapping"]["version"] == mappings[1]["data_version"]
     _, result, _ = dissco("run", "beta", "--json")
-    assert result["ran"] == ["mapping", "digital_specimens", "registered_dois"] and result["versions"]["changed"] == 30
+    assert (
+        result["ran"] == ["mapping", "digital_specimens", "registered_dois", "search_index"]
+        and result["versions"]["changed"] == 30
+    )
     assert "(pinned)" in result["causes"]["mapping"]
     assert "lost values" in dissco("dataset", "show", "beta")[1]
     assert "beta is pinned: mapping" in dissco("status")[2]

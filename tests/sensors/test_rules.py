@@ -57,7 +57,7 @@ def test_requests_are_few_and_what_concerns_one_dataset_goes_first() -> None:
 def test_a_request_names_its_assets_cause_and_target() -> None:
     (request,) = choose([standing("a", mapping="dwca 1 → 2")], set(), {}, NOW, Policy()).requests
     assert request.asset_selection == [
-        dg.AssetKey(name) for name in ("mapping", "digital_specimens", "registered_dois")
+        dg.AssetKey(name) for name in ("mapping", "digital_specimens", "registered_dois", "search_index")
     ]
     assert request.tags["cause"] == "mapping: dwca 1 → 2"
     assert request.run_key == "a:a-target:a-position:0"
@@ -147,7 +147,7 @@ def test_the_schedule_asks_for_what_is_not_known_to_be_up_to_date() -> None:
     ]
     requests = weekly_requests(found, {"running"}, NOW)
     assert [(r.partition_key, len(r.asset_selection or []), r.tags["cause"]) for r in requests] == [
-        ("stale", 3, "mapping: 1 → 2"),
+        ("stale", 4, "mapping: 1 → 2"),
         ("unseen", 6, f"source not seen since {old}"),
     ]
     assert requests[0].run_key == "weekly-2026-47-stale"

@@ -14,9 +14,16 @@ from tests.house import EXAMPLES
 from tests.sensors.house import FULL, AutomatedHouse
 from tests.sensors.publisher import Publisher, Rows, write_archive
 
-HARVESTED = ["raw_archive", "parsed_records", "taxon_harmonised", "digital_specimens", "registered_dois"]
-MAPPED = ["mapping", "digital_specimens", "registered_dois"]
-NAMED = ["taxon_harmonised", "digital_specimens", "registered_dois"]
+HARVESTED = [
+    "raw_archive",
+    "parsed_records",
+    "taxon_harmonised",
+    "digital_specimens",
+    "registered_dois",
+    "search_index",
+]
+MAPPED = ["mapping", "digital_specimens", "registered_dois", "search_index"]
+NAMED = ["taxon_harmonised", "digital_specimens", "registered_dois", "search_index"]
 
 
 def edit_mapping(house: AutomatedHouse, slug: str, holder: str) -> None:
@@ -84,7 +91,7 @@ def test_reordered_content_is_read_and_changes_nothing(house: AutomatedHouse, pu
     house.look()
     (ran,) = house.settle()
     assert (ran.slug, ran.rendered) == ("alpha", 0)
-    assert ran.reused == ["taxon_harmonised", "digital_specimens", "registered_dois"]
+    assert ran.reused == ["taxon_harmonised", "digital_specimens", "registered_dois", "search_index"]
     assert house.settle() == []
 
 
@@ -197,15 +204,15 @@ def test_a_code_version_makes_its_asset_stale_everywhere(
     before = partitions.CODE_VERSIONS["digital_specimens"]
     tick = house.tick()
     assert {standing.slug: standing.plan.selection for standing in tick.standings} == {
-        "alpha": ["registered_dois"],
-        "beta": ["registered_dois"],
+        "alpha": ["registered_dois", "search_index"],
+        "beta": ["registered_dois", "search_index"],
     }
     monkeypatch.setitem(partitions.CODE_VERSIONS, "digital_specimens", "next")
     requests = house.tick().choice.requests
     assert f"code digital_specimens v{before} → vnext" in requests[0].tags[CAUSE_TAG]
     assert {request.tags["dagster/priority"] for request in requests} == {"0"}
     ran = [house.launch(request) for request in requests]
-    below = ["digital_specimens", "registered_dois"]
+    below = ["digital_specimens", "registered_dois", "search_index"]
     # The build's code is in the graph's version; what a record is rendered with did not change, so none is rendered.
     assert [(run.slug, run.assets, run.success, run.rendered) for run in ran if run] == [
         ("alpha", below, True, 0),

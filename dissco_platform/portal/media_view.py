@@ -1,0 +1,65 @@
+"""What a medium's page shows, read out of its document."""
+
+from typing import Any, Final
+
+from dissco_platform.identity.publications import Published, PublishedVersion
+from dissco_platform.portal.context import Portal
+from dissco_platform.portal.facts import facts
+from dissco_platform.portal.specimen_view import citation, holder, is_image, title_of, withdrawn
+from dissco_platform.search.summary import licence_of, links
+
+Json = dict[str, Any]
+
+_MEDIUM: Final = {
+    "dcterms:title": "Title", "dcterms:description": "Description", "dcterms:type": "Type", "dcterms:format": "Format",
+    "ac:subtypeLiteral": "Subtype", "xmp:CreateDate": "Made on", "ac:digitizationDate": "Digitised on",
+    "ac:captureDevice": "Device", "ac:resourceCreationTechnique": "Technique", "exif:PixelXDimension": "Width (pixels)",
+    "exif:PixelYDimension": "Height (pixels)", "ac:subjectPartLiteral": "Part shown",
+    "ac:subjectOrientationLiteral": "Orientation", "xmpRights:UsageTerms": "Terms of use", "dcterms:source": "Source",
+    "ac:comments": "Comments", "ac:tag": "Tags",
+}  # fmt: skip
+
+
+def media_view(
+    portal: Portal, found: Published, version: PublishedVersion, document: Json | None, told: Json
+) -> dict[str, Any]:
+    """Return what the template of a medium shows."""
+    common = {
+        "citation": citation(portal.publications.csl_json(found, version.number), found, version),
+        "held_by": holder(document, told),
+    }
+    if document is None:
+        return {**common, "title": title_of(told), "image": None, "tombstone": withdrawn(told)}
+    mapping = portal.provenance.mapping(found.dataset.slug, version.made_from.get("mapping"))
+    address = document.get("ac:accessURI")
+    shows = {"address": address, "format": document.get("dcterms:format"), "type": document.get("dcterms:type")}
+    specimens = [one.rpartition("/")[2] for one in links(document, "hasDigitalSpecimen")]
+    return {
+        **common,
+        "title": document.get("dcterms:title") or document.get("dcterms:description") or address or found.doi,
+        "address": address,
+        "image": address if is_image(shows) else None,
+        "sound": address if str(shows["format"] or "").startswith("audio/") else None,
+        "facts_of": facts(
+            document,
+            "ods:DigitalMedia",
+            _MEDIUM,
+            lambda owner, term: portal.provenance.columns(mapping, owner, term),
+        ),
+        "agents": [
+            (str(agent.get("schema:name") or agent.get("schema:identifier") or ""), _roles(agent))
+            for agent in document.get("ods:hasAgents") or []
+        ],
+        "specimens": [
+            (suffix, portal.finder.card(suffix).get("name") or f"{portal.settings.doi_prefix}/{suffix}")
+            for suffix in specimens[:20]
+        ],
+        "licence_name": licence_of(document.get("dcterms:rights"))[1],
+        "licence_address": document.get("dcterms:rights"),
+        "mapping_known": mapping is not None,
+        "tombstone": document.get("ods:hasTombstoneMetadata"),
+    }
+
+
+def _roles(agent: Json) -> str:
+    return ", ".join(str(role.get("schema:roleName")) for role in agent.get("ods:hasRoles") or [])
