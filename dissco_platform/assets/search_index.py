@@ -103,6 +103,7 @@ def _keep_harvest(
         body["rejects"] = parsed.json("rejects_by_reason")
         body["extension_rejects"] = parsed.json("extension_rejects_by_reason")
         body["kind"] = parsed.text("kind")
+        body["columns"] = parsed.json("columns")
         body["examples"] |= _examples(store, "parsed_records", slug, parsed.data_version)
     if built:
         for reason, count in built.json("rejects_by_reason").items():

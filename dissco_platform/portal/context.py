@@ -51,7 +51,7 @@ class Portal:
             open_publications(settings, registry, store),
             search,
             Finder(search),
-            Provenance(store),
+            Provenance(store, registry),
         )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -51,7 +52,7 @@ def listed(value: Any) -> list[str]:
 
 def italic(label: object) -> Markup:
     """Return a name's HTML label with its <i> alone let through; everything else is text."""
-    text = str(escape(str(label)))
+    text = str(escape(unescape(str(label))))
     return Markup(re.sub(r"&lt;(/?)i&gt;", r"<\1i>", text) if _balanced(text) else text)  # noqa: S704  escaped above
 
 

@@ -30,7 +30,7 @@ def media_view(
     }
     if document is None:
         return {**common, "title": title_of(told), "image": None, "tombstone": withdrawn(told)}
-    mapping = portal.provenance.mapping(found.dataset.slug, version.made_from.get("mapping"))
+    known = portal.provenance.sources(found.dataset.slug, version.made_from)
     address = document.get("ac:accessURI")
     shows = {"address": address, "format": document.get("dcterms:format"), "type": document.get("dcterms:type")}
     specimens = [one.rpartition("/")[2] for one in links(document, "hasDigitalSpecimen")]
@@ -44,7 +44,7 @@ def media_view(
             document,
             "ods:DigitalMedia",
             _MEDIUM,
-            lambda owner, term: portal.provenance.columns(mapping, owner, term),
+            known or (lambda _owner, _term: []),
         ),
         "agents": [
             (str(agent.get("schema:name") or agent.get("schema:identifier") or ""), _roles(agent))
@@ -56,7 +56,7 @@ def media_view(
         ],
         "licence_name": licence_of(document.get("dcterms:rights"))[1],
         "licence_address": document.get("dcterms:rights"),
-        "mapping_known": mapping is not None,
+        "mapping_known": known is not None,
         "tombstone": document.get("ods:hasTombstoneMetadata"),
     }
 

@@ -1,4 +1,4 @@
-"""From which column of the source each value came: the mapping that was in force says it.
+"""From which column of the source each value came: the mapping that was in force says it, and the columns the source has.
 
 Resolved mappings lie in the store as long as a dataset's recent builds do. Where a version's mapping is no longer there,
 nothing is said rather than something that may not hold.
@@ -6,47 +6,66 @@ nothing is said rather than something that may not hold.
 
 import threading
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from dissco_platform.errors import DisscoError
-from dissco_platform.opends.mapping import Mapping, load_mapping
+from dissco_platform.opends.mapping import Mapping as TermMapping
+from dissco_platform.opends.mapping import load_mapping, rule_columns
+from dissco_platform.registry import Registry
+from dissco_platform.registry.harvests import columns_at
 from dissco_platform.store import DatasetStore
 
-_KEPT: Final = 64
+Terms = dict[tuple[str, str], list[str]]
+
+_KEPT: Final = 256
 MAPPED: Final = "mapping"  # stage of the store
 
 
 class Provenance:
     """Looks up mappings by version; safe to share between threads."""
 
-    def __init__(self, store: DatasetStore) -> None:
-        self._store = store
-        self._known: OrderedDict[tuple[str, str], Mapping | None] = OrderedDict()
+    def __init__(self, store: DatasetStore, registry: Registry) -> None:
+        self._store, self._registry = store, registry
+        self._known: OrderedDict[tuple[str, str, str], Terms | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def mapping(self, slug: str, version: str | None) -> Mapping | None:
-        """Return the mapping of a version of a dataset, None where it is not kept."""
-        if not version:
+    def sources(self, slug: str, made_from: Mapping[str, Any]) -> Callable[[str, str], list[str]] | None:
+        """Return what gives the source columns of (class, term) for a version, None where its mapping is not kept."""
+        key = (slug, str(made_from.get("mapping") or ""), str(made_from.get("records") or ""))
+        with self._lock:
+            known, is_known = self._known.get(key), key in self._known
+        if not is_known:
+            known = self._resolve(*key)
+            with self._lock:
+                self._known[key] = known
+                while len(self._known) > _KEPT:
+                    self._known.popitem(last=False)
+        if not known:
             return None
-        with self._lock:
-            if (slug, version) in self._known:
-                return self._known[slug, version]
-        found = self._search(slug, version)
-        with self._lock:
-            self._known[slug, version] = found
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        return found
+        terms = known
+        return lambda owner, term: terms.get((owner, term), [])
 
-    def columns(self, mapping: Mapping | None, owner: str, term: str) -> list[str]:
-        """Return the source columns that may feed a term of a class, in order of precedence."""
+    def _resolve(self, slug: str, version: str, records: str) -> Terms | None:
+        mapping = self._search(slug, version) if version else None
         if mapping is None:
-            return []
-        return [
-            column if table == "records" else f"{table}.{column}" for table, column in mapping.columns_of(owner, term)
-        ]
+            return None
+        with self._registry.read() as connection:
+            columns = columns_at(connection, slug, records)
+        present = None if columns is None else {(table, name) for table, names in columns.items() for name in names}
+        made: Terms = {}
+        for (owner, table), rules in mapping.blocks.items():
+            for term, rule in rules.items():
+                listed = made.setdefault((owner, term), [])
+                for column in rule_columns(rule):
+                    # The dataset's own words (EML) and the core identifier are no columns of a table.
+                    if present is None or (table, column) in present or column.startswith(("dataset:", "core_id")):
+                        shown = column if table == "records" else f"{table}: {column}"
+                        if shown not in listed:
+                            listed.append(shown)
+        return made
 
-    def _search(self, slug: str, version: str) -> Mapping | None:
+    def _search(self, slug: str, version: str) -> TermMapping | None:
         try:
             for kept in self._store.versions(MAPPED, slug):
                 folder = self._store.path(MAPPED, slug, kept.name)

@@ -88,11 +88,8 @@ def specimen_view(
     common = {"citation": citation(cited, found, version), "held_by": holder(document, told)}
     if document is None:
         return {**common, "title": title_of(told), "named": None, "images": [], "tombstone": withdrawn(told)}
-    mapping = portal.provenance.mapping(found.dataset.slug, version.made_from.get("mapping"))
-
-    def sources(owner: str, term: str) -> list[str]:
-        return portal.provenance.columns(mapping, owner, term)
-
+    known = portal.provenance.sources(found.dataset.slug, version.made_from)
+    sources = known or _unknown
     card = portal.finder.card(found.suffix) if version.number == found.version().number else {}
     identification, taxon = accepted(document)
     events = [_event(event, sources) for event in document.get("ods:hasEvents") or []]
@@ -132,7 +129,7 @@ def specimen_view(
         ],
         "licence_name": licence_of(document.get("dcterms:license"))[1],
         "licence_address": document.get("dcterms:license"),
-        "mapping_known": mapping is not None,
+        "mapping_known": known is not None,
         "tombstone": document.get("ods:hasTombstoneMetadata"),
     }
 
@@ -148,6 +145,10 @@ _SAID_ELSEWHERE: Final = frozenset(
         "hasURL",
     }
 )
+
+
+def _unknown(_owner: str, _term: str) -> list[str]:
+    return []
 
 
 def citation(cited: Json, found: Published, version: PublishedVersion) -> str:

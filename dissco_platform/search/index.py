@@ -96,7 +96,13 @@ def update_index(
     replaced = removed = 0
     matched = _Matches(store, slug)
     for number, path, made_from in parts:
-        if not path.endswith("-media.parquet"):
+        if path.endswith("-media.parquet"):
+            for media, ended in _media(registry, store, slug, path):
+                with index.write() as connection:
+                    _replace_media(connection, slug, media, ended)
+                if told:
+                    told("media indexed", len(media))
+        else:
             matched.of(orjson.loads(made_from).get("build"))
             for rows, gone in _part(registry, store, slug, path, matched):
                 with index.write() as connection:

@@ -148,7 +148,7 @@ def test_the_schedule_asks_for_what_is_not_known_to_be_up_to_date() -> None:
     requests = weekly_requests(found, {"running"}, NOW)
     assert [(r.partition_key, len(r.asset_selection or []), r.tags["cause"]) for r in requests] == [
         ("stale", 4, "mapping: 1 → 2"),
-        ("unseen", 6, f"source not seen since {old}"),
+        ("unseen", 7, f"source not seen since {old}"),
     ]
     assert requests[0].run_key == "weekly-2026-47-stale"
 
