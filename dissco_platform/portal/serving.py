@@ -39,6 +39,7 @@ def serve_portal(
         raise UsageError(
             f"Port {port} of {host} cannot be used ({error.strerror}); name another one with --port, or 0 for a free one."
         ) from error
+    listener.listen(2048)  # who comes before the application is ready waits instead of being refused
     listener.set_inheritable(True)
     shown = f"[{host}]" if ":" in host else host
     announce(f"http://{shown}:{listener.getsockname()[1]}/")
