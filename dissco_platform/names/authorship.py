@@ -86,6 +86,8 @@ class Author:
     initials: str = ""
     suffix: str = ""
     short: bool = False
+    other: str = ""
+    """What stands before a particle within the name: authors of `Nees von Esenbeck` are cited as `Nees` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,11 @@ def _author(piece: str) -> Author | None:
     if not piece or piece.lower().rstrip(".") in {"al", "alii", "et al", "alia", "anon", "anonymous"}:
         return None
     tokens = re.findall(r"[A-Za-z][A-Za-z'-]*\.?", piece)
-    initials, suffix, short = "", "", False
+    initials, suffix, short, other = "", "", False, ""
     surname: list[str] = []
     for place, token in enumerate(tokens):
-        bare = token.rstrip(".")
+        # a particle written as one with the surname is the same surname: d'Orbigny, DeGeer
+        bare = _GLUED_PARTICLE.sub("", token.rstrip("."))
         low = bare.lower().replace("'", "")
         if (
             low in SUFFIXES
@@ -187,6 +190,8 @@ def _author(piece: str) -> Author | None:
         ):
             # a given name written out comes before the surname
             initials += surname[0][0]
+            if tokens[place - 1].lower() in PARTICLES:
+                other = surname[0]
             surname, short = [low], token.endswith(".")
         elif token[0].isupper() or not surname:
             surname.append(low)
@@ -194,7 +199,10 @@ def _author(piece: str) -> Author | None:
     name = re.sub(r"[^a-z]", "", "".join(surname[-1:]))
     if not name and initials:
         return Author("", initials, suffix, True)
-    return Author(name, initials, suffix, short) if name or suffix else None
+    return Author(name, initials, suffix, short, other) if name or suffix else None
+
+
+_GLUED_PARTICLE: Final = re.compile(r"^(?:[dDlL]'|De|Du|La|Le|Van|Von)(?=[A-Z])")
 
 
 def _same(one: Author, two: Author) -> bool:
@@ -204,6 +212,8 @@ def _same(one: Author, two: Author) -> bool:
         return False
     a, b = ALIASES.get(one.surname, one.surname), ALIASES.get(two.surname, two.surname)
     if a == b or _umlaut(a) == _umlaut(b):
+        return True
+    if (one.other and one.other == b) or (two.other and two.other == a):
         return True
     short, full = (one.surname, b) if len(one.surname) <= len(b) else (two.surname, a)
     abbreviated = one.short if short == one.surname else two.short
