@@ -7,6 +7,15 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our own options."""
+    parser.addoption(
+        "--on-postgresql",
+        action="store_true",
+        help="automation's scenarios on PostgreSQL, registry and Dagster's storage",
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of real archives, checklists and schemas kept beside the checkout."""

@@ -31,9 +31,14 @@ def postgres_server() -> Iterator[str]:
 
 def new_database(server: str) -> str:
     """Make an empty database; return its address."""
-    name = f"test_{next(_databases)}"
+    return copy_database(server, "template1", f"test_{next(_databases)}")
+
+
+def copy_database(server: str, template: str, name: str) -> str:
+    """Make a database like another one, in place of what has its name; return its address."""
     engine = create_engine(server.replace("postgresql://", "postgresql+psycopg2://", 1))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     engine.dispose()
     return server.replace("/postgres?", f"/{name}?")

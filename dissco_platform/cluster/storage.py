@@ -5,13 +5,14 @@ own remedy is used in every process: one kept connection for each of the three s
 each is checked before it is used, so that a restarted database is met without an error.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from dagster._core.storage.config import PostgresStorageConfig
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 # For each of run, event log and schedule storage of a process: at most 1 + OVERFLOW connections.
 OVERFLOW = 4
@@ -33,6 +34,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
                 pool_recycle=_RECYCLE_SECONDS,
                 pool_pre_ping=True,  # a restarted database must cost nobody a run
             )
+            storage.dispose = _releasing(storage.dispose, storage._engine)  # type: ignore[method-assign]
 
     @classmethod
     def from_config_value(  # type: ignore[override]
@@ -45,6 +47,16 @@ class PooledPostgresStorage(DagsterPostgresStorage):
             should_autocreate_tables=config_value.get("should_autocreate_tables", True),
             token_provider=get_token_provider_from_config(config_value),
         )
+
+
+def _releasing(dispose: Callable[[], None], engine: Engine) -> Callable[[], None]:
+    """Return what gives a storage's connections back as well: with Dagster's own engine there are none to give."""
+
+    def both() -> None:
+        dispose()
+        engine.dispose()
+
+    return both
 
 
 def psycopg2_url(url: str) -> str:

@@ -154,9 +154,10 @@ def test_dagsters_storage_keeps_its_connections_and_survives_their_loss(server: 
         count = connection.execute(text(f"SELECT count(*) {ours}")).scalar_one()
         assert 1 <= count <= 3 * (1 + OVERFLOW)
         connection.execute(text(f"SELECT pg_terminate_backend(pid) {ours}"))
-    assert len(instance.get_dynamic_partitions("datasets")) == 20
+        assert len(instance.get_dynamic_partitions("datasets")) == 20
+        instance.dispose()
+        assert connection.execute(text(f"SELECT count(*) {ours}")).scalar_one() == 0
     watcher.close()
-    instance.dispose()
 
 
 def test_a_bare_postgresql_address_gets_the_driver_that_dagster_ships() -> None:

@@ -184,20 +184,28 @@ class AutomatedHouse:
         )
 
 
-def furnish(home: Path) -> None:
-    """Make the folders of an empty house."""
+def furnish(home: Path, dagster_storage: str | None = None) -> None:
+    """Make the folders of an empty house; Dagster's storage is in its folder, or a PostgreSQL database."""
     shutil.copytree(REPOSITORY / "mappings", home / "mappings")
     (home / "dagster").mkdir()
-    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    text = "telemetry:\n  enabled: false\n"
+    if dagster_storage:
+        text += (
+            "storage:\n  custom:\n    module: dissco_platform.cluster.storage\n    class: PooledPostgresStorage\n"
+            f"    config:\n      postgres_url: '{dagster_storage}'\n"
+        )
+    (home / "dagster" / "dagster.yaml").write_text(text)
 
 
 @contextmanager
-def automated_house(home: Path) -> Iterator[AutomatedHouse]:
-    """Yield the house whose state lies in a folder."""
+def automated_house(home: Path, registry_url: str | None = None) -> Iterator[AutomatedHouse]:
+    """Yield the house whose state lies in a folder (or, its registry, at an address)."""
     with running_sandbox(
         home / "sandbox.sqlite", username="DISSCO.SANDBOX", password="sandbox", prefix="10.5555"
     ) as doi:
         values: dict[str, Any] = {"home": home, "mappings": home / "mappings", "datacite_url": doi.url}
+        if registry_url:
+            values["registry"] = registry_url
         settings = Settings(**values)
         registry = open_registry(settings.registry_url)
         instance = dg.DagsterInstance.from_config(str(home / "dagster"))
