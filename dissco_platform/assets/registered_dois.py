@@ -23,7 +23,8 @@ from dissco_platform.identity.datacite.drain import DrainReport
 from dissco_platform.identity.publish import PublishReport, publish
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import get_dataset
-from dissco_platform.registry.objects import count_objects, held_records, newest_suffixes
+from dissco_platform.registry.decisions import held_records
+from dissco_platform.registry.objects import count_objects, newest_suffixes
 from dissco_platform.registry.outbox import dead_letters, waiting
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
 
@@ -40,7 +41,11 @@ _NEWEST_SHOWN = 3
     check_specs=check_specs(
         "registered_dois",
         [
-            ("specimens_accounted_for", "Specimens in = full + DOI only + held + waiting for quota."),
+            (
+                "specimens_accounted_for",
+                "Specimens in = full + DOI only + held + withdrawn or merged + waiting for quota.",
+            ),
+            ("identifiers_of_one_dataset", "No other dataset of the organisation has the same local identifiers."),
             ("disappearances_believed", "So many specimens vanished at once that an operator has to confirm it."),
             ("dois_registered", "Every DOI is registered at DataCite; what waits or failed is shown as a warning."),
         ],
@@ -104,7 +109,7 @@ def _summary(registry: Registry, slug: str, report: PublishReport, doi_service: 
         refused = dead_letters(connection, slug)
         newest = newest_suffixes(connection, slug, _NEWEST_SHOWN)
         queued, _ = waiting(connection, slug)
-    problems = [(f"held: {row['reason']}", row["identity_key"], row["message"]) for row in held]
+    problems = [(f"held: {row.reason}", row.identity_key, row.message) for row in held]
     problems += [("refused by DataCite", f"{doi_service.prefix}/{row.suffix}", row.error or "") for row in refused]
     base = doi_service.landing_page.rstrip("/")
     return published_text(
@@ -134,6 +139,8 @@ def _record(recording: Recording, registry: Registry, slug: str, report: Publish
         specimens=report.specimens,
         doi_only=report.doi_only,
         held=report.held,
+        ended=report.ended,
+        alike=report.alike,
         waiting_quota=report.waiting_quota,
         media=report.media,
         versions_new=report.new,
@@ -147,12 +154,25 @@ def _record(recording: Recording, registry: Registry, slug: str, report: Publish
         dois_written=drained.written,
     )
     recording.metadata["media_versions"] = dg.MetadataValue.json(report.media_versions)
-    total = report.specimens + report.doi_only + report.held + report.waiting_quota
+    apart = report.held + report.ended + report.waiting_quota
     recording.check(
         "specimens_accounted_for",
-        total == report.new + report.changed + report.unchanged + report.held + report.waiting_quota,
-        f"{report.specimens} full, {report.doi_only} DOI only, {report.held} held, {report.waiting_quota} waiting",
-        specimens=total,
+        report.records
+        == report.specimens + report.doi_only + apart
+        == report.new + report.changed + report.unchanged + apart,
+        f"{report.records} = {report.specimens} full + {report.doi_only} DOI only + {report.held} held + "
+        f"{report.ended} withdrawn or merged + {report.waiting_quota} waiting",
+        specimens=report.records,
+    )
+    recording.check(
+        "identifiers_of_one_dataset",
+        report.alike == 0,
+        f"{report.alike} new specimens have a local identifier that another dataset of the organisation has as well: "
+        f"`dissco dataset duplicates {slug}`"
+        if report.alike
+        else "no new local identifier is another dataset's of the organisation",
+        severity=dg.AssetCheckSeverity.WARN,
+        alike=report.alike,
     )
     recording.check(
         "disappearances_believed",

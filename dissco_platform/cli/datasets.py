@@ -22,12 +22,12 @@ from dissco_platform.registry.datasets import (
     set_state,
     update_dataset,
 )
-from dissco_platform.registry.objects import held_records
 from dissco_platform.registry.pins import NO_PINS, Pins, pins_of
 
 app = typer.Typer(help="Enrolled datasets: add, list, show.", no_args_is_help=True)
 checklist = typer.Typer(help="The checklist that names are harmonised with.", no_args_is_help=True)
 
+Slug = Annotated[str, typer.Argument(help="Name of the dataset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -88,7 +88,7 @@ def list_all(as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def show(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_json: AsJson = False) -> None:
+def show(slug: Slug, as_json: AsJson = False) -> None:
     """Show one dataset: where it comes from and what became of it."""
     with House() as house, house.registry.read() as connection:
         about = _about(get_dataset(connection, slug), pins_of(connection, slug))
@@ -100,7 +100,7 @@ def show(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_j
 
 @app.command("edit")
 def edit(
-    slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    slug: Slug,
     source: Annotated[str | None, typer.Option(help="New path or address of the archive.")] = None,
     organisation: Annotated[str | None, typer.Option(help="New ROR or Wikidata id.")] = None,
     name: Annotated[str | None, typer.Option(help="New name of the institution.")] = None,
@@ -132,23 +132,9 @@ def edit(
         print_pairs(about)
 
 
-@app.command("held")
-def held(slug: Annotated[str, typer.Argument(help="Name of the dataset.")], as_json: AsJson = False) -> None:
-    """List the records that are held for a person to look at, with the reason: no DOI was minted for them."""
-    with House() as house, house.registry.read() as connection:
-        get_dataset(connection, slug)
-        rows = held_records(connection, slug)
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(["since", "reason", "what"], [[row["since"][:10], row["reason"], row["message"]] for row in rows])
-    else:
-        console.print(f"Nothing of {slug} is held.")
-
-
 @app.command("confirm")
 def confirm(
-    slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    slug: Slug,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -13,6 +13,7 @@ from dissco_platform.store import DatasetStore, open_store
 if TYPE_CHECKING:
     import dagster as dg
 
+    from dissco_platform.identity.parts import Rules
     from dissco_platform.identity.publications import Publications
 
 INSTANCE_TEMPLATE = CHECKOUT / "deploy" / "local" / "dagster.yaml"
@@ -47,6 +48,13 @@ class House:
         from dissco_platform.identity.publications import open_publications
 
         return open_publications(self.settings, self.registry, self.store)
+
+    @cached_property
+    def rules(self) -> "Rules":
+        """What a publication needs from the settings."""
+        from dissco_platform.resources import doi_service
+
+        return doi_service(self.settings, "").rules()
 
     @cached_property
     def http(self) -> HttpClient:

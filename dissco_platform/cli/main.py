@@ -18,6 +18,7 @@ from dissco_platform.cli import (
     demo,
     dois,
     enrolment,
+    identities,
     mappings,
     names,
     pins,
@@ -44,6 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+datasets.app.add_typer(identities.datasets)
+specimens.app.add_typer(identities.specimens)
 app.add_typer(pins.app, name="dataset")
 app.add_typer(datasets.checklist, name="checklist")
 app.add_typer(checklists.app, name="col")

@@ -10,7 +10,8 @@ from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, counts, messages, print_json, print_pairs, print_table
 from dissco_platform.errors import DisscoError, UsageError
 from dissco_platform.registry.datasets import get_dataset, list_datasets
-from dissco_platform.registry.objects import count_objects, held_records
+from dissco_platform.registry.decisions import held_records
+from dissco_platform.registry.objects import count_objects
 from dissco_platform.registry.releases import noticed_releases
 
 

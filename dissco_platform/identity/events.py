@@ -24,7 +24,7 @@ _REASONS: Final = {
     "names": "another release of the checklist",
     "mapping": "another mapping",
     "code": "another version of the software",
-    "media": "its media changed",
+    "linked": "an object that it is linked with was published",
     "returned": "the institution publishes it again",
     "identifier": "the institution gave it another identifier",
     "dataset": "it came into another dataset",

@@ -19,7 +19,7 @@ from dissco_platform.identity.datacite.metadata import (
     tombstone_payloads,
     visible_hashes,
 )
-from dissco_platform.identity.stamping import stamp
+from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
 from dissco_platform.provenance import fingerprint
 from dissco_platform.registry.datasets import Dataset
@@ -27,6 +27,7 @@ from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
+_WRITTEN = ("id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "cause", "path")
 _DOCUMENTS = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
 
@@ -68,11 +69,12 @@ class PartWriter:
 
         Args:
             kind: `specimen` or `media`.
-            rows: of a `resolve.Resolution`, with `suffix`, `links` and the `batch` of the build that holds the document.
+            rows: of a `resolve.Resolution`, with `suffix`, `links`, `cause` and the `batch` of the build that holds the
+                document.
         """
         rows = rows.with_columns((pl.col("version") + 1).alias("version"))
         open_rows = rows.filter(~pl.col("doi_only"))
-        for chunk in _with_documents(kind, open_rows, self._documents):
+        for chunk in documents_of(kind, open_rows, self._documents):
             self._write_part(
                 kind, chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document"))
             )
@@ -80,23 +82,38 @@ class PartWriter:
         for chunk in closed.iter_slices(ROWS_PER_PART):
             self._write_part(kind, chunk)
 
-    def write_tombstones(self, kind: str, rows: pl.DataFrame) -> None:
+    def write_tombstones(
+        self,
+        kind: str,
+        rows: pl.DataFrame,
+        ending: str = "vanished",
+        reason: str | None = None,
+        into: str | None = None,
+    ) -> None:
         """Write the tombstone of each row's last version.
 
         Args:
             kind: `specimen` or `media`.
-            rows: `id, suffix, version, old_hash, old_visible, was_doi_only, missed` and `path` of the last version's part.
+            rows: `id, suffix, version, old_hash, old_visible, was_doi_only, missed`, and `folder, path` of the last
+                version's part.
+            ending: `vanished`, `withdrawn` or `merged`.
+            reason: one sentence for readers; None: absent from so many harvests.
+            into: suffix of the object that takes its place.
         """
-        for (path, missed), members in rows.group_by("path", "missed", maintain_order=True):
-            reason = vanished_text(int(str(missed)) + 1)
-            last = pl.read_parquet(self.store.part(self.slug, str(path)), columns=["suffix", "document", "payload"])
+        remaining = [f"{self.rules.prefix}/{into}"] if into else []
+        for (folder, path, missed), members in rows.group_by("folder", "path", "missed", maintain_order=True):
+            said = reason or vanished_text(int(str(missed)) + 1)
+            last = pl.read_parquet(self.store.part(str(folder), str(path)), columns=["suffix", "document", "payload"])
             found = members.join(last, on="suffix", how="inner").with_columns(pl.col("version") + 1)
             # A loop: tombstones are few, and each is made from a document that was published long ago.
             documents = [
-                document and tombstone_document(document, number, self.moment, reason)
+                document
+                and tombstone_document(document, number, self.moment, said, [DOI_RESOLVER + d for d in remaining])
                 for document, number in zip(found["document"], found["version"], strict=True)
             ]
-            payload = tombstone_payloads(found["payload"], date=self.moment, reason=reason)
+            payload = tombstone_payloads(
+                found["payload"], date=self.moment, reason=said, replaced_by=remaining * found.height or None
+            )
             self._write_ready(
                 kind,
                 found.with_columns(
@@ -104,8 +121,8 @@ class PartWriter:
                     payload.alias("payload"),
                     fingerprint([pl.lit("tombstone"), "old_hash"]).alias("content_hash"),
                     pl.col("was_doi_only").alias("doi_only"),
+                    cause=pl.lit(ending),
                 ),
-                tombstone=True,
             )
 
     def keep(self) -> None:
@@ -113,17 +130,12 @@ class PartWriter:
         self.store.keep_parts(self.slug, self.paths)
 
     def frame(self) -> pl.DataFrame:
-        """Return all that was written: `id, version, content_hash, visible_hash, old_visible, doi_only, tombstone, path`."""
-        columns = ["id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "tombstone", "path"]
+        """Return all that was written: `id, version, content_hash, visible_hash, old_visible, doi_only, cause, path`."""
         if not self._written:
-            schema = dict.fromkeys(columns, pl.String) | {
-                "id": pl.Int64,
-                "version": pl.Int64,
-                "doi_only": pl.Boolean,
-                "tombstone": pl.Boolean,
-            }
+            whole = {"id": pl.Int64(), "version": pl.Int64(), "doi_only": pl.Boolean()}
+            schema = {name: whole.get(name, pl.String()) for name in _WRITTEN}
             return pl.DataFrame(schema=schema)
-        return pl.concat([frame.select(columns) for frame in self._written])
+        return pl.concat(self._written)
 
     def _documents(self, batch: str) -> Path:
         return self.store.path("documents", self.slug, batch)
@@ -132,9 +144,9 @@ class PartWriter:
         if chunk.height:
             self._write_ready(kind, chunk.with_columns(payloads(kind, chunk, self.datacite).alias("payload")))
 
-    def _write_ready(self, kind: str, chunk: pl.DataFrame, *, tombstone: bool = False) -> None:
+    def _write_ready(self, kind: str, chunk: pl.DataFrame) -> None:
         chunk = chunk.sort("suffix")
-        chunk = chunk.with_columns(visible_hashes(chunk["payload"]).alias("visible_hash"), tombstone=pl.lit(tombstone))
+        chunk = chunk.with_columns(visible_hashes(chunk["payload"]).alias("visible_hash"))
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"
@@ -143,25 +155,30 @@ class PartWriter:
         )
         temporary.rename(self.folder / name)
         self.paths.append(name)
-        self._written.append(chunk.drop("document", "payload").with_columns(path=pl.lit(name)))
+        self._written.append(chunk.with_columns(path=pl.lit(name)).select(_WRITTEN))
         self._count += chunk.height
         if self.progress:
             self.progress("documents published", self._count)
 
 
-def _with_documents(kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> Iterator[pl.DataFrame]:
-    """Yield the rows with `content` and `relationships`, in parts; documents stream from the builds that hold them."""
+def documents_of(kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> Iterator[pl.DataFrame]:
+    """Yield the rows with `content` and `relationships`, in parts; documents stream from the builds that hold them.
+
+    Args:
+        kind: `specimen` or `media`.
+        rows: `document_hash`, `batch`, and whatever else shall be carried along.
+        documents: gives the folder of a build by the name in the `batch` column.
+    """
     waiting: list[pl.DataFrame] = []
     height = 0
     for (batch,), members in rows.group_by("batch"):
-        wanted = members.rename({"content_hash": "version_hash"}).rename({"document_hash": "content_hash"})
         left = members.height
         for group in pq.ParquetFile(documents(str(batch)) / _DOCUMENTS[kind]).iter_batches(batch_size=2_000):
             frame = pl.from_arrow(group)
             assert isinstance(frame, pl.DataFrame)
-            found = wanted.join(frame, on="content_hash", how="inner").drop("content_hash")
+            found = members.join(frame, left_on="document_hash", right_on="content_hash", how="inner")
             if found.height:
-                waiting.append(found.rename({"version_hash": "content_hash"}))
+                waiting.append(found)
                 height += found.height
                 left -= found.height
             if height >= ROWS_PER_PART:
@@ -181,9 +198,15 @@ def read_version(store: DatasetStore, dataset: str, path: str, suffix: str) -> t
 
 
 def iterate_current(store: DatasetStore, dataset: str, current: pl.DataFrame) -> Iterator[str]:
-    """Yield the documents of the given versions (`suffix, version, path`), part by part; DOI-only objects have none."""
-    for (path,), members in current.group_by("path", maintain_order=True):
-        file = pq.ParquetFile(store.part(dataset, str(path)))
+    """Yield the documents of the given versions, part by part; DOI-only objects have none.
+
+    Args:
+        store: holds the parts.
+        dataset: whose versions they are.
+        current: `suffix, version, folder, path`, as `registry.objects.current_batches` gives them.
+    """
+    for (folder, path), members in current.group_by("folder", "path", maintain_order=True):
+        file = pq.ParquetFile(store.part(str(folder), str(path)))
         for group in file.iter_batches(batch_size=5_000, columns=["suffix", "version", "document"]):
             frame = pl.from_arrow(group)
             assert isinstance(frame, pl.DataFrame)

@@ -35,7 +35,7 @@ _SUFFIX = re.compile(r"(?:^|/)([A-Z0-9]{3}-[A-Z0-9]{3}-[A-Z0-9]{3})$", re.IGNORE
 class PublishedVersion:
     """One version: number, when, why, and from what it was made.
 
-    `causes`: new, source, names, mapping, code, media, returned, identifier, vanished, withdrawn, merged. `made_from`:
+    `causes`: new, source, names, mapping, code, linked, returned, identifier, dataset, vanished, withdrawn, merged. `made_from`:
     versions of archive, release, mapping and code, the run; of a withdrawal or merge its reason.
     """
 

@@ -2,7 +2,7 @@
 
 In order, so that a kill at any point loses and doubles nothing:
 
-1. `resolve`: what is new, changed, missing;
+1. `recognition` and `resolve`: which specimen is which; what is new, changed, missing;
 2. mint: one transaction reserves DOIs (and quota) for what is new; a repeated run finds them again by their key;
 3. write: stamped documents and DataCite payloads go into part files of the store, which nobody refers to yet;
 4. commit: one transaction adds the parts, makes the versions current and queues the outbox.
@@ -12,24 +12,35 @@ Registering with DataCite follows in `datacite.drain`. What `specimens.parquet` 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 from sqlalchemy import Connection
 
 from dissco_platform.errors import RegistryError
+from dissco_platform.identity.committing import commit_versions
 from dissco_platform.identity.parts import PartWriter, Rules
+from dissco_platform.identity.recognition import OTHER_DATASET, Recognised, alike, recognise
 from dissco_platform.identity.reserve import reserve
-from dissco_platform.identity.resolve import HELD, NEW, PUBLISHED, Resolution, resolve
+from dissco_platform.identity.resolve import (
+    CHANGED,
+    ENDED,
+    HELD,
+    NEW,
+    PUBLISHED,
+    RETURNED,
+    SHARED,
+    UNCHANGED,
+    Resolution,
+    resolve,
+)
 from dissco_platform.identity.tombstones import VanishingRules, due
 from dissco_platform.provenance import ContentVersion, fingerprint
-from dissco_platform.registry import Registry, objects, vanished
-from dissco_platform.registry.datasets import Dataset, get_dataset, set_latest
+from dissco_platform.registry import Registry, decisions, objects, vanished
+from dissco_platform.registry.datasets import Dataset, get_dataset, set_latest, update_dataset
 from dissco_platform.registry.engine import now
-from dissco_platform.registry.tables import version
 from dissco_platform.store import DatasetStore
 
 Progress = Callable[[str, int], None]
@@ -56,12 +67,19 @@ VISIBLE = (
 
 @dataclass
 class PublishReport:
-    """Counts of one publication; `data_version` is the content version of the dataset's identities and versions."""
+    """Counts of one publication; `data_version` is the content version of the dataset's identities and versions.
+
+    `records` = `specimens` + `doi_only` + `held` + `ended` (withdrawn or merged) + `waiting_quota`. `alike`: new
+    specimens whose local identifier another dataset of the organisation has as well.
+    """
 
     data_version: str = ""
     specimens: int = 0
     doi_only: int = 0
+    records: int = 0
     held: int = 0
+    ended: int = 0
+    alike: int = 0
     waiting_quota: int = 0
     media: int = 0
     new: int = 0
@@ -103,33 +121,43 @@ def publish(
     media_key = pl.concat_str([pl.lit(dataset.organisation_id + " "), pl.element()])
     specimens = specimens.with_columns(pl.col("targets").list.eval(media_key))
 
+    def documents(batch: str) -> Path:
+        return store.path("documents", dataset.slug, batch)
+
     with registry.read() as connection:
-        specimen_state = _resolve(connection, dataset, "specimen", specimens)
-        held_keys = specimen_state.rows.filter(pl.col("outcome") == HELD)["identity_key"]
-        media = _without_held(media, held_keys)
-        media_state = _resolve(connection, dataset, "media", media)
+        known = recognise(connection, store, dataset, "specimen", specimens, rules.prefix, documents)
+        ended = decisions.ended(connection, dataset.slug)
+        specimen_state = _resolve("specimen", specimens, known, ended["id"])
+        apart = specimen_state.rows.filter(pl.col("outcome").is_in([HELD, ENDED]))["identity_key"]
+        media = _without(media, apart)
+        known_media = recognise(connection, store, dataset, "media", media, rules.prefix, documents)
+        media_state = _resolve("media", media, known_media, ended["id"])
+        used = decisions.used_elsewhere(connection, dataset.slug)
+        since = dataset.summary.get("published", "")
+        renamed = decisions.renamed_since(connection, dataset.slug, since)
+    media_state = replace(media_state, missing=media_state.missing.filter(~pl.col("id").is_in(used.implode())))
 
     specimen_state, media_state = reserve(registry, dataset, specimen_state, media_state, rules)
-    suffixes = {
-        "specimen": specimen_state.rows.select("identity_key", "suffix"),
-        "media": media_state.rows.select("identity_key", "suffix"),
-    }
-
     moment = now()
-    cause = _cause(dataset, made_from)
+    context = _Publication(dataset, made_from, moment, known, known_media, renamed)
+    lately = ended.filter(pl.col("time") > since)["id"]
+    specimen_state, media_state = (
+        context.judged(state, other, lately)
+        for state, other in ((specimen_state, media_state), (media_state, specimen_state))
+    )
     writer = PartWriter(store, rules, dataset, moment, progress)
-    for state, other in ((specimen_state, "media"), (media_state, "specimen")):
+    for state, other in ((specimen_state, media_state), (media_state, specimen_state)):
         changed = state.rows.filter(pl.col("outcome").is_in(PUBLISHED) & pl.col("suffix").is_not_null())
-        writer.write(state.kind, _with_links(changed, suffixes[other]))
+        linked = other.rows.filter(~pl.col("outcome").is_in([HELD, ENDED])).select("identity_key", "suffix")
+        writer.write(state.kind, _with_links(changed, linked))
     report = _report(specimen_state, media_state)
-    harvested = dataset.summary.get("made_from", {}).get("archive") != made_from.get("archive")
     with registry.read() as connection:
-        ending = _ending(connection, dataset, specimen_state, media_state, harvested, rules.vanishing, report)
+        ending = _ending(connection, context, specimen_state, media_state, rules.vanishing, report)
     for kind, rows in ending.items():
         writer.write_tombstones(kind, rows)
     writer.keep()
     with registry.write() as connection:
-        _commit(connection, dataset, specimen_state, media_state, writer, moment, cause, made_from, harvested, report)
+        _commit(connection, context, specimen_state, media_state, writer, report)
         report.data_version = _data_version(connection, dataset.slug)
         summary: dict[str, Any] = {
             "made_from": made_from,
@@ -140,6 +168,75 @@ def publish(
         }
         set_latest(connection, dataset.slug, {**dataset.summary, **summary})
     return report
+
+
+@dataclass(frozen=True)
+class _Publication:
+    """What one publication is of, and what was recognised in it."""
+
+    dataset: Dataset
+    made_from: dict[str, str]
+    moment: str
+    specimens: Recognised
+    media: Recognised
+    renamed: pl.Series  # objects that a person renamed since the last publication
+
+    @property
+    def harvested(self) -> bool:
+        """Whether the source published something else than at the last publication."""
+        return bool(self.dataset.summary.get("made_from", {}).get("archive") != self.made_from.get("archive"))
+
+    @property
+    def cause(self) -> str:
+        """Which inputs differ from the last publication's."""
+        before = self.dataset.summary.get("made_from", {})
+        causes = [cause for name, cause in CAUSES.items() if before and before.get(name) != self.made_from.get(name)]
+        return ",".join(causes) or "source"
+
+    def judged(self, state: Resolution, other: Resolution, lately_ended: pl.Series) -> Resolution:
+        """Add the `cause` of each new version; what links to an object that came or went is changed as well.
+
+        A hash tells which objects are linked, not whether they have a DOI: a DOI may be granted after the quota of
+        another year came, an object may be ended or revived by a person.
+        """
+        fresh = (pl.col("outcome").is_in([NEW, RETURNED]) & pl.col("suffix").is_not_null()) | pl.col("id").is_in(
+            lately_ended.implode()
+        )
+        targets = other.rows.filter(fresh).select("identity_key")
+        candidates = state.rows.filter(pl.col("outcome") == UNCHANGED).select("id", "targets")
+        linking = (
+            candidates.explode("targets", empty_as_null=False).join(
+                targets, left_on="targets", right_on="identity_key", how="semi"
+            )["id"]
+            if targets.height and candidates.height
+            else candidates["id"].clear()
+        )
+        known = self.specimens if state.kind == "specimen" else self.media
+        is_linking = pl.col("id").is_in(linking.implode())
+        more = [
+            pl.when(pl.col("id").is_in(ids.implode())).then(pl.lit(cause))
+            for ids, cause in (
+                (pl.concat([known.renamed["id"], self.renamed]), "identifier"),
+                (known.moved["id"], "dataset"),
+            )
+        ]
+        rows = state.rows.with_columns(
+            pl.when(is_linking).then(pl.lit(CHANGED)).otherwise("outcome").alias("outcome"),
+            pl.when(pl.col("version") == 0)
+            .then(pl.lit("new"))
+            .when(is_linking)
+            .then(pl.lit("linked"))
+            .otherwise(
+                pl.concat_str(
+                    pl.when(pl.col("outcome") == RETURNED).then(pl.lit("returned")).otherwise(pl.lit(self.cause)),
+                    *more,
+                    separator=",",
+                    ignore_nulls=True,
+                )
+            )
+            .alias("cause"),
+        )
+        return replace(state, rows=rows)
 
 
 def _incoming(path: Path, key: str | None, targets: str, organisation: str = "") -> pl.DataFrame:
@@ -157,16 +254,15 @@ def _incoming(path: Path, key: str | None, targets: str, organisation: str = "")
     return frame.with_columns(linked.alias("content_hash"))
 
 
-def _resolve(connection: Connection, dataset: Dataset, kind: str, incoming: pl.DataFrame) -> Resolution:
-    own = objects.current_objects(connection, dataset.slug, kind)
-    strangers = incoming.join(own.select("identity_key"), on="identity_key", how="anti")["identity_key"]
-    return resolve(kind, incoming, own, objects.objects_by_key(connection, kind, strangers))
+def _resolve(kind: str, incoming: pl.DataFrame, known: Recognised, ended: pl.Series) -> Resolution:
+    return resolve(kind, incoming, known.own, known.foreign, known.held["identity_key"], ended)
 
 
-def _without_held(media: pl.DataFrame, held_keys: pl.Series) -> pl.DataFrame:
-    if held_keys.is_empty():
+def _without(media: pl.DataFrame, apart: pl.Series) -> pl.DataFrame:
+    """Leave out what is used by specimens alone that are held or ended."""
+    if apart.is_empty():
         return media
-    targets = pl.col("targets").list.set_difference(pl.lit(held_keys.implode()))
+    targets = pl.col("targets").list.set_difference(pl.lit(apart.implode()))
     return media.with_columns(targets.alias("targets")).filter(pl.col("targets").list.len() > 0)
 
 
@@ -187,116 +283,72 @@ def _with_links(rows: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _cause(dataset: Dataset, made_from: dict[str, str]) -> str:
-    """Return the causes of this publication's changes: which inputs differ from the last one's."""
-    before = dataset.summary.get("made_from", {})
-    causes = [cause for name, cause in CAUSES.items() if before and before.get(name) != made_from.get(name)]
-    return ",".join(causes) or "source"
-
-
 def _commit(
     connection: Connection,
-    dataset: Dataset,
+    context: _Publication,
     specimens: Resolution,
     media: Resolution,
     writer: PartWriter,
-    moment: str,
-    cause: str,
-    made_from: dict[str, str],
-    harvested: bool,
     report: PublishReport,
 ) -> None:
-    latest = get_dataset(connection, dataset.slug).latest
-    if latest != dataset.latest:
+    dataset = context.dataset
+    present = get_dataset(connection, dataset.slug)
+    if (present.latest, present.decided) != (dataset.latest, dataset.decided):
         raise RegistryError(
             f"Another process published {dataset.slug} while this one was working; nothing was changed, run again."
         )
-    ids = objects.add_batches(
-        connection, dataset.slug, writer.paths, moment, orjson.dumps(made_from, option=orjson.OPT_SORT_KEYS).decode()
-    )
-    written = writer.frame().with_columns(
-        pl.col("path").replace_strict(ids, return_dtype=pl.Int64, default=None).alias("batch_id")
-    )
-    objects.insert_rows(
-        connection,
-        version,
-        written.select(
-            pl.col("id").alias("object_id"),
-            "version",
-            "batch_id",
-            "content_hash",
-            pl.lit(moment).alias("created"),
-            pl.when("tombstone")
-            .then(pl.lit("vanished"))
-            .when(pl.col("version") == 1)
-            .then(pl.lit("new"))
-            .otherwise(pl.lit(cause))
-            .alias("cause"),
-        ),
-    )
-    visible = written.filter(pl.col("visible_hash") != pl.col("old_visible").fill_null(""))
-    objects.update_objects(
-        connection,
-        written.select(
-            "id",
-            "version",
-            "content_hash",
-            "visible_hash",
-            "doi_only",
-            pl.lit(moment).alias("modified"),
-            pl.when("tombstone").then(pl.lit("tombstoned")).otherwise(pl.lit("active")).alias("state"),
-            pl.lit(0).alias("missed"),
-        ),
-    )
-    objects.update_objects(
-        connection, visible.filter(pl.col("version") == 1).select("id", pl.lit("pending").alias("doi_state"))
-    )
-    lane = pl.when("tombstone").then(0).when(pl.col("version") == 1).then(1).otherwise(2)
-    objects.replace_outbox(connection, visible.with_columns(lane.alias("lane"), dataset=pl.lit(dataset.slug)))
-    report.queued = visible.height
-    report.tombstoned = written.filter("tombstone").height
+    for kind, known in (("specimen", context.specimens), ("media", context.media)):
+        decisions.rename(connection, kind, known.renamed)
+        if known.moved.height:
+            decisions.move_objects(connection, known.moved["id"], dataset.slug)
+            decisions.mark_decided(connection, *known.moved["owner"].unique())
+    written = commit_versions(connection, dataset.slug, writer, context.moment, context.made_from)
+    report.queued = written.queued
+    report.tombstoned = written.tombstoned
     vanished.record(connection, dataset.slug, report.missing, report.unconfirmed)
     for state in (specimens, media):
         objects.update_objects(
             connection,
-            state.missing.join(written, on="id", how="anti").select(
-                "id", pl.lit("missing").alias("state"), (pl.col("missed") + int(harvested)).alias("missed")
+            state.missing.join(written.versions, on="id", how="anti").select(
+                "id", pl.lit("missing").alias("state"), (pl.col("missed") + int(context.harvested)).alias("missed")
             ),
         )
-        back = state.rows.filter((pl.col("state") == "missing") & ~pl.col("outcome").is_in(PUBLISHED))
+        back = state.rows.filter((pl.col("state") == "missing") & ~pl.col("outcome").is_in([*PUBLISHED, HELD]))
         objects.update_objects(
             connection, back.select("id", pl.lit("active").alias("state"), pl.lit(0).alias("missed"))
         )
-    objects.replace_held(
-        connection,
-        dataset.slug,
-        (
-            {
-                "dataset": dataset.slug,
-                "identity_key": row["identity_key"],
-                "reason": "identifier_of_another_dataset",
-                "message": f"{row['identity_key']} is a specimen of the dataset {row['owner']} already.",
-                "since": moment,
-            }
-            for row in specimens.rows.filter(pl.col("outcome") == HELD).select("identity_key", "owner").to_dicts()
+    shared = media.rows.filter(pl.col("outcome") == SHARED)["id"]
+    decisions.replace_uses(connection, dataset.slug, shared)
+    of_others = specimens.rows.filter((pl.col("outcome") == HELD) & pl.col("owner").is_not_null()).select(
+        "identity_key",
+        pl.lit(OTHER_DATASET).alias("reason"),
+        pl.concat_str("identity_key", pl.lit(" is a specimen of the dataset "), "owner", pl.lit(" already.")).alias(
+            "message"
         ),
+        pl.col("id").alias("object_id"),
     )
+    decisions.replace_held(connection, dataset.slug, pl.concat([of_others, context.specimens.held]))
+    fresh = specimens.rows.filter(pl.col("outcome") == NEW).select("id", "identity_key")
+    pairs = alike(connection, dataset, fresh)
+    decisions.note_likenesses(connection, pairs)
+    report.alike = pairs.height
+    update_dataset(connection, dataset.slug, decided=None)
 
 
 def _ending(
     connection: Connection,
-    dataset: Dataset,
+    context: _Publication,
     specimens: Resolution,
     media: Resolution,
-    harvested: bool,
     rules: VanishingRules,
     report: PublishReport,
 ) -> dict[str, pl.DataFrame]:
     """Return the missing objects that become tombstones now, by kind, with the part that holds their last version.
 
-    None while too many specimens are missing for it to be believed without an operator's word.
+    None while too many specimens are missing for it to be believed without an operator's word; none of those that a
+    held record may be.
     """
-    missing = specimens.missing.height
+    dataset, missing = context.dataset, specimens.missing.height
     if (
         rules.is_mass(missing, specimens.rows.height + missing)
         and vanished.confirmed(connection, dataset.slug) < missing
@@ -305,9 +357,10 @@ def _ending(
         return {}
     ending = {}
     for state in (specimens, media):
-        rows = due(state.missing, harvested, rules)
+        rows = due(state.missing, context.harvested, rules)
+        rows = rows.filter(~pl.col("id").is_in(context.specimens.questioned.implode()))
         if rows.height:
-            parts = objects.current_batches(connection, dataset.slug, state.kind).select("suffix", "path")
+            parts = objects.current_batches(connection, dataset.slug, state.kind).select("suffix", "folder", "path")
             ending[state.kind] = rows.join(parts, on="suffix", how="inner")
     return ending
 
@@ -317,13 +370,16 @@ def _waiting(state: Resolution) -> int:
 
 
 def _report(specimens: Resolution, media: Resolution) -> PublishReport:
-    has_doi = specimens.rows.filter(pl.col("suffix").is_not_null() & (pl.col("outcome") != HELD))
-    published = media.rows.filter(pl.col("suffix").is_not_null())
+    apart = pl.col("outcome").is_in([HELD, ENDED])
+    has_doi = specimens.rows.filter(pl.col("suffix").is_not_null() & ~apart)
+    published = media.rows.filter(pl.col("suffix").is_not_null() & ~apart)
     return PublishReport(
         specimens=has_doi.filter(~pl.col("doi_only")).height,
         doi_only=has_doi.filter("doi_only").height,
+        records=specimens.rows.height,
         held=specimens.count(HELD),
-        waiting_quota=specimens.rows.filter(pl.col("suffix").is_null()).height,
+        ended=specimens.count(ENDED),
+        waiting_quota=specimens.rows.filter(pl.col("suffix").is_null() & ~apart).height,
         media=published.height,
         new=has_doi.filter(pl.col("outcome") == NEW).height,
         changed=has_doi.filter(pl.col("outcome").is_in(["changed", "returned"])).height,

@@ -20,7 +20,11 @@ from dissco_platform.registry.tables import digital_object
 
 
 def reserve(
-    registry: Registry, dataset: Dataset, specimens: Resolution, media: Resolution, rules: Rules
+    registry: Registry,
+    dataset: Dataset,
+    specimens: Resolution,
+    media: Resolution,
+    rules: Rules,
 ) -> tuple[Resolution, Resolution]:
     """Reserve DOIs for what is new, as far as quota and grants go; return the resolutions with suffixes filled in."""
     wants = pl.col("suffix").is_null() & (pl.col("outcome") == NEW)

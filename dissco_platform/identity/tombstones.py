@@ -60,7 +60,7 @@ def tombstone_document(document: str, version: int, moment: str, text: str, rela
     }
     if related:
         tombstone["ods:hasRelatedPIDs"] = [
-            {"@type": "ods:RelatedPID", "dcterms:identifier": doi, "ods:relationshipType": "hasRelatedPID"}
+            {"@type": "ods:RelatedPID", "dcterms:identifier": doi, "ods:relationshipType": "IsDuplicateOf"}
             for doi in related
         ]
     value["ods:hasTombstoneMetadata"] = tombstone

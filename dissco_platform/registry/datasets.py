@@ -33,6 +33,7 @@ class Dataset:
     checked_by: str | None
     failed: str | None
     failure: str | None
+    decided: str | None
     latest: str | None
 
     @property

@@ -1,14 +1,14 @@
 """Statements about digital objects (specimens, media) and their versions: reads as frames, writes of deltas."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, delete, func, insert, select, update
 
 from dissco_platform.registry.bulk import fetch_frame, insert_frame, staged, update_frame
-from dissco_platform.registry.tables import batch, digital_object, held, outbox, quota, vanished, version
+from dissco_platform.registry.tables import batch, dataset, digital_object, outbox, quota, vanished, version
 
 _CURRENT_SCHEMA: dict[str, Any] = {
     "id": pl.Int64,
@@ -66,6 +66,35 @@ def taken_suffixes(connection: Connection, suffixes: pl.Series) -> pl.Series:
         return fetch_frame(connection, query, {"suffix": pl.String()})["suffix"]
 
 
+def objects_by_suffix(connection: Connection, suffixes: pl.Series) -> pl.DataFrame:
+    """Return the specimens that have one of the suffixes, whatever their dataset; columns as `current_objects`."""
+    with _wanted(connection, suffixes, "suffix") as wanted:
+        query = (
+            _current_query()
+            .join(wanted, wanted.c.suffix == digital_object.c.suffix)
+            .where(digital_object.c.kind == "specimen", digital_object.c.version > 0)
+        )
+        return fetch_frame(connection, query, _CURRENT_SCHEMA)
+
+
+def any_published(connection: Connection, datasets: Sequence[str]) -> bool:
+    """Say whether one of the datasets has a published object."""
+    query = select(digital_object.c.id).where(digital_object.c.dataset.in_(datasets), digital_object.c.version > 0)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def any_objects(connection: Connection, slug: str) -> bool:
+    """Say whether a dataset has an object, published or not."""
+    query = select(digital_object.c.id).where(digital_object.c.dataset == slug)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def count_with_doi(connection: Connection, slug: str) -> int:
+    """Return how many objects of a dataset have a DOI: specimens and media."""
+    query = select(func.count()).where(digital_object.c.dataset == slug, digital_object.c.suffix.is_not(None))
+    return int(connection.execute(query).scalar_one())
+
+
 def _wanted(connection: Connection, values: pl.Series, column: str) -> AbstractContextManager[Table]:
     """Return a temporary table of values: a look-up of a million keys is one statement and not a thousand."""
     return staged(connection, values.drop_nulls().unique().alias(column).to_frame(), digital_object)
@@ -117,14 +146,6 @@ def replace_outbox(connection: Connection, frame: pl.DataFrame) -> None:
     insert_frame(connection, outbox, rows)
 
 
-def replace_held(connection: Connection, dataset: str, rows: Iterable[dict[str, object]]) -> None:
-    """Replace the list of a dataset's held records."""
-    connection.execute(delete(held).where(held.c.dataset == dataset))
-    values = list(rows)
-    if values:
-        connection.execute(insert(held), values)
-
-
 def newest_suffixes(connection: Connection, dataset: str, count: int) -> list[str]:
     """Return the DOI suffixes of the specimens of a dataset that came last and are registered."""
     query = (
@@ -138,16 +159,6 @@ def newest_suffixes(connection: Connection, dataset: str, count: int) -> list[st
         .limit(count)
     )
     return list(connection.execute(query).scalars())
-
-
-def held_records(connection: Connection, dataset: str) -> list[dict[str, str]]:
-    """Return a dataset's held records: `identity_key, reason, message, since`."""
-    query = (
-        select(held.c.identity_key, held.c.reason, held.c.message, held.c.since)
-        .where(held.c.dataset == dataset)
-        .order_by(held.c.identity_key)
-    )
-    return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def quota_used(connection: Connection, year: int) -> int:
@@ -195,25 +206,44 @@ def versions_of(connection: Connection, object_id: int) -> list[RowMapping]:
 
 
 def current_batches(connection: Connection, dataset: str, kind: str) -> pl.DataFrame:
-    """Return where each object's current version lies: `identity_key, suffix, version, path`, sorted by path and suffix.
+    """Return where each object's current version lies, sorted by path and suffix.
 
-    Objects that are tombstoned or wait for a DOI are left out.
+    Columns `identity_key, suffix, version, folder, path`; `folder` is the dataset that published the version. Objects
+    that are tombstoned or wait for a DOI are left out.
     """
+    return where_current(
+        connection,
+        digital_object.c.dataset == dataset,
+        digital_object.c.kind == kind,
+        digital_object.c.state.in_(("active", "missing")),
+    )
+
+
+def where_current(connection: Connection, *conditions: ColumnElement[bool]) -> pl.DataFrame:
+    """Return where the current version of the objects that meet the conditions lies; columns as `current_batches`."""
     query = (
-        select(digital_object.c.identity_key, digital_object.c.suffix, digital_object.c.version, batch.c.path)
+        select(
+            digital_object.c.identity_key,
+            digital_object.c.suffix,
+            digital_object.c.version,
+            batch.c.dataset,
+            batch.c.path,
+        )
         .join(
             version,
             (version.c.object_id == digital_object.c.id) & (version.c.version == digital_object.c.version),
         )
         .join(batch, batch.c.id == version.c.batch_id)
-        .where(
-            digital_object.c.dataset == dataset,
-            digital_object.c.kind == kind,
-            digital_object.c.state.in_(("active", "missing")),
-        )
+        .where(*conditions)
         .order_by(batch.c.path, digital_object.c.suffix)
     )
-    schema: dict[str, Any] = {"identity_key": pl.String, "suffix": pl.String, "version": pl.Int64, "path": pl.String}
+    schema: dict[str, Any] = {
+        "identity_key": pl.String,
+        "suffix": pl.String,
+        "version": pl.Int64,
+        "folder": pl.String,
+        "path": pl.String,
+    }
     return fetch_frame(connection, query, schema)
 
 
@@ -226,10 +256,11 @@ def count_missed(connection: Connection, dataset: str) -> None:
     )
 
 
-def tombstones_due(connection: Connection, after: int) -> dict[str, int]:
-    """Return the datasets that have objects missing for more than `after` harvests, and how many.
+def endings_due(connection: Connection, after: int) -> dict[str, int]:
+    """Return the datasets that the next publication changes though nothing upstream did, and how many objects.
 
-    Datasets that wait for a confirmation are left out.
+    Those are objects missing for more than `after` harvests (datasets that wait for a confirmation are left out), and
+    one for what a person decided.
     """
     query = (
         select(digital_object.c.dataset, func.count())
@@ -238,7 +269,10 @@ def tombstones_due(connection: Connection, after: int) -> dict[str, int]:
         .where((vanished.c.dataset.is_(None)) | (vanished.c.confirmed >= vanished.c.missing))
         .group_by(digital_object.c.dataset)
     )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    due = {row[0]: row[1] for row in connection.execute(query)}
+    for slug in connection.execute(select(dataset.c.slug).where(dataset.c.decided.is_not(None))).scalars():
+        due[slug] = due.get(slug, 0) + 1
+    return due
 
 
 def count_objects(connection: Connection, dataset: str) -> dict[tuple[str, str, str, bool], int]:

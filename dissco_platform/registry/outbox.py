@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from dissco_platform.registry.tables import batch, digital_object, outbox
+from dissco_platform.registry.tables import batch, digital_object, ending, outbox
 
 LEASE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Leased:
-    """One DOI whose record has to be sent: the payload is in the batch at `path`."""
+    """One DOI whose record has to be sent: the payload is in the batch at `path` of `dataset`, which published it.
+
+    `ending` is how a person ended the object (withdrawn, merged), if one did.
+    """
 
     object_id: int
     dataset: str
@@ -25,6 +28,7 @@ class Leased:
     path: str
     lane: int
     attempts: int
+    ending: str | None = None
 
 
 def lease(connection: Connection, owner: str, limit: int, dataset: str | None = None) -> list[Leased]:
@@ -36,15 +40,17 @@ def lease(connection: Connection, owner: str, limit: int, dataset: str | None = 
     query = (
         select(
             outbox.c.object_id,
-            outbox.c.dataset,
+            batch.c.dataset,
             digital_object.c.suffix,
             outbox.c.version,
             batch.c.path,
             outbox.c.lane,
             outbox.c.attempts,
+            ending.c.kind,
         )
         .join(digital_object, digital_object.c.id == outbox.c.object_id)
         .join(batch, batch.c.id == outbox.c.batch_id)
+        .outerjoin(ending, ending.c.object_id == outbox.c.object_id)
         .where(outbox.c.state == "queued", outbox.c.not_before <= moment, outbox.c.leased_until <= moment)
         .order_by(outbox.c.lane, outbox.c.batch_id, outbox.c.object_id)
         .limit(limit)

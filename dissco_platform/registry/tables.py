@@ -60,6 +60,8 @@ dataset = Table(
     Column("checked_by", String(32)),
     Column("failed", _Time),
     Column("failure", Text),
+    # When a person last decided something that the next publication carries out; null: nothing is to be carried out.
+    Column("decided", _Time),
     # Summary of the latest publication as JSON: what `dissco dataset show` and `dissco status` print.
     Column("latest", Text),
     CheckConstraint("state IN ('active', 'paused', 'removed')", name="state"),
@@ -109,7 +111,8 @@ version = Table(
     Column("batch_id", _Id, ForeignKey("batch.id"), nullable=False, index=True),
     Column("content_hash", String(32), nullable=False),
     Column("created", _Time, nullable=False),
-    Column("cause", String(64), nullable=False),  # comma-separated: new, source, names, mapping, code, media, returned
+    # comma-separated: new, source, names, mapping, code, linked, identifier, dataset, vanished, withdrawn, merged
+    Column("cause", String(64), nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -142,6 +145,67 @@ held = Table(
     Column("reason", String(64), nullable=False),
     Column("message", Text, nullable=False),
     Column("since", _Time, nullable=False),
+    Column("object_id", _Id),  # the object that it may be
+)
+
+# What a person decided on a held record: it is no object that we know, whatever speaks for it.
+decision = Table(
+    "decision",
+    metadata,
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True),
+    Column("identity_key", Text, primary_key=True),
+    Column("verdict", String(8), nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("time", _Time, nullable=False),
+    CheckConstraint("verdict IN ('new')", name="verdict"),
+)
+
+# Identity keys that an object had before: its institution renamed it, the DOI stayed.
+former_key = Table(
+    "former_key",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("identity_key", Text, primary_key=True),
+    Column("object_id", _Id, ForeignKey("digital_object.id"), nullable=False, index=True),
+    Column("until", _Time, nullable=False),
+)
+
+# Objects that a person ended: they do not return when their source goes on publishing them.
+ending = Table(
+    "ending",
+    metadata,
+    Column("object_id", _Id, ForeignKey("digital_object.id"), primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("into_id", _Id, ForeignKey("digital_object.id")),  # the object that remains of two
+    Column("reason", Text, nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("time", _Time, nullable=False),
+    CheckConstraint("kind IN ('withdrawn', 'merged')", name="kind"),
+)
+
+# Two specimens of one organisation that have the same local identifier in different datasets: reported, never merged.
+likeness = Table(
+    "likeness",
+    metadata,
+    Column("object_id", _Id, ForeignKey("digital_object.id"), primary_key=True, autoincrement=False),
+    Column("other_id", _Id, ForeignKey("digital_object.id"), primary_key=True, autoincrement=False),
+    Column("since", _Time, nullable=False),
+)
+
+# Datasets that use a medium of another dataset of their organisation: it does not end before they stop.
+media_use = Table(
+    "media_use",
+    metadata,
+    Column("object_id", _Id, ForeignKey("digital_object.id"), primary_key=True, autoincrement=False),
+    Column("dataset", String(64), ForeignKey("dataset.slug"), primary_key=True, index=True),
+)
+
+# When the next request may be sent to a service whose limit several processes share (seconds since the epoch).
+pace = Table(
+    "pace",
+    metadata,
+    Column("service", String(255), primary_key=True),
+    Column("next", Float, nullable=False),
 )
 
 quota = Table(

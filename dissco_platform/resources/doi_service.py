@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dagster as dg
 from pydantic import Field
@@ -13,11 +14,12 @@ from dissco_platform.enrolment.allowance import mintable
 from dissco_platform.identity.datacite.client import DataCiteAccount, DataCiteClient
 from dissco_platform.identity.datacite.drain import DrainReport, Progress, drain
 from dissco_platform.identity.datacite.metadata import DataCiteContext
+from dissco_platform.identity.datacite.pace import SharedPace
 from dissco_platform.identity.parts import Rules
 from dissco_platform.identity.tombstones import VanishingRules
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import get_dataset
-from dissco_platform.registry.objects import tombstones_due
+from dissco_platform.registry.objects import endings_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.sandbox import running_sandbox
 from dissco_platform.store import DatasetStore
@@ -47,12 +49,17 @@ class Service:
         asyncio.run(ask())
 
     def drain(self, registry: Registry, store: DatasetStore, dataset: str | None, progress: Progress) -> DrainReport:
-        """Send what is queued (of one dataset, or of all)."""
-        return drain(registry, store, self.client(), dataset=dataset, seconds=self.seconds, progress=progress)
+        """Send what is queued (of one dataset, or of all), at a pace that every process of the registry shares."""
+        return drain(registry, store, self.client(registry), dataset=dataset, seconds=self.seconds, progress=progress)
 
-    def client(self) -> DataCiteClient:
-        """Return a client, to be used on one event loop."""
-        return DataCiteClient(self.account, limit=self.limit, concurrency=self.concurrency)
+    def client(self, registry: Registry | None = None) -> DataCiteClient:
+        """Return a client, to be used on one event loop; with a registry, its processes share the rate limit."""
+        if registry is None or self.limit is None:
+            return DataCiteClient(self.account, limit=self.limit, concurrency=self.concurrency)
+        host = urlsplit(self.account.url).netloc
+        return DataCiteClient(
+            self.account, limiter=SharedPace(registry, host, self.limit), concurrency=self.concurrency
+        )
 
 
 class DoiService(dg.ConfigurableResource[Service]):
@@ -88,23 +95,27 @@ class DoiService(dg.ConfigurableResource[Service]):
     def is_behind(self, registry: Registry, dataset: str) -> bool:
         """Say whether there is something left for a published dataset: DOIs queued or granted, tombstones due."""
         with registry.read() as connection:
-            due = tombstones_due(connection, self.tombstone_after).get(dataset, 0)
+            due = endings_due(connection, self.tombstone_after).get(dataset, 0)
             granted = mintable(connection, {dataset: get_dataset(connection, dataset).waiting}, self.yearly_quota)
             return waiting(connection, dataset)[0] > 0 or due > 0 or bool(granted)
+
+    def rules(self) -> Rules:
+        """Return what a publication needs from the settings."""
+        return Rules(
+            prefix=self.prefix,
+            yearly_quota=self.yearly_quota,
+            vanishing=VanishingRules(self.tombstone_after, self.mass_missing_share, self.mass_missing_count),
+            datacite=DataCiteContext(
+                landing_page=self.landing_page,
+                publisher_id=self.issued_for_agent,
+                publisher_name=self.issued_for_agent_name,
+            ),
+        )
 
     def _service(self, url: str) -> Service:
         return Service(
             account=DataCiteAccount(url, self.repository, self.password, self.prefix),
-            rules=Rules(
-                prefix=self.prefix,
-                yearly_quota=self.yearly_quota,
-                vanishing=VanishingRules(self.tombstone_after, self.mass_missing_share, self.mass_missing_count),
-                datacite=DataCiteContext(
-                    landing_page=self.landing_page,
-                    publisher_id=self.issued_for_agent,
-                    publisher_name=self.issued_for_agent_name,
-                ),
-            ),
+            rules=self.rules(),
             limit=self.rate_limit,
             concurrency=self.concurrency,
             seconds=self.drain_seconds,

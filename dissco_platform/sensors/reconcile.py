@@ -24,7 +24,7 @@ from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, update_dataset
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.enrolment import applied
-from dissco_platform.registry.objects import count_missed, tombstones_due
+from dissco_platform.registry.objects import count_missed, endings_due
 from dissco_platform.registry.outbox import waiting
 from dissco_platform.registry.pins import pins_of
 from dissco_platform.store import DatasetStore
@@ -109,7 +109,7 @@ def plan(
     kind = parsed.text("kind") if parsed else None
     with registry.read() as connection:
         queued, _ = waiting(connection, dataset.slug)
-        ending = tombstones_due(connection, tombstone_after).get(dataset.slug, 0)
+        ending = endings_due(connection, tombstone_after).get(dataset.slug, 0)
         granted = mintable(connection, {dataset.slug: dataset.waiting}, yearly_quota).get(dataset.slug, 0)
     known = facts(dataset, mappings, kind, pins)
     gone = unstored(store, dataset.slug, found)
@@ -135,7 +135,7 @@ def decide(
         upstream: the last look at its source.
         gone: assets whose tables are not in the store.
         queued: DOIs that may be sent to the DOI service.
-        ending: vanished specimens and media whose tombstone is due.
+        ending: vanished specimens and media whose tombstone is due, and decisions of people to carry out.
         mintable: DOIs that waited for quota or a grant and may be minted now.
     """
     parsed = found["parsed_records"]
@@ -148,7 +148,7 @@ def decide(
     if queued:
         causes.setdefault("registered_dois", f"{queued} DOIs wait to be registered")
     if ending:
-        causes.setdefault("registered_dois", f"{ending} tombstones are due")
+        causes.setdefault("registered_dois", f"{ending} tombstones or decisions are due")
     if mintable:
         causes.setdefault("registered_dois", f"{mintable} DOIs that waited were granted")
     causes.pop("catalogue_of_life", None)

@@ -35,7 +35,7 @@ from dissco_platform.names.overrides import Overrides, load_overrides
 from dissco_platform.provenance import json_version
 from dissco_platform.registry import Registry
 from dissco_platform.registry.datasets import Dataset, list_datasets
-from dissco_platform.registry.objects import tombstones_due
+from dissco_platform.registry.objects import endings_due
 from dissco_platform.registry.pins import NO_PINS, Pin, Pins, all_pins
 from dissco_platform.registry.watch import (
     Copied,
@@ -99,7 +99,7 @@ def read_standings(
     with registry.read() as connection:
         listed = [dataset for dataset in list_datasets(connection) if dataset.state in states]
         known, queued = watches(connection), queued_dois(connection, time.time())
-        ending = tombstones_due(connection, tombstone_after)
+        ending = endings_due(connection, tombstone_after)
         pinned = all_pins(connection)
         granted = mintable(connection, {dataset.slug: dataset.waiting for dataset in listed}, yearly_quota)
     checklist = latest(instance, "catalogue_of_life", None)

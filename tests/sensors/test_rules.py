@@ -35,7 +35,21 @@ NOTHING_MADE: Found = dict.fromkeys(DEPENDENCIES)
 
 def standing(slug: str, *, checked: str | None = "2026-11-21T09:00:00.000Z", **causes: str) -> Standing:
     dataset = Dataset(
-        slug, "source", "organisation", None, "system", False, "active", "2026", None, checked, None, None, None, None
+        slug,
+        "source",
+        "organisation",
+        None,
+        "system",
+        False,
+        "active",
+        "2026",
+        None,
+        checked,
+        None,
+        None,
+        None,
+        None,
+        None,
     )
     return Standing(dataset, Watch(slug), NOTHING_MADE, Plan(slug, causes), f"{slug}-target", f"{slug}-position")
 

@@ -265,7 +265,7 @@ class DataCiteClient:
             return Outcome(Kind.UNKNOWN, doi, None, text, attempts=attempt)
         result = outcome(doi, status, answer, event)
         if result.kind is Kind.RATE_LIMITED:
-            self.pace.pause(self.patience.pause)
+            await self._pause()
         else:
             self.pace.relax()
         if result.kind is Kind.UNAUTHORIZED:
@@ -294,13 +294,18 @@ class DataCiteClient:
                     return httpx.Response(status, headers=headers, content=content)
                 failure = error_message(status, content)
                 if throttled:
-                    self.pace.pause(self.patience.pause)
+                    await self._pause()
             if attempt >= _READ_ATTEMPTS:
                 raise DoiServiceError(
                     f"The DOI service at {self.account.url} cannot be used ({failure}): check its address "
                     "(DISSCO_DATACITE_URL) and the network, or try again later."
                 )
             await asyncio.sleep(jitter(attempt, base=self.patience.base, longest=self.patience.longest))
+
+    async def _pause(self) -> None:
+        self.pace.pause(self.patience.pause)
+        if self._limiter is not None:
+            await self._limiter.hold(self.patience.pause)
 
     async def _turn(self) -> None:
         if self._limiter is not None:

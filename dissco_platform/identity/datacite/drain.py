@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dissco_platform.errors import DoiServiceError
+from dissco_platform.identity.committing import TOMBSTONE_LANE
 from dissco_platform.identity.datacite.client import DataCiteClient
 from dissco_platform.identity.datacite.outcomes import REPEATABLE, Kind, Outcome
 from dissco_platform.identity.datacite.tables import TOMBSTONE_EVENTS
@@ -24,8 +25,6 @@ from dissco_platform.store import DatasetStore
 CHUNK = 500
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 300.0
 PAUSE_SECONDS = 60.0
-# What is asked of a DOI besides taking its record, by lane: tombstones leave DataCite's search and go on resolving.
-EVENTS = {0: TOMBSTONE_EVENTS["vanished"]}
 # Attempts that the client makes at once; further ones wait in the outbox.
 ATTEMPTS = 3
 # So many transport failures in a row mean that the service is away: what is left stays queued.
@@ -124,7 +123,7 @@ class _Drain:
                 outcome = await self.client.put(
                     f"{self.prefix}/{row.suffix}",
                     self.payloads.get(row),
-                    event=EVENTS.get(row.lane, "publish"),
+                    event=_event(row),
                     attempts=ATTEMPTS,
                 )
                 done.append((row, outcome))
@@ -167,6 +166,11 @@ class _Drain:
         self.report.messages.extend(message for _, message in dead[: 10 - len(self.report.messages)])
         if self.progress:
             self.progress("DOIs registered", self.report.written)
+
+
+def _event(row: Leased) -> str:
+    """Return what is asked of a DOI besides taking its record: most tombstones leave DataCite's search."""
+    return TOMBSTONE_EVENTS[row.ending or "vanished"] if row.lane == TOMBSTONE_LANE else "publish"
 
 
 def _pause(row: Leased, outcome: Outcome) -> float:

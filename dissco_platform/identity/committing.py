@@ -1,0 +1,72 @@
+"""Makes written parts the current versions of their objects, in the caller's transaction, and queues the outbox.
+
+The parts lie in the store already; nobody reads them before this is committed. What is written and why is `publish` (a
+whole dataset) and `decisions` (one object).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+import polars as pl
+from sqlalchemy import Connection
+
+from dissco_platform.identity.parts import PartWriter
+from dissco_platform.registry import objects
+from dissco_platform.registry.tables import version
+
+ENDINGS = ("vanished", "withdrawn", "merged")
+TOMBSTONE_LANE, NEW_LANE, UPDATE_LANE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Committed:
+    """`versions`: `id, version, …` of what was written; how much of it DataCite has to be told; how many tombstones."""
+
+    versions: pl.DataFrame
+    queued: int
+    tombstoned: int
+
+
+def commit_versions(
+    connection: Connection, dataset: str, writer: PartWriter, moment: str, made_from: Mapping[str, str]
+) -> Committed:
+    """Add the writer's parts and versions, make them current, and queue what DataCite shows of them."""
+    origin = orjson.dumps(dict(made_from), option=orjson.OPT_SORT_KEYS).decode()
+    ids = objects.add_batches(connection, dataset, writer.paths, moment, origin)
+    written = writer.frame().with_columns(
+        pl.col("path").replace_strict(ids, return_dtype=pl.Int64, default=None).alias("batch_id"),
+        pl.col("cause").is_in(ENDINGS).alias("tombstone"),
+    )
+    objects.insert_rows(
+        connection,
+        version,
+        written.select(
+            pl.col("id").alias("object_id"),
+            "version",
+            "batch_id",
+            "content_hash",
+            pl.lit(moment).alias("created"),
+            "cause",
+        ),
+    )
+    visible = written.filter(pl.col("visible_hash") != pl.col("old_visible").fill_null(""))
+    objects.update_objects(
+        connection,
+        written.select(
+            "id",
+            "version",
+            "content_hash",
+            "visible_hash",
+            "doi_only",
+            pl.lit(moment).alias("modified"),
+            pl.when("tombstone").then(pl.lit("tombstoned")).otherwise(pl.lit("active")).alias("state"),
+            pl.lit(0).alias("missed"),
+        ),
+    )
+    objects.update_objects(
+        connection, visible.filter(pl.col("version") == 1).select("id", pl.lit("pending").alias("doi_state"))
+    )
+    lane = pl.when("tombstone").then(TOMBSTONE_LANE).when(pl.col("version") == 1).then(NEW_LANE).otherwise(UPDATE_LANE)
+    objects.replace_outbox(connection, visible.with_columns(lane.alias("lane"), dataset=pl.lit(dataset)))
+    return Committed(written, visible.height, written.filter("tombstone").height)
