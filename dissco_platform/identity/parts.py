@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from dissco_platform.errors import StoreError
 from dissco_platform.identity.datacite.metadata import (
     DataCiteContext,
     payloads,
@@ -150,10 +151,17 @@ class PartWriter:
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"
-        chunk.select("suffix", "version", "document", "payload").write_parquet(
-            temporary, compression="zstd", compression_level=3, row_group_size=ROWS_PER_GROUP, statistics=True
-        )
-        temporary.rename(self.folder / name)
+        try:
+            chunk.select("suffix", "version", "document", "payload").write_parquet(
+                temporary, compression="zstd", compression_level=3, row_group_size=ROWS_PER_GROUP, statistics=True
+            )
+            temporary.rename(self.folder / name)
+        except (OSError, pl.exceptions.ComputeError) as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(
+                f"A part of {self.slug} cannot be written to {self.folder} ({error}): make room there. Nothing of this "
+                "publication was committed; run again."
+            ) from error
         self.paths.append(name)
         self._written.append(chunk.with_columns(path=pl.lit(name)).select(_WRITTEN))
         self._count += chunk.height

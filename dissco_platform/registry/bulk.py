@@ -20,17 +20,21 @@ _numbers = itertools.count()
 
 def fetch_frame(connection: Connection, query: Select[Any], schema: dict[str, Any]) -> pl.DataFrame:
     """Return a query's rows as a frame with the given schema (columns in the query's order)."""
+    parts = list(frames(connection, query, schema))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def frames(connection: Connection, query: Select[Any], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:
+    """Yield a query's rows as frames of bounded size."""
     result = connection.execute(query)
     # The driver's own rows: SQLAlchemy's cost more than the query. SQLite gives booleans as numbers.
     numbers: dict[str, Any] = {
         name: pl.Int64 for name, kind in schema.items() if kind == pl.Boolean and _is_sqlite(connection)
     }
-    parts: list[pl.DataFrame] = []
     kinds = pl.Schema(schema)
     while rows := result.cursor.fetchmany(_CHUNK):
-        parts.append(pl.DataFrame(rows, schema={**schema, **numbers}, orient="row").cast(kinds))
+        yield pl.DataFrame(rows, schema={**schema, **numbers}, orient="row").cast(kinds)
     result.close()
-    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
 
 def insert_frame(connection: Connection, table: Table, frame: pl.DataFrame) -> None:

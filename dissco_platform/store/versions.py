@@ -218,6 +218,12 @@ class DatasetStore:
             return path
         raise UsageError(f"The published part {dataset}/{name} is not in the store {self}; restore it from a backup.")
 
+    def remove_part(self, dataset: str, name: str) -> None:
+        """Remove a part file that no publication names."""
+        if self.objects is not None:
+            self.objects.remove(f"{_PUBLISHED}/{dataset}/{name}")
+        (self.new_parts(dataset) / name).unlink(missing_ok=True)
+
     def parts(self) -> Iterator[tuple[str, str]]:
         """Yield `(dataset, name)` of every part file that is there, committed or not."""
         if self.objects is not None:
