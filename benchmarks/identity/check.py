@@ -78,7 +78,7 @@ def problems(registry: Registry, store: DatasetStore, url: str, editions: list[E
         if record["state"] != "findable" or record["titles"] != [{"title": title}]:
             found.append(f"{doi}: {record['state']}, {record['titles']} instead of {title}")
     for finding in verify(registry, store, RULES.prefix):
-        if finding.code != "orphan_part":  # debris of a kill, swept by `dissco registry verify --sweep`
+        if finding.code != "orphan_part":  # debris of a kill, swept by `dissco registry verify --sweep --yes`
             found.append(f"{finding.code}: {finding.count}, for example {finding.example}")
     return found
 

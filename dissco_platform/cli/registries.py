@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -54,24 +55,88 @@ def verify_registry(
     datacite: Annotated[
         bool, typer.Option("--datacite", help="Compare with DataCite's list of our DOIs as well.")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Name part files that no publication names, and remove them with --yes.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --sweep: remove them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check that versions are whole and in order, every document is in its place, and every DOI is known at DataCite.
 
-    Exit code 0: nothing found; 1: something is wrong. Nothing is mended here.
+    Exit code 0: nothing found; 1: something is wrong. Nothing is deleted without --sweep --yes, and then only what killed
+    processes left more than a day ago.
     """
+    from dissco_platform.identity import sweeping
+
     with House() as house:
+        swept = sweeping.orphans(house.registry, house.store) if sweep else []
+        if sweep and yes:
+            sweeping.sweep(house.store, swept)
         records = records_at_datacite(house) if datacite else None
         findings = verify(house.registry, house.store, house.settings.doi_prefix, at_datacite=records)
+    names = ["/".join(part) for part in swept]
     if as_json:
-        print_json({"findings": [{**vars(finding), "meaning": meaning(finding.code)} for finding in findings]})
-    elif findings:
-        rows = [[finding.count, meaning(finding.code), finding.example] for finding in findings]
-        print_table(["count", "what", "example"], rows)
+        said = {"findings": [{**vars(finding), "meaning": meaning(finding.code)} for finding in findings]}
+        print_json(said | ({"swept" if yes else "would_sweep": names} if sweep else {}))
     else:
-        console.print("The registry is whole.")
+        if findings:
+            rows = [[finding.count, meaning(finding.code), finding.example] for finding in findings]
+            print_table(["count", "what", "example"], rows)
+        else:
+            console.print("The registry is whole.")
+        if sweep:
+            for name in names:
+                console.print(f"  {name}", soft_wrap=True)
+            done = "removed" if yes else "would be removed with --yes"
+            console.print(f"{len(names):,} part files that no publication names {done}.")
     if any(finding.code not in {"orphan_part", "not_published"} for finding in findings):
         raise typer.Exit(BROKEN)
+
+
+@app.command("backup")
+def backup_registry(
+    target: Annotated[Path, typer.Argument(help="File to write, for example registry-2026-11-26.zip.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole registry to one file: identities, versions, decisions, enrolment and the key that DOIs come from.
+
+    Keep it as safe as a password. Documents are in the store: copy its folder `published` afterwards.
+    """
+    from dissco_platform.registry.backup import backup
+
+    with House() as house:
+        manifest = backup(house.registry, target.absolute())
+    if as_json:
+        print_json({"file": str(target), **vars(manifest)})
+    else:
+        objects = manifest.rows["digital_object"]
+        console.print(
+            f"{objects:,} objects in {manifest.rows['version']:,} versions written to {target}.", soft_wrap=True
+        )
+
+
+@app.command("restore")
+def restore_registry(
+    source: Annotated[Path, typer.Argument(help="A file that `dissco registry backup` wrote.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Replace what the registry holds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the registry from a backup, on SQLite or PostgreSQL whichever it came from; then `dissco registry verify`.
+
+    A registry that holds something is replaced with --yes only, as a whole or not at all.
+    """
+    from dissco_platform.registry.backup import restore
+
+    with House() as house:
+        manifest = restore(house.registry, source, replace=yes)
+    if as_json:
+        print_json({"file": str(source), **vars(manifest)})
+    else:
+        console.print(
+            f"Restored {manifest.rows['digital_object']:,} objects as they were at {manifest.made}; next: "
+            "dissco registry verify",
+            soft_wrap=True,
+        )
 
 
 def records_at_datacite(house: House) -> list[dict[str, Any]]:

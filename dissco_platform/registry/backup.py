@@ -26,6 +26,8 @@ from dissco_platform.registry.tables import mapping_version, metadata, pace, rec
 
 FORMAT = "dissco-registry-1"
 _LEFT_OUT = {recorded.name, mapping_version.name, pace.name}
+# What happened is added to and never changed; the database itself refuses to delete it.
+_STAYS = ("audit", "application_event", "allocation_round", "allocation_grant")
 TABLES = [table for table in metadata.sorted_tables if table.name not in _LEFT_OUT]
 _ROWS = 200_000
 
@@ -110,6 +112,13 @@ def restore(registry: Registry, source: Path, *, replace: bool = False) -> Manif
         if not replace and is_filled(connection):
             raise UsageError("The registry holds datasets already; restoring replaces all of it: say so with --yes.")
         for table in reversed(TABLES):
+            if not _has_rows(connection, table):
+                continue
+            if table.name in _STAYS:
+                raise UsageError(
+                    f"The registry's {table.name} is never deleted, hence it cannot be replaced: restore into a new "
+                    "database and let DISSCO_REGISTRY name it."
+                )
             connection.execute(delete(table))
         with zipfile.ZipFile(source) as archive, tempfile.TemporaryDirectory() as folder:
             for table in TABLES:
@@ -121,22 +130,27 @@ def restore(registry: Registry, source: Path, *, replace: bool = False) -> Manif
         for name, count in manifest.rows.items():
             there = connection.execute(select(func.count()).select_from(metadata.tables[name])).scalar_one()
             if there != count:
-                raise RegistryError(f"{source} is damaged: {there} rows of {name} instead of {count}; nothing was changed.")
+                raise RegistryError(
+                    f"{source} is damaged: {there} rows of {name} instead of {count}; nothing was changed."
+                )
     return manifest
 
 
 def is_filled(connection: Connection) -> bool:
     """Say whether a registry holds anything that a restore would replace."""
-    return any(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in TABLES)
+    return any(_has_rows(connection, table) for table in TABLES)
+
+
+def _has_rows(connection: Connection, table: Table) -> bool:
+    return connection.execute(select(table).limit(1)).first() is not None
 
 
 @contextmanager
 def _one_view(registry: Registry) -> Iterator[Connection]:
     """Yield a connection that sees one moment throughout."""
     with registry.read() as connection:
-        if not registry.is_sqlite:  # in WAL mode, SQLite gives that to every transaction
-            connection = connection.execution_options(isolation_level="REPEATABLE READ")
-        yield connection
+        # SQLite gives that to every transaction.
+        yield connection if registry.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _schema(table: Table) -> dict[str, Any]:
@@ -179,5 +193,6 @@ def _continue_numbers(connection: Connection, table: Table) -> None:
     if inspect(connection).get_columns(table.name)[0].get("autoincrement"):
         last = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
         connection.execute(
-            text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :last, true)"), {"name": table.name, "last": last or 1}
+            text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :last, true)"),
+            {"name": table.name, "last": last or 1},
         )

@@ -127,6 +127,10 @@ class Objects:
         if names:
             self._call(obstore.delete, names, missing_is_fine=True)
 
+    def remove(self, key: str) -> None:
+        """Remove one file, if it is there."""
+        self._call(obstore.delete, key, missing_is_fine=True)
+
     def folders(self, prefix: str) -> list[Listed]:
         """Return the complete folders directly below a prefix."""
         found = self._call(obstore.list_with_delimiter, f"{prefix}/")
