@@ -33,7 +33,9 @@ def reserve(
     created = now()
     with registry.write() as connection:
         key = setting_once(connection, minting.KEY_SETTING, minting.new_key())
-        ordered = _by_priority(specimens.rows.filter(wants), media.rows.filter(wants))
+    # Derived before the transaction, which keeps everybody else from writing.
+    ordered = _suffixed(_by_priority(specimens.rows.filter(wants), media.rows.filter(wants)), key)
+    with registry.write() as connection:
         year = datetime.now(UTC).year
         room = allowance(connection, dataset.slug, rules.yearly_quota, year)
         fits = pl.lit(True) if room is None else pl.int_range(pl.len()) < room
@@ -106,21 +108,27 @@ def _by_priority(specimens: pl.DataFrame, media: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _suffixed(rows: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Add the suffix of each key's first attempt."""
+    rows = rows.with_columns(attempt=pl.lit(0, pl.Int64))
+    return rows.with_columns(_suffix(key))
+
+
+def _suffix(key: str) -> pl.Expr:
+    return minting.suffixes(pl.col("kind"), pl.col("identity_key"), pl.col("attempt"), key).alias("suffix")
+
+
 def _free_suffixes(connection: Connection, rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """Give each row the first suffix of its key that is free, probing again on collisions."""
     done: list[pl.DataFrame] = []
-    rows = rows.with_columns(attempt=pl.lit(0, pl.Int64))
     given = pl.Series("suffix", [], dtype=pl.String)
     while True:
-        rows = rows.with_columns(
-            minting.suffixes(pl.col("kind"), pl.col("identity_key"), pl.col("attempt"), key).alias("suffix")
-        )
         taken = pl.concat([objects.taken_suffixes(connection, rows["suffix"]), given])
         collides = pl.col("suffix").is_in(taken.implode()) | pl.col("suffix").is_duplicated()
         free = rows.filter(~collides)
         done.append(free)
         given = pl.concat([given, free["suffix"]])
-        rows = rows.filter(collides).with_columns(pl.col("attempt") + 1)
+        rows = rows.filter(collides).with_columns(pl.col("attempt") + 1).with_columns(_suffix(key))
         if not rows.height:
             return pl.concat(done)
 

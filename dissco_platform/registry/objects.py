@@ -141,8 +141,10 @@ def replace_outbox(connection: Connection, frame: pl.DataFrame) -> None:
     rows = frame.select(
         pl.col("id").alias("object_id"), "dataset", "lane", "version", "batch_id", "visible_hash"
     ).with_columns(state=pl.lit("queued"), attempts=pl.lit(0), not_before=pl.lit(0.0), leased_until=pl.lit(0.0))
-    with staged(connection, rows.select("object_id"), outbox, "object_id") as replaced:
-        connection.execute(delete(outbox).where(outbox.c.object_id.in_(select(replaced.c.object_id))))
+    queued_before = rows.filter(pl.col("version") > 1).select("object_id")  # a first version cannot have been
+    if queued_before.height:
+        with staged(connection, queued_before, outbox, "object_id") as replaced:
+            connection.execute(delete(outbox).where(outbox.c.object_id.in_(select(replaced.c.object_id))))
     insert_frame(connection, outbox, rows)
 
 
