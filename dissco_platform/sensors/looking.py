@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from dissco_platform.archives.sources import fetch_source, look_at_source
 from dissco_platform.errors import ArchiveError, SourceError
-from dissco_platform.http import HttpClient, Signal, Validators, local_path
+from dissco_platform.http import BusyError, HttpClient, Signal, Validators, local_path
 from dissco_platform.sensors.feeds import feed_of, read_feed, resource_of
 from dissco_platform.store import DatasetStore
 
@@ -64,13 +64,15 @@ class Look:
     looks_failed: int = 0
     seconds: float = 0.0
     sha256: str = ""  # of the archive that we hold
+    retry_after: float | None = None  # seconds for which its server asked to be left alone
 
     @property
     def every(self) -> timedelta:
         """Time until the next look."""
         if self.changed is None:
             longer: int = 2 ** min(max(self.looks_failed - 1, 0), 10)
-            return min(FIRST_RETRY * longer, LONGEST_RETRY)
+            asked = timedelta(seconds=self.retry_after or 0.0)
+            return max(min(FIRST_RETRY * longer, LONGEST_RETRY), asked)
         return EVERY.get(self.evidence.split(" ")[0], EVERY["304"])
 
 
@@ -115,7 +117,9 @@ def look_round(client: HttpClient, store: DatasetStore, due: Sequence[Held], pac
         hosts.setdefault(urlsplit(held.source).netloc, []).append(held)
 
     def visit(of_host: list[Held]) -> list[Look]:
-        small = HttpClient(max_bytes=SMALL_BYTES, timeout=SMALL_SECONDS, trusted_hosts=client.trusted_hosts)
+        small = HttpClient(
+            max_bytes=SMALL_BYTES, timeout=SMALL_SECONDS, trusted_hosts=client.trusted_hosts, patience=0.0
+        )
         feeds, looks, asked = Feeds(small), [], False
         for held in of_host:
             if time.monotonic() > stop:
@@ -125,10 +129,29 @@ def look_round(client: HttpClient, store: DatasetStore, due: Sequence[Held], pac
             look = look_at(client, small, store, held, feeds)
             asked = bool(urlsplit(held.source).netloc) and not look.evidence.startswith("feed")
             looks.append(look)
+            if look.retry_after is not None:
+                looks.extend(_left_alone(other, look) for other in of_host[len(looks) :])
+                break
         return looks
 
     with ThreadPoolExecutor(max_workers=pace.hosts) as pool:
         return [look for looks in pool.map(visit, hosts.values()) for look in looks]
+
+
+def _left_alone(held: Held, busy: Look) -> Look:
+    """Return a look that was not made because the host asked for patience: the others of a host wait with the one asked."""
+    return Look(
+        held.slug,
+        held.storage_id,
+        None,
+        "unreachable",
+        held.validators,
+        held.feed,
+        error=f"not asked: {busy.error}",
+        looks_failed=held.looks_failed,
+        sha256=held.sha256,
+        retry_after=busy.retry_after,
+    )
 
 
 def look_at(client: HttpClient, small: HttpClient, store: DatasetStore, held: Held, feeds: Feeds) -> Look:
@@ -138,7 +161,15 @@ def look_at(client: HttpClient, small: HttpClient, store: DatasetStore, held: He
     try:
         look = _climb(client, small, store, held, feeds, look)
     except SourceError as error:
-        look = replace(look, evidence="unreachable", error=str(error), looks_failed=held.looks_failed + 1)
+        look = replace(
+            look,
+            evidence="unreachable",
+            error=str(error),
+            looks_failed=held.looks_failed + 1,
+            retry_after=min(error.after, WEEK.total_seconds())
+            if isinstance(error, BusyError) and error.after is not None
+            else None,
+        )
     except OSError as error:
         look = replace(
             look,

@@ -79,7 +79,7 @@ def house(_folder: Path, _template: Path, _server: str | None, publisher: Publis
     if _server:
         copy_database(_server, "dagster_template", "dagster")
         registry = copy_database(_server, "registry_template", "registry")
-    publisher.down, publisher.feed, publisher.validators = False, True, True
+    publisher.down, publisher.busy, publisher.feed, publisher.validators = False, None, True, True
     publisher.versions.clear()
     publisher.publish("alpha", 0, 40)
     publisher.requests.clear()

@@ -44,6 +44,7 @@ class Publisher:
     folder: Path
     url: str = ""
     down: bool = False
+    busy: str | None = None  # what it says in Retry-After while it asks for patience
     feed: bool = True
     validators: bool = True
     versions: dict[str, int] = field(default_factory=dict)
@@ -90,6 +91,13 @@ def publishing(folder: Path) -> Iterator[Publisher]:
             if publisher.down:
                 publisher.requests.append((self.path, 0))
                 self.close_connection = True
+                return
+            if publisher.busy is not None:
+                publisher.requests.append((self.path, 429))
+                self.send_response(429)
+                self.send_header("Retry-After", publisher.busy)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             parts = urlsplit(self.path)
             if parts.path.endswith("rss.do") and publisher.feed:

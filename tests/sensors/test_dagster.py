@@ -1,11 +1,15 @@
 """Sensors and schedule as Dagster evaluates them: what they ask for, what they leave in its event log."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import dagster as dg
+import pytest
 
+from dissco_platform.http import HttpClient, Validators
 from dissco_platform.registry.watch import get_watch, set_watch
+from dissco_platform.sensors.looking import WEEK, Held, Pace, look_round
 from tests.sensors.house import AutomatedHouse
 from tests.sensors.publisher import Publisher, write_archive
 
@@ -97,3 +101,23 @@ def test_a_failed_run_tells_its_sentence_and_is_forgotten_when_mended(house: Aut
     house.tick()
     with house.registry.read() as connection:
         assert get_watch(connection, "beta").run_failure is None
+
+
+@pytest.mark.parametrize("said", ["7200", "date", "9999999999"])
+def test_a_host_that_asks_for_patience_is_left_alone_with_all_its_datasets(
+    house: AutomatedHouse, publisher: Publisher, said: str
+) -> None:
+    publisher.busy = format_datetime(datetime.now(UTC) + timedelta(hours=2)) if said == "date" else said
+    publisher.feed = False
+    source = publisher.source("alpha")
+    due = [Held(name, f"{source}&{name}", 1, "0" * 64, Validators(), None) for name in ("one", "two", "three")]
+    looks = look_round(HttpClient(), house.store, due, Pace(pause=0.0))
+    assert publisher.answered("archive.do") == [429]
+    assert [(look.slug, look.changed, look.looks_failed) for look in looks] == [
+        ("one", None, 1),
+        ("two", None, 0),
+        ("three", None, 0),
+    ]
+    assert "it asks to be left alone" in (looks[0].error or "") and (looks[1].error or "").startswith("not asked: ")
+    longest = WEEK if said == "9999999999" else timedelta(hours=2)
+    assert all(longest - timedelta(minutes=1) <= look.every <= longest for look in looks)
