@@ -82,11 +82,10 @@ def seed(instance: dg.DagsterInstance, registry: Registry, store: DatasetStore, 
             entries = metadata(asset, inputs, versions[asset], first.source, dict(known.mapping))
             write(instance, asset, first.slug, versions[asset], entries)
     copy_events(instance, first, listed[1:])
-    (store.root / "blobs").mkdir(parents=True)
     for dataset in listed:
         for asset in COLUMNS:
             (store.root / asset / dataset.slug / f"{asset[:4]}-{dataset.slug}").mkdir(parents=True)
-        store.blob(f"raw_-{dataset.slug}").touch()
+        (store.blobs / f"raw_-{dataset.slug}").touch()
 
 
 def copy_events(instance: dg.DagsterInstance, first: Dataset, others: list[Dataset]) -> None:

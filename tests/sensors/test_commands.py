@@ -116,6 +116,12 @@ def test_a_dataset_that_was_given_up_is_shown_and_can_be_tried_again(house: Auto
     assert code == 0 and stands["alpha"] == ("up to date", "")
     assert stands["beta"] == ("needs a person", "given up after 8 failed runs")
     assert "dissco dataset retry beta" in dissco("status")[2]
+    first = house.sensor("reconciler")
+    house.sensor("reconciler", first.cursor)
+    (line,) = (house.home / "incidents.ndjson").read_text().splitlines()  # people are told once
+    assert (
+        json.loads(line)["kind"] == "needs a person" and "given up after 8 failed runs" in json.loads(line)["sentence"]
+    )
     assert dissco("dataset", "retry", "beta")[0] == 0
     _, rows, _ = dissco("status", "--json")
     assert {row["dataset"]: row["stands"] for row in rows} == {"alpha": "up to date", "beta": "stale"}

@@ -103,6 +103,20 @@ def test_a_failed_run_tells_its_sentence_and_is_forgotten_when_mended(house: Aut
         assert get_watch(connection, "beta").run_failure is None
 
 
+def test_people_are_told_of_a_source_that_did_not_answer_three_times(
+    house: AutomatedHouse, publisher: Publisher
+) -> None:
+    publisher.down = True
+    for _ in range(4):
+        with house.registry.write() as connection:
+            set_watch(connection, "alpha", due=None)
+        house.sensor("upstream")
+    (line,) = (house.home / "incidents.ndjson").read_text().splitlines()
+    notice = json.loads(line)
+    assert (notice["kind"], notice["subject"]) == ("source out of reach", "alpha")
+    assert "3 looks in a row" in notice["sentence"] and notice["link"].endswith("partition=alpha")
+
+
 @pytest.mark.parametrize("said", ["7200", "date", "9999999999"])
 def test_a_host_that_asks_for_patience_is_left_alone_with_all_its_datasets(
     house: AutomatedHouse, publisher: Publisher, said: str
