@@ -49,7 +49,9 @@ def list_releases(client: HttpClient, address: str, download: str) -> list[Relea
     folder = local_path(address)
     if folder is not None and folder.is_dir():
         return releases_in(folder)
-    small = HttpClient(max_bytes=_LARGEST_LISTING, timeout=_LISTING_SECONDS, trusted_hosts=client.trusted_hosts)
+    small = HttpClient(
+        max_bytes=_LARGEST_LISTING, timeout=_LISTING_SECONDS, trusted_hosts=client.trusted_hosts, patience=0.0
+    )
     with tempfile.TemporaryDirectory() as scratch:
         fetched = small.fetch(address, Path(scratch), trusted=True)
         return read_listing(address, fetched.path.read_bytes(), download)

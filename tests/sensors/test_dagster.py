@@ -132,6 +132,6 @@ def test_a_host_that_asks_for_patience_is_left_alone_with_all_its_datasets(
         ("two", None, 0),
         ("three", None, 0),
     ]
-    assert "it asks to be left alone" in (looks[0].error or "") and (looks[1].error or "").startswith("not asked: ")
+    assert "it asks to be asked again in" in (looks[0].error or "") and (looks[1].error or "").startswith("not asked: ")
     longest = WEEK if said == "9999999999" else timedelta(hours=2)
     assert all(longest - timedelta(minutes=1) <= look.every <= longest for look in looks)
