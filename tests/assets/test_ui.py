@@ -96,7 +96,7 @@ def test_the_chain_is_there_with_its_counts_checks_and_problems(interface: Inter
         page.goto(f"{address}/assets/registered_dois?partition=zoology&view=partitions")
         # Dagster's invitation lies over the page whenever it comes.
         invitation = page.get_by_text("Skip", exact=True)
-        page.add_locator_handler(invitation, lambda: invitation.click())
+        page.add_locator_handler(invitation, invitation.click)
         page.get_by_text("zoology").first.wait_for(timeout=60_000)
         page.get_by_text("Materialized").first.wait_for(timeout=60_000)
         page.goto(f"{address}/asset-groups")
