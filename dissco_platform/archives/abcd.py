@@ -2,8 +2,8 @@
 
 Units are streamed; each becomes one record whose columns are its own paths (`abcd:Gathering/LocalityText`), and one row
 in a child table for each repeated element (`abcd_terms.CHILD_ROWS`). Values repeated under one path are joined with
-` | `. Darwin Core columns are added where ABCD says them in lists or parts (`abcd_terms.py`). Fetching pages from a
-BioCASe provider is not here.
+` | `. Darwin Core columns are added where ABCD says them in lists or parts (`abcd_terms.py`). Parsing documents is
+`abcd_pages.py`, fetching them from a BioCASe provider `harvest.py`.
 """
 
 import tempfile
@@ -16,23 +16,19 @@ import orjson
 import polars as pl
 from lxml import etree
 
-from dissco_platform.archives.abcd_parser import Malformed, UnitStream
-from dissco_platform.archives.abcd_rows import Node, Row, UnitRows, derive_columns
-from dissco_platform.archives.abcd_terms import DATASET_COLUMNS, METADATA_PATHS, NAMESPACES
+from dissco_platform.archives.abcd_pages import Batch, Facts, first_of, read_pages
+from dissco_platform.archives.abcd_terms import METADATA_PATHS, NAMESPACES
 from dissco_platform.archives.container import Container
-from dissco_platform.archives.contents import CONTENT, content_of, record_fingerprints, row_hash
 from dissco_platform.archives.eml import empty_metadata
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.tables import RECORDS, VERBATIM, fixed_columns
 from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
-from dissco_platform.archives.xmlsafe import local, refuse_doctype
+from dissco_platform.archives.xmlsafe import local
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, json_version
 
 ROOTS = frozenset({"response", "datasets", "dataset"})
-BATCH = 5_000
-"""Units flattened before they become columns."""
 MAX_COLUMNS = 1_500
 """Distinct paths kept as columns of records; further ones go to the verbatim table."""
 
@@ -102,7 +98,6 @@ class _Reading:
         self.tables: dict[str, _Table] = {RECORDS: _Table()}
         self.reports: list[FileReport] = []
         self.flags: list[str] = []
-        self.trees: dict[str, Node] = {}
         self.metadata: dict[str, Any] = empty_metadata()
         self.number = 0
         self.row = 0
@@ -110,8 +105,8 @@ class _Reading:
 
     def run(self, members: list[Member]) -> ParsedArchive:
         try:
-            for member in members:
-                self._read_member(member)
+            for group, facts, batches in read_pages(members):
+                self._read_group(group, facts, batches)
             if not self.row and self.errors and len(self.errors) == len(members):
                 raise self.errors[0]
             columns = self._write_tables()
@@ -135,25 +130,23 @@ class _Reading:
             path=self.out,
         )
 
-    def _read_member(self, member: Member) -> None:
-        report = FileReport(member.name, RECORDS)
-        self.reports.append(report)
-        refuse_doctype(member.name, member.head(65_536))
-        batch: list[UnitRows] = []
-        try:
-            for unit in self._units(member, report):
-                report.rows_read += 1
-                batch.append(unit)
-                if len(batch) >= BATCH:
-                    self._keep(batch, member)
-                    batch = []
-                    if self.progress is not None:
-                        self.progress(RECORDS, self.row)
-        except Malformed as error:
-            self._broken(member, report, error)
-        self._keep(batch, member)
+    def _read_group(self, members: list[Member], facts: list[Facts], batches: Iterator[Batch]) -> None:
+        for batch in batches:
+            self._keep(batch)
+            if self.progress is not None:
+                self.progress(RECORDS, self.row)
+        for member, said in zip(members, facts, strict=True):
+            report = FileReport(member.name, RECORDS, said.encoding, rows_read=said.units)
+            self.reports.append(report)
+            if said.malformed:
+                self._broken(member, report, said.malformed)
+            for namespace in sorted(said.namespaces & NAMESPACES.keys()):
+                self.metadata.setdefault("standard", NAMESPACES[namespace])
+            for values, contacts in said.datasets:
+                self._dataset(values, contacts)
+            self._judge(member, report, said)
 
-    def _broken(self, member: Member, report: FileReport, error: Exception) -> None:
+    def _broken(self, member: Member, report: FileReport, error: str) -> None:
         """Count what could not be read: everything from the error on is one reject."""
         message = f"{member.name} is not well-formed XML: {error}"
         self.errors.append(ArchiveError(message, reason="malformed_xml"))
@@ -175,116 +168,51 @@ class _Reading:
             core=True,
         )
 
-    def _units(self, member: Member, report: FileReport) -> Iterator[UnitRows]:
-        """Yield the flattened units of one document; note what the response says about itself."""
-        document = UnitStream(member.name, self.trees)
-        values: dict[str, list[str]] | None = None
-        columns: Row = {}
-        ordinal = 0
-        try:
-            with member.open() as stream:
-                for unit in document.units(stream):
-                    if unit.dataset is not values:
-                        values = unit.dataset
-                        columns = self._dataset(values, document)
-                    ordinal += 1
-                    unit.ordinal = ordinal
-                    unit.record.update(columns)
-                    yield unit
-        finally:
-            report.encoding = document.encoding
-            for namespace in sorted(document.namespaces & NAMESPACES.keys()):
-                self.metadata.setdefault("standard", NAMESPACES[namespace])
-        if values is None:
-            self._dataset(document.dataset, document)
-        self._judge(member, report, ordinal, document)
-
-    def _judge(self, member: Member, report: FileReport, units: int, document: UnitStream) -> None:
+    def _judge(self, member: Member, report: FileReport, facts: Facts) -> None:
         """Compare what the response says about itself with what it held."""
-        if document.dropped:
+        if facts.dropped:
             report.flag("records_dropped_by_provider")
-            self.metadata["recordsDropped"] = self.metadata.get("recordsDropped", 0) + document.dropped
-        if document.stated is not None and document.stated != units:
+            self.metadata["recordsDropped"] = self.metadata.get("recordsDropped", 0) + facts.dropped
+        if facts.malformed:
+            return
+        if facts.stated is not None and facts.stated != facts.units:
             report.flag("record_count_differs")
-        if document.problem:
+        if facts.problem:
             report.flag("provider_error")
-            if not units:
-                message = f"{member.name}: the provider answered with an error: {document.problem}"
+            if not facts.units:
+                message = f"{member.name}: the provider answered with an error: {facts.problem}"
                 self.errors.append(ArchiveError(message, reason="provider_error"))
 
-    def _dataset(self, values: dict[str, list[str]], document: UnitStream) -> Row:
-        """Return the columns that a DataSet gives to its units; the first one also fills the metadata."""
+    def _dataset(self, values: dict[str, list[str]], contacts: list[dict[str, str]]) -> None:
+        """Take the metadata from the first DataSet; note where there are several."""
         if values and self.metadata["title"] is None:
             for key, paths in METADATA_PATHS.items():
-                found = _first(values, paths)
+                found = first_of(values, paths)
                 if found is not None:
                     self.metadata[key] = found
-            self.metadata["contacts"] = list(document.contacts)
-        elif values and self.metadata["title"] != _first(values, METADATA_PATHS["title"]):
+            self.metadata["contacts"] = list(contacts)
+        elif values and self.metadata["title"] != first_of(values, METADATA_PATHS["title"]):
             self.flags.append("several_datasets")
-        found_columns = {column: _first(values, paths) for column, paths in DATASET_COLUMNS.items()}
-        return {column: value for column, value in found_columns.items() if value is not None}
 
-    def _keep(self, batch: list[UnitRows], member: Member) -> None:
-        """Turn a batch of units into frames: number them, fingerprint them, write them to scratch."""
-        if not batch:
-            return
-        records = [unit.record for unit in batch]
-        rows = pl.int_range(self.row, self.row + len(batch), dtype=pl.Int64, eager=True)
-        hanging = pl.Series("h", [0] * len(batch), dtype=pl.UInt64)
-        children: dict[str, list[tuple[int, int, str, Row]]] = {}
-        for offset, unit in enumerate(batch):
-            for table, row_type, row in unit.children:
-                children.setdefault(table, []).append((self.row + offset, unit.ordinal, row_type, row))
-        for table, found in children.items():
-            hanging = hanging + self._keep_children(table, found, member.name, rows)
-        known = self.tables[RECORDS].columns
-        columns = list(dict.fromkeys(column for record in records for column in record))
-        kept = [column for column in columns if column in known or len(known) + columns.index(column) < MAX_COLUMNS]
-        frame = _frame(records, kept).with_columns(
-            rows.alias("row"),
-            pl.lit(member.name).alias("source_file"),
-            pl.Series("source_line", [unit.ordinal for unit in batch], dtype=pl.Int64),
-            pl.Series("core_id", [unit.identifier for unit in batch], dtype=pl.String),
-        )
-        content = content_of(frame, kept)
-        both = content.select(CONTENT).to_numpy()
-        prints = record_fingerprints(both, hanging.to_numpy())
-        frame = frame.with_columns(pl.Series("fingerprint", pl.from_arrow(prints)))
-        self.version.add(RECORDS, frame["fingerprint"])
-        self._spill(RECORDS, frame, kept)
-        overflow = [column for column in columns if column not in kept]
-        if overflow:
-            long = _frame(records, overflow).with_columns(
-                rows.alias("row"),
-                pl.lit(member.name).alias("source_file"),
-                pl.Series("source_line", [unit.ordinal for unit in batch], dtype=pl.Int64),
-                pl.lit("abcd:Unit").alias("row_type"),
-            )
-            fixed = [*list(fixed_columns(RECORDS))[:3], "row_type"]
-            melted = long.unpivot(on=overflow, index=fixed, variable_name="term", value_name="value")
-            self._spill(VERBATIM, melted.drop_nulls("value").sort("row", maintain_order=True), [])
-        self.row += len(batch)
-
-    def _keep_children(
-        self, table: str, found: list[tuple[int, int, str, Row]], name: str, rows: pl.Series
-    ) -> pl.Series:
-        """Write child rows to scratch; return the sum of their hashes for each record of the batch."""
-        values = [row for _, _, _, row in found]
-        columns = list(dict.fromkeys(column for row in values for column in row))
-        frame = derive_columns(table, _frame(values, columns))
-        columns = frame.columns
-        frame = frame.with_columns(
-            pl.Series("row", [row for row, _, _, _ in found], dtype=pl.Int64),
-            pl.lit(name).alias("source_file"),
-            pl.Series("source_line", [ordinal for _, ordinal, _, _ in found], dtype=pl.Int64),
-            pl.Series("row_type", [row_type for _, _, row_type, _ in found], dtype=pl.String),
-        )
-        content = content_of(frame, columns).with_columns(frame["row_type"])
-        sums = frame.select("row").with_columns(row_hash(pl.col("row_type"), content).alias("h"))
-        sums = sums.group_by("row").agg(pl.col("h").sum())
-        self._spill(table, frame, columns)
-        return rows.to_frame("row").join(sums, on="row", how="left", maintain_order="left")["h"].fill_null(0)
+    def _keep(self, batch: Batch) -> None:
+        """Number a batch's records and write its frames to scratch."""
+        for table, (frame, columns) in batch.frames.items():
+            frame = frame.with_columns(pl.col("row") + self.row)  # noqa: PLW2901
+            if table != RECORDS:
+                self._spill(table, frame, columns)
+                continue
+            self.version.add(RECORDS, frame["fingerprint"])
+            known = self.tables[RECORDS].columns
+            kept = [column for column in columns if column in known or len(known) + columns.index(column) < MAX_COLUMNS]
+            overflow = [column for column in columns if column not in kept]
+            self._spill(RECORDS, frame.drop(overflow), kept)
+            if overflow:
+                fixed = [*list(fixed_columns(RECORDS))[:3], "row_type"]
+                long = frame.with_columns(pl.lit("abcd:Unit").alias("row_type")).unpivot(
+                    on=overflow, index=fixed, variable_name="term", value_name="value"
+                )
+                self._spill(VERBATIM, long.drop_nulls("value").sort("row", maintain_order=True), [])
+        self.row += batch.units
 
     def _spill(self, table: str, frame: pl.DataFrame, columns: list[str]) -> None:
         kept = self.tables.setdefault(table, _Table())
@@ -304,17 +232,3 @@ class _Reading:
                     path.unlink()
                 written[table] = list(writer.schema)
         return written
-
-
-def _frame(rows: list[Row], columns: list[str]) -> pl.DataFrame:
-    return pl.DataFrame(
-        [pl.Series(column, [row.get(column) for row in rows], dtype=pl.String) for column in columns]
-        or {"__none": pl.Series([None] * len(rows), dtype=pl.String)}
-    )
-
-
-def _first(values: dict[str, list[str]], paths: tuple[str, ...]) -> str | None:
-    for path in paths:
-        if values.get(path):
-            return values[path][0]
-    return None

@@ -4,7 +4,7 @@ No tree is built: each element costs a look-up in the tree of known paths (`abcd
 entities end the reading; depth and the size of a value are bounded. What becomes of the units is `abcd.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
@@ -16,6 +16,12 @@ MAX_DEPTH = 200
 MAX_TEXT = 10 << 20
 CHUNK = 1 << 18
 ERRORS = ("ERROR", "FATAL")
+
+
+Keyed = list[tuple[str, str, str]]
+Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
+Data = Callable[[str], None]
 
 
 class Malformed(Exception):  # noqa: N818  it is what expat's error and our own bounds have in common
@@ -43,13 +49,6 @@ class UnitStream:
         self._text = ""
         self._severity = ""
         self._contact: dict[str, str] | None = None
-        self._unit: UnitRows | None = None
-        self._stack: list[Node] = []
-        self._node: Node | None = None
-        self._rows: list[tuple[Row, list[tuple[str, str, str]]]] = []
-        self._row: Row = {}
-        self._keyed: list[tuple[str, str, str]] = []
-        self._pair = ["", ""]
 
     def units(self, stream: BinaryIO) -> Iterator[UnitRows]:
         """Yield the document's units in order.
@@ -146,67 +145,85 @@ class UnitStream:
         root = self.trees.get(namespace)
         if root is None:
             root = self.trees[namespace] = Node("", efg=namespace == EFG_NAMESPACE)
-        self._unit = UnitRows()
-        self._node, self._row, self._keyed = root, self._unit.record, []
-        self._text = ""
+        unit = UnitRows()
         for key, value in attributes.items():
-            put(self._row, f"abcd:@{key.rpartition('}')[2]}", value)
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
+            put(unit.record, f"abcd:@{key.rpartition('}')[2]}", value)
+        parser = self._parser
+        parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = self._inside(root, unit)
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        parent = self._node
-        assert parent is not None
-        stack = self._stack
-        stack.append(parent)
-        if len(stack) > MAX_DEPTH:
-            raise Malformed(f"a unit is nested more than {MAX_DEPTH} deep")
-        node = parent.children.get(name)
-        if node is None:
-            node = parent.child(name)
-        self._node = node
-        self._text = ""
-        if node.row:
-            self._rows.append((self._row, self._keyed))
-            self._row, self._keyed = {}, []
-        elif node.keyed is not None:
-            self._pair = ["", ""]
-        if attributes:
-            for key, value in attributes.items():
-                put(self._row, f"{node.attributes}{key.rpartition('}')[2]}", value)
-
-    def _end(self, _name: str) -> None:
-        node = self._node
-        assert node is not None
-        text = self._text
-        if text:
-            self._text = ""
-            text = text.strip()
-            if text:
-                put(self._row, node.column, text)
-                if node.pair is not None:
-                    self._pair[node.pair] = text
-        if not self._stack:
-            self._end_unit()
-            return
-        if node.row:
-            row, keyed = self._row, self._keyed
-            self._row, self._keyed = self._rows.pop()
-            if row and self._unit is not None:
-                self._unit.add(node, row, keyed)
-        elif node.keyed is not None and all(self._pair):
-            self._keyed.append((node.keyed[0], self._pair[1].lower(), self._pair[0]))
-        self._node = self._stack.pop()
-
-    def _end_unit(self) -> None:
-        unit = self._unit
-        assert unit is not None
-        derive_unit(unit, self._keyed)
+    def _end_unit(self, unit: UnitRows, keyed: Keyed) -> None:
+        derive_unit(unit, keyed)
         unit.dataset = self.dataset
         self._ready.append(unit)
-        self._unit = self._node = None
+        self._text = ""
         self._parser.StartElementHandler = self._outer_start
         self._parser.EndElementHandler = self._outer_end
+        self._parser.CharacterDataHandler = self._data
+
+    def _inside(self, root: Node, unit: UnitRows) -> tuple[Start, End, Data]:
+        """Return the handlers for one unit. Every element passes here: local variables, no attributes of ours."""
+        node, row = root, unit.record
+        keyed: Keyed = []
+        text = ""
+        pair = ["", ""]
+        stack: list[Node] = []
+        rows: list[tuple[Row, Keyed]] = []
+
+        def data(more: str) -> None:
+            nonlocal text
+            if not text:
+                text = more
+                return
+            text += more
+            if len(text) > MAX_TEXT:
+                raise Malformed(f"a value is longer than {MAX_TEXT:,} characters")
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal node, row, keyed, text, pair
+            stack.append(node)
+            below = node.children.get(name)
+            if below is None:
+                if node.depth >= MAX_DEPTH:
+                    raise Malformed(f"a unit is nested more than {MAX_DEPTH} deep")
+                below = node.child(name)
+            node = below
+            text = ""
+            if node.special:
+                if node.row:
+                    rows.append((row, keyed))
+                    row, keyed = {}, []
+                else:
+                    pair = ["", ""]
+            if attributes:
+                for key, value in attributes.items():
+                    put(row, f"{node.attributes}{key.rpartition('}')[2]}", value)
+
+        def end(_name: str) -> None:
+            nonlocal node, row, keyed, text
+            if text:
+                value = text.strip()
+                text = ""
+                if value:
+                    if value.isprintable() and node.column not in row:
+                        row[node.column] = value
+                    else:
+                        put(row, node.column, value)
+                    if node.pair is not None:
+                        pair[node.pair] = value
+            if not stack:
+                self._end_unit(unit, keyed)
+                return
+            if node.special:
+                if node.row:
+                    done, done_keyed = row, keyed
+                    row, keyed = rows.pop()
+                    if done:
+                        unit.add(node, done, done_keyed)
+                elif node.keyed is not None and all(pair):
+                    keyed.append((node.keyed[0], pair[1].lower(), pair[0]))
+            node = stack.pop()
+
+        return start, end, data
 
 
 def _integer(text: Any) -> int | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dissco_platform.archives.abcd_terms import (
+    AGENT_ID,
+    AGENT_REGISTERS,
     AREAS,
     AUTHORSHIP,
     CHILD_ROWS,
@@ -35,9 +37,10 @@ _KEYED = (HIGHER_TAXON, NAMED_AREA, CHRONOSTRATIGRAPHY)
 class Node:
     """A place in the unit's tree: the column its text goes to, and its children by name (`namespace}local`)."""
 
-    __slots__ = ("attributes", "children", "column", "efg", "keyed", "pair", "row", "row_type")
+    __slots__ = ("attributes", "children", "column", "depth", "efg", "keyed", "pair", "row", "row_type", "special")
 
-    def __init__(self, path: str, *, efg: bool) -> None:
+    def __init__(self, path: str, *, efg: bool, depth: int = 0) -> None:
+        self.depth = depth
         self.efg = efg
         self.column = f"{'efg' if efg else 'abcd'}:{path}"
         self.children: dict[str, Node] = {}
@@ -46,6 +49,7 @@ class Node:
         last = path.rsplit("/", 1)[-1]
         self.keyed = next((key for key in _KEYED if key[0] == last), None)
         self.pair: int | None = None
+        self.special = bool(self.row) or self.keyed is not None
 
     def child(self, name: str) -> "Node":
         """Return the node below for an element; EFG paths begin anew at the first EFG element."""
@@ -53,9 +57,10 @@ class Node:
         efg = namespace == EFG_NAMESPACE
         own = "" if self.row else self.column.split(":", 1)[1]
         path = local if (efg and not self.efg) or not own else f"{own}/{local}"
-        node = Node(path, efg=efg or self.efg)
+        node = Node(path, efg=efg or self.efg, depth=self.depth + 1)
         if self.row:
             node.row, node.row_type = "", ""
+            node.special = node.keyed is not None
             node.attributes = f"{node.column}/@"
         if self.keyed is not None and local in self.keyed[1:]:
             node.pair = self.keyed.index(local) - 1
@@ -70,6 +75,7 @@ class UnitRows:
     record: Row = field(default_factory=dict)
     children: list[tuple[str, str, Row]] = field(default_factory=list)
     identifier: str | None = None
+    source: str = ""
     ordinal: int = 0
     dataset: dict[str, list[str]] = field(default_factory=dict)
 
@@ -124,6 +130,8 @@ def derive_unit(unit: UnitRows, keyed: list[tuple[str, str, str]]) -> None:
         if table == "agents":
             for term, paths in CHILD_TERMS["agents"].items():
                 found = first(row, paths)
+                if found is not None and term == AGENT_ID:
+                    found = row[term] = one_identifier(found)
                 if found is not None:
                     put(record, term, found)
         elif table == "types" and "abcd:TypeStatus" in row:
@@ -133,6 +141,19 @@ def derive_unit(unit: UnitRows, keyed: list[tuple[str, str, str]]) -> None:
     if types:
         _attach_types(unit, types)
     unit.identifier = record.get("abcd:UnitGUID") or record.get("abcd:UnitID")
+
+
+def one_identifier(joined: str) -> str:
+    """Return the identifier to know a person by where several are given: the first of the best-known register.
+
+    All stay in the agent's own row. As a list they would read as several people (`dwc:recordedByID` is one a person).
+    """
+    found = joined.split(JOIN)
+    for register in AGENT_REGISTERS:
+        for one in found:
+            if register in one.lower():
+                return one
+    return found[0]
 
 
 def _attach_types(unit: UnitRows, types: list[Row]) -> None:
@@ -156,7 +177,7 @@ def derive_columns(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     added: list[pl.Expr] = []
     for term, paths in CHILD_TERMS.get(table, {}).items():
         present = [path for path in paths if path in have]
-        if present:
+        if present and not (term == AGENT_ID and term in have):
             added.append(pl.coalesce(present).alias(term))
     frame = frame.with_columns(added)
     return _name_columns(frame) if table == "identifications" else frame

@@ -266,3 +266,7 @@ CONTACTS: dict[str, str] = {
     "TechnicalContacts/TechnicalContact": "technicalContact",
     "ContentContacts/ContentContact": "contact",
 }
+
+AGENT_ID = "dwc:recordedByID"
+AGENT_REGISTERS = ("orcid.org/", "wikidata.org/", "isni.org/", "viaf.org/", "bionomia.net/")
+"""Registers of people, the one to prefer first (Darwin Core: ORCID for the living, Wikidata for the dead)."""

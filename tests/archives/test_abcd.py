@@ -3,9 +3,10 @@
 import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from dissco_platform.archives import inspect_archive
+from dissco_platform.archives import abcd_pages, inspect_archive, read_archive
 from dissco_platform.archives.model import DEFAULT_LIMITS
 from dissco_platform.errors import ArchiveError
 from tests.archives.conftest import Make, Reader
@@ -190,3 +191,62 @@ def test_a_zip_of_units_reports_like_any_archive(tmp_path: Path) -> None:
         "http://cc0",
     )
     assert report["basisOfRecord"] == {"PreservedSpecimen": 2}
+
+
+def test_a_collector_with_several_identifiers_stays_one_collector(tmp_path: Path) -> None:
+    """All identifiers stay in the agent's row; the record names the person by one of them."""
+    uris = ["http://viaf.org/viaf/71508455", "http://www.wikidata.org/entity/Q76353", "https://bionomia.net/Q76353"]
+    agent = "".join(f"<ResourceURI>{uri}</ResourceURI>" for uri in uris)
+    one = (
+        "<Unit><UnitID>1</UnitID><Gathering><Agents><GatheringAgent><ResourceURIs>"
+        f"{agent}</ResourceURIs></GatheringAgent><GatheringAgentsText>Willdenow</GatheringAgentsText></Agents></Gathering></Unit>"
+    )
+    path = tmp_path / "one.xml"
+    path.write_text(
+        f'<DataSets xmlns="http://www.tdwg.org/schemas/abcd/2.06"><DataSet><Units>{one}</Units></DataSet></DataSets>'
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    read_archive(path, out)
+    record = pl.read_parquet(out / "records.parquet").row(0, named=True)
+    assert (record["dwc:recordedBy"], record["dwc:recordedByID"]) == ("Willdenow", uris[1])
+    assert pl.read_parquet(out / "agents.parquet")["abcd:ResourceURIs/ResourceURI"].to_list() == [" | ".join(uris)]
+
+
+def test_pages_read_by_helpers_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, their numbers, the reports and the content's version; a page that breaks off too."""
+    path = tmp_path / "pages.zip"
+    units = "".join(f"<Unit><UnitGUID>g{{page}}-{n}</UnitGUID><UnitID>{n}</UnitID></Unit>" for n in range(3))
+    with zipfile.ZipFile(path, "w") as archive:
+        for page in range(7):
+            text = f'<DataSets xmlns="http://www.tdwg.org/schemas/abcd/2.06"><DataSet><Units>{units}</Units></DataSet></DataSets>'
+            text = text.replace("{page}", str(page))
+            archive.writestr(f"response.{page}.xml", text[:-20] if page == 4 else text)
+    found = []
+    for helpers in (False, True):
+        if helpers:
+            monkeypatch.setattr(abcd_pages, "WORTH_HELP", 0)
+            monkeypatch.setattr(abcd_pages, "TOGETHER", 500)
+        out = tmp_path / f"out{helpers}"
+        out.mkdir()
+        parsed = read_archive(path, out)
+        found.append((parsed.to_json(), pl.read_parquet(out / "records.parquet").to_dicts()))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 21
+
+
+def test_a_page_that_declares_a_document_type_is_refused_by_helpers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abcd_pages, "WORTH_HELP", 0)
+    path = tmp_path / "pages.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for page in range(3):
+            archive.writestr(
+                f"{page}.xml", "<!DOCTYPE x><DataSets><DataSet/></DataSets>" if page == 2 else "<DataSets/>"
+            )
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(ArchiveError) as caught:
+        read_archive(path, out)
+    assert caught.value.reason == "xml_doctype"
