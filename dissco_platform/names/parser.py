@@ -15,10 +15,10 @@ import nameparser
 from dissco_platform.names import canonical
 from dissco_platform.names.canonical_reader import Reading, read_canonical
 from dissco_platform.names.fold import ascii_fold
-from dissco_platform.names.ranks import rank_of
+from dissco_platform.names.ranks import MARKERS, rank_of
 from dissco_platform.names.stem import stem_canonical
 
-PARSER_VERSION: Final = "gbif-name-parser 0.4/5"
+PARSER_VERSION: Final = "gbif-name-parser 0.4/6"
 """Part of the key of every cached parse: raise the last number whenever a rule here or in `canonical.py` changes."""
 
 MAX_NAME: Final = 500
@@ -76,6 +76,15 @@ _TAGS: Final = re.compile(r"</?[A-Za-z][^<>]{0,40}>")
 _CLEAN: Final = re.compile(r"^[A-Za-z][A-Za-z .,()\d'×-]*(?:& ?[A-Za-z .,()\d'×-]+)*$")
 _MOJIBAKE: Final = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€")
 _CAPITAL_SIGN: Final = re.compile(r"^[A-Z][a-z]{2}.*\sX\s[A-Z][a-z]{2}")
+_RANK_MARK: Final = re.compile(rf"(?:{MARKERS})\.$", re.IGNORECASE)
+_YEAR: Final = re.compile(r"[(\[]?[12]\d{3}[)\]]?$")
+_STAGE: Final = re.compile(r"[\s,]+(?:juv|imm|ad|subad|larv|fem|masc)\.$|[\s,]*[♂♀]+$")
+"""Sex and life stage behind a name are no part of it."""
+
+_SEVERAL: Final = re.compile(r"(?:\s*[;|,]\s*|\s/\s)[A-Z][a-z]+ [a-z]{3,}(?=$|[\s;|/,])")
+"""Where the second of several names in one cell begins."""
+
+_ABOVE: Final = re.compile(r"^[A-Z][a-z]+: (?=[A-Z][a-z]+$)")
 _BLANK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\ufeff\ufffe]+")
 _UNDERSCORED: Final = re.compile(r"^\s*[A-Z][a-z]+_+[a-z(]")
 _LOWER_CASE: Final = re.compile(r"^[a-z]{3,} [a-z-]{3,}(?: [a-z-]{3,})?$")
@@ -88,7 +97,7 @@ _INDET: Final = re.compile(
     r"^([A-Z][a-z]{2,}(?: \([A-Z][a-z]+\))?(?: [a-z-]{3,})?)(?: (?:spp?|ssp|subsp|var)\b\.?)? [\[(]?(?:indet|undet)\b\.?[\])]?$"
 )
 
-_CODE: Final = re.compile(r"^[A-Z]{2}[A-Z0-9]*[:_ -]?[A-Z]*\d{2}[A-Z0-9.:_-]*$")
+_CODE: Final = re.compile(r"^(?:[A-Z]{2}[A-Z0-9]{0,6}[:_-]?|[A-Z]{2,5} )[A-Z]{0,6}\d{2}[A-Z0-9.:_-]*$")
 """Capitals and digits: the number of a specimen, a sequence or an operational unit, whoever gave it."""
 
 _PHRASES: Final = frozenset(
@@ -124,6 +133,8 @@ def parse_name(
     """
     raw = name or ""
     text, repairs = clean(raw)
+    if text[-1:] in ".♂♀" and (stage := _STAGE.search(text)):
+        text, repairs = text[: stage.start()], 4
     if not text:
         return Parse(outcome="blank" if not raw.strip() else "unparsable")
     if text.lower().strip(" .") in _PHRASES and not (authorship and text[0].isupper()):
@@ -158,15 +169,30 @@ def clean(raw: str) -> tuple[str, int]:
     if "  " in text.strip() or plain != text.strip():
         quality = max(quality, 2)
     text = _QUOTED_START.sub(r"\1", plain).strip('"“”„ ') if plain[:1] in "\"“”„'" else plain
-    if (
-        text.isupper()
-        and sum(map(str.isalpha, text)) > 3
-        and (text.isalpha() or (" " in text and not _DIGIT.search(text)))
-    ):
-        text, quality = text.capitalize(), max(quality, 3)
+    if text.isupper() and sum(map(str.isalpha, text)) > 3 and (text.isalpha() or " " in text):
+        text, quality = _from_capitals(text), max(quality, 3)
     elif _LOWER_CASE.match(text):
         text, quality = text[:1].upper() + text[1:], max(quality, 3)
     return text, quality
+
+
+def _from_capitals(text: str) -> str:
+    """Return a name written in capitals in usual letters: epithets in small ones, authors with their first letter large."""
+    words = text.split(" ")
+    begin = len(words)
+    for place, word in enumerate(words[1:], start=1):
+        subgenus = place == 1 and word.startswith("(") and word.endswith(")") and len(words) > 2 and words[2].isalpha()
+        if subgenus or _RANK_MARK.match(word):
+            continue
+        if word.startswith("(") or word.endswith((",", ".")):
+            begin = place
+        elif place > 1 and (word == "&" or _YEAR.match(word)):
+            begin = place - 1
+        else:
+            continue
+        break
+    name = " ".join(word.title() if word.startswith("(") else word.lower() for word in words[:begin])
+    return " ".join([name[:1].upper() + name[1:], *(word.title() for word in words[begin:])])
 
 
 def _mend(text: str) -> str:
@@ -198,7 +224,7 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
     return _fields(parsed, text, cultivar=cultivar)
 
 
-_SPECIAL: Final = re.compile(r"\+|\s[Xx×](?:\s|$)|\sSt\.?-|\scv\b|(?:in|un)det\b|\bgen\.")
+_SPECIAL: Final = re.compile(r"\+|\s[Xx×](?:\s|$)|\sSt\.?-|\scv\b|(?:in|un)det\b|\bgen\.|^[A-Z][a-z]+: ")
 """What a text must hold for `_special` to have a say: most names never get there."""
 
 _GRAFT: Final = re.compile(r"[A-Za-z]\s\+\s[A-Z]")
@@ -234,6 +260,10 @@ def _special(text: str, authorship: str | None, rank: str | None, code: str | No
         # a taxon of which somebody says that no more is known
         parse = _parse(undecided[1], authorship, rank, code)
         return parse._replace(outcome="informal", quality=4) if parse.canonicalName else parse
+    if over := _ABOVE.match(text):
+        # a family behind its order: gnparser reads no name there
+        parse = _parse(text[over.end() :], authorship, rank, code)
+        return parse._replace(canonicalName=None, canonicalStem=None, quality=0)
     if above := _NEW_GENUS.match(text):
         word = ascii_fold(above[1])
         return Parse(word, word, genericName=above[1], rank="genus", outcome="informal", quality=4)
@@ -260,7 +290,12 @@ def _author_hint(text: str, authorship: str | None) -> str | None:
 
 
 def _exceptions(text: str) -> str:
-    """Return the text with an epithet that reads as an author's particle made unmistakable (doubled, undone later)."""
+    """Return the text with an epithet that reads as an author's particle made unmistakable (doubled, undone later).
+
+    Of several names in one cell it is the first.
+    """
+    if several := _SEVERAL.search(text):
+        text = text[: several.start()]
     words = text.split(" ", 2)
     if len(words) > 2 and f"{words[0]} {words[1]}" in canonical.PARTICLE_EPITHETS:
         return f"{words[0]} {words[1]}{_STAND_IN} {words[2]}"

@@ -78,6 +78,67 @@ def test_a_damaged_name_says_so() -> None:
     assert parse_name("Aus cf. bus").quality == 4
 
 
+@pytest.mark.parametrize(
+    ("verbatim", "parts", "authorship"),
+    [
+        ("PARUS MAJOR LINNAEUS, 1758", ("Parus", "major", None), "Linnaeus, 1758"),
+        ("CARABUS (CARABUS) AURATUS L.", ("Carabus", "auratus", None), "L."),
+        ("AUS BUS VAR. CUS SMITH & JONES, 1900", ("Aus", "bus", "cus"), "Smith & Jones, 1900"),
+        ("Aus bus juv.", ("Aus", "bus", None), None),
+        ("Aus bus (L., 1758) ♂", ("Aus", "bus", None), "(L., 1758)"),
+        ("Aus bus; Cus dus", ("Aus", "bus", None), None),
+        ("Aus bus | Cus dus", ("Aus", "bus", None), None),
+        ("Aus bus, Smith 1900", ("Aus", "bus", None), "Smith, 1900"),
+        ("Aus bus L. subsp. cus Mill.", ("Aus", "bus", "cus"), "Mill."),
+        ("Aus bus indet.", ("Aus", "bus", None), None),
+        ("Cordera: Ausidae", ("Ausidae", None, None), None),
+    ],
+)
+def test_parts_are_found_in_what_labels_hold(
+    verbatim: str, parts: tuple[str | None, ...], authorship: str | None
+) -> None:
+    parse = parse_name(verbatim)
+    assert (parse.genericName, parse.specificEpithet, parse.infraspecificEpithet) == parts
+    assert parse.authorship == authorship
+
+
+def test_letters_of_an_epithet_are_no_author_given_twice() -> None:
+    assert parse_name("Aus minimalis", "L.").authorship == "L."
+    assert parse_name("Aus bus L.", "L.").authorship == "L."
+
+
+words = st.from_regex(r"[a-z]{4,12}", fullmatch=True)
+botanists = st.sampled_from(
+    [
+        "L.",
+        "DC.",
+        "Mill.",
+        "Hook.f.",
+        "Müll.Arg.",
+        "J.E.Sm.",
+        "(L.) Mill.",
+        "(Hook.f. ex Benth.) Boiss.",
+        "Asch. & Graebn.",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(words, words, st.none() | words, botanists, st.sampled_from(["subsp.", "var.", "f.", ""]))))
+def test_plants_are_the_same_by_column_and_by_the_parser(
+    rows: list[tuple[str, str, str | None, str, str]],
+) -> None:
+    names = []
+    for genus, species, infra, author, mark in rows:
+        below = f" {mark} {infra}".replace("  ", " ") if infra and infra != species else ""
+        names.append(f"{genus.capitalize()} {species}{below} {author}")
+    columns = {"name": names, "authorship": [None] * len(names), "code": [None] * len(names)}
+    by_column = parse_names(pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)))
+    by_parser = [parse_name(name) for name in names]
+    for column in PARSE_SCHEMA:
+        assert by_column[column].to_list() == [getattr(parse, column) for parse in by_parser]
+
+
 HOSTILE = ["A" * 10_000, "Aus " + "bus " * 5_000, "(" * 10_000, "Aus &amp;" * 2_000, "<i>" * 4_000, "Ã¶" * 5_000]
 HOSTILE += ["a-" * 5_000, "Aus × " * 2_000, "× " * 5_000, '"' * 9_000, "Aus bus (L.) " * 900, "Aus " + "α " * 4_000]
 
@@ -96,7 +157,6 @@ def test_no_text_raises(name: str, authorship: str | None) -> None:
     assert parse.canonicalName is None or parse.canonicalName.strip()
 
 
-words = st.from_regex(r"[a-z]{4,12}", fullmatch=True)
 authors = st.sampled_from([None, "Smith, 1900", "(Müller & Troschel, 1842)", "A.B. Smith & Jones, 2001", "L."])
 
 
