@@ -29,7 +29,7 @@ _BUCKET = "dissco"
 
 @dataclass
 class Cluster:
-    """The parts, by name: `postgres`, `broker`, `s3`, `sandbox`, `worker-1` …, `daemon`, `web`, `drain`, `metrics`."""
+    """The parts, by name: `postgres`, `broker`, `s3`, `sandbox`, `worker-1` …, `daemon`, `web`, `drain`, `portal`, `metrics`."""
 
     home: Path
     workers: int = 2
@@ -42,7 +42,7 @@ class Cluster:
     def __post_init__(self) -> None:
         self.home = self.home.absolute()
         self.postgres_home = self.postgres_home or self.home / "postgres"
-        self.ports = {name: _free_port() for name in ("broker", "s3", "sandbox", "web", "metrics")}
+        self.ports = {name: _free_port() for name in ("broker", "s3", "sandbox", "web", "portal", "metrics")}
         self.postgres_uri = ""
 
     # --- all of it ------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class Cluster:
     def own_parts(self) -> list[str]:
         """Return the parts that are the platform's own."""
         workers = [f"worker-{number}" for number in range(1, self.workers + 1)] if self.launcher == "celery" else []
-        return [*workers, "daemon", "web", "drain", "metrics"]
+        return [*workers, "daemon", "web", "drain", "portal", "metrics"]
 
     def stop(self) -> None:
         """End every part, what is above first."""
@@ -133,6 +133,7 @@ class Cluster:
             "DISSCO_STORE_ENDPOINT": f"http://127.0.0.1:{self.ports['s3']}",
             "DISSCO_STORE_WORKING_COPY": str(self.home / "working-copies" / name),
             "DISSCO_DATACITE_URL": f"http://127.0.0.1:{self.ports['sandbox']}",
+            "DISSCO_LANDING_PAGE": f"http://127.0.0.1:{self.ports['portal']}",
             "DISSCO_LOG_FORMAT": "json",
             "DISSCO_DAGSTER_STORAGE": self.postgres("dagster"),
             "DAGSTER_ARTIFACTS": str(self.home / "artifacts"),
@@ -173,6 +174,8 @@ class Cluster:
             return [dissco, "sandbox", "--port", str(self.ports["sandbox"])]
         if name.startswith("worker-"):
             return [dissco, "serve", "worker", "--name", name]
+        if name == "portal":
+            return [dissco, "portal", "--port", str(self.ports[name])]
         if name in {"web", "metrics"}:
             return [dissco, "serve", name, "--port", str(self.ports[name])]
         return [dissco, "serve", name]
@@ -282,6 +285,7 @@ def main() -> None:
         script = cluster.home / "environment.sh"
         script.write_text("".join(f"export {name}='{value}'\n" for name, value in sorted(exports.items())))
         print(f"Dagster:  http://127.0.0.1:{cluster.ports['web']}")
+        print(f"Portal:   http://127.0.0.1:{cluster.ports['portal']}")
         print(f"Metrics:  http://127.0.0.1:{cluster.ports['metrics']}/metrics")
         print(f"Commands: source {script}; dissco status")
         print("Stop with Ctrl-C; the bucket is in memory and ends with it.", flush=True)

@@ -8,7 +8,7 @@ from dissco_platform.errors import SettingsError
 from dissco_platform.http import HttpClient
 from dissco_platform.registry import Registry, open_registry
 from dissco_platform.settings import CHECKOUT, Settings, load_settings
-from dissco_platform.store import DatasetStore, open_store
+from dissco_platform.store import DatasetStore, store_of
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -34,13 +34,7 @@ class House:
     @cached_property
     def store(self) -> DatasetStore:
         """The Parquet store."""
-        settings = self.settings
-        return open_store(
-            settings.store_address,
-            settings.working_copy_path,
-            endpoint=settings.store_endpoint,
-            bytes_here=settings.store_working_copy_bytes,
-        )
+        return store_of(self.settings)
 
     @cached_property
     def publications(self) -> "Publications":

@@ -11,7 +11,7 @@ from dissco_platform.registry.engine import open_read_only
 from dissco_platform.search.find import Finder
 from dissco_platform.search.index import open_index
 from dissco_platform.settings import Settings
-from dissco_platform.store import DatasetStore, open_store
+from dissco_platform.store import DatasetStore, store_of
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,7 @@ class Portal:
         settings.home.mkdir(parents=True, exist_ok=True)
         open_registry(settings.registry_url, migrate=settings.registry_migrates).close()
         registry = open_read_only(settings.registry_url)
-        store = open_store(
-            settings.store_address,
-            settings.working_copy_path,
-            endpoint=settings.store_endpoint,
-            bytes_here=settings.store_working_copy_bytes,
-        )
+        store = store_of(settings)
         open_index(settings.search_url).close()
         search = open_read_only(settings.search_url)
         return cls(

@@ -7,6 +7,6 @@
 What the tables hold is not known here.
 """
 
-from dissco_platform.store.versions import Build, DatasetStore, Version, open_store
+from dissco_platform.store.versions import Build, DatasetStore, Version, open_store, store_of
 
-__all__ = ["Build", "DatasetStore", "Version", "open_store"]
+__all__ = ["Build", "DatasetStore", "Version", "open_store", "store_of"]

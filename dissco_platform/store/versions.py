@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dissco_platform.errors import UsageError
+from dissco_platform.settings import Settings
 from dissco_platform.store.objects import FILES, Objects
 from dissco_platform.store.working_copy import WorkingCopy
 
@@ -284,6 +285,16 @@ def open_store(address: str, working_copy: Path, *, endpoint: str | None = None,
     if "://" not in address:
         return DatasetStore(Path(address))
     return DatasetStore(working_copy, Objects(address, endpoint), bytes_here)
+
+
+def store_of(settings: Settings) -> DatasetStore:
+    """Return the store that the settings name."""
+    return open_store(
+        settings.store_address,
+        settings.working_copy_path,
+        endpoint=settings.store_endpoint,
+        bytes_here=settings.store_working_copy_bytes,
+    )
 
 
 def _sync(files: Iterator[Path]) -> None:

@@ -95,3 +95,8 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert "--port" in CommandLine(tmp_path / "home").refuses("portal", "--port", port)
+
+
+def test_what_keeps_the_portal_alive_is_told_whether_the_registry_answers(client: TestClient) -> None:
+    found = client.get("/healthz")
+    assert (found.status_code, found.text, found.headers["cache-control"]) == (200, "ok\n", "no-store")
