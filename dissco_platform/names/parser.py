@@ -5,7 +5,6 @@ What a record gives beside the name (authorship, rank, code) goes in as hints. H
 `words.py`.
 """
 
-import html
 import re
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -14,15 +13,13 @@ import nameparser
 
 from dissco_platform.names import canonical
 from dissco_platform.names.canonical_reader import Reading, read_canonical
+from dissco_platform.names.cleaning import MAX_NAME, clean
 from dissco_platform.names.fold import ascii_fold
-from dissco_platform.names.ranks import MARKERS, rank_of
+from dissco_platform.names.ranks import rank_of
 from dissco_platform.names.stem import stem_canonical
 
 PARSER_VERSION: Final = "gbif-name-parser 0.4/6"
 """Part of the key of every cached parse: raise the last number whenever a rule here or in `canonical.py` changes."""
-
-MAX_NAME: Final = 500
-"""Characters of a name that are looked at; the longest real name with authorship has about 300."""
 
 PARSE_COLUMNS: Final = (
     "canonicalName",
@@ -72,12 +69,7 @@ _CODES: Final = {
     "phyto": "PHYTO",
 }
 _OUTCOMES: Final = {"FORMULA": "formula", "PLACEHOLDER": "placeholder", "IDENTIFIER": "identifier"}
-_TAGS: Final = re.compile(r"</?[A-Za-z][^<>]{0,40}>")
-_CLEAN: Final = re.compile(r"^[A-Za-z][A-Za-z .,()\d'×-]*(?:& ?[A-Za-z .,()\d'×-]+)*$")
-_MOJIBAKE: Final = re.compile(r"[ÃÂ][\u0080-\u00bf]|â€")
 _CAPITAL_SIGN: Final = re.compile(r"^[A-Z][a-z]{2}.*\sX\s[A-Z][a-z]{2}")
-_RANK_MARK: Final = re.compile(rf"(?:{MARKERS})\.$", re.IGNORECASE)
-_YEAR: Final = re.compile(r"[(\[]?[12]\d{3}[)\]]?$")
 _STAGE: Final = re.compile(r"[\s,]+(?:juv|imm|ad|subad|larv|fem|masc)\.$|[\s,]*[♂♀]+$")
 """Sex and life stage behind a name are no part of it."""
 
@@ -85,11 +77,6 @@ _SEVERAL: Final = re.compile(r"(?:\s*[;|,]\s*|\s/\s)[A-Z][a-z]+ [a-z]{3,}(?=$|[\
 """Where the second of several names in one cell begins."""
 
 _ABOVE: Final = re.compile(r"^[A-Z][a-z]+: (?=[A-Z][a-z]+$)")
-_BLANK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s\u200b-\u200f\ufeff\ufffe]+")
-_UNDERSCORED: Final = re.compile(r"^\s*[A-Z][a-z]+_+[a-z(]")
-_LOWER_CASE: Final = re.compile(r"^[a-z]{3,} [a-z-]{3,}(?: [a-z-]{3,})?$")
-_DIGIT: Final = re.compile(r"\d")
-_QUOTED_START: Final = re.compile(r"^[\"“„']([A-Z][a-z]+)[\"”']")
 _SAINT: Final = re.compile(r"(?<=[a-z]\s)St\.?-[A-Z](?=[a-z]+i\b)")
 """A capital in an epithet that honours a saint or Saint-John: `Macromitrium St.-Johnii`."""
 
@@ -145,65 +132,6 @@ def parse_name(
     if parse.quality and repairs:
         parse = parse._replace(quality=max(parse.quality, repairs))
     return parse
-
-
-def clean(raw: str) -> tuple[str, int]:
-    """Return the text to be parsed (tags, entities, control characters, underscores, wrong encodings mended), and how bad it was.
-
-    The second value is a quality: 0 nothing was mended, else 2 to 4.
-    """
-    if len(raw) <= MAX_NAME and _CLEAN.match(raw) and "  " not in raw and raw[0].isupper() and not raw.isupper():
-        return raw.rstrip(), 0
-    text, quality = raw[:MAX_NAME], 4 if len(raw) > MAX_NAME else 0
-    if _MOJIBAKE.search(text):
-        mended = _mend(text)
-        if mended != text:
-            text, quality = mended, max(quality, 3)
-    if ("&" in text and ";" in text) or "<" in text:
-        plain = html.unescape(_TAGS.sub(" ", text))
-        if plain != text:
-            text, quality = plain, max(quality, 3)
-    if "_" in text and _UNDERSCORED.match(text):
-        text, quality = text.replace("_", " "), max(quality, 2)
-    plain = _BLANK.sub(" ", text).strip()
-    if "  " in text.strip() or plain != text.strip():
-        quality = max(quality, 2)
-    text = _QUOTED_START.sub(r"\1", plain).strip('"“”„ ') if plain[:1] in "\"“”„'" else plain
-    if text.isupper() and sum(map(str.isalpha, text)) > 3 and (text.isalpha() or " " in text):
-        text, quality = _from_capitals(text), max(quality, 3)
-    elif _LOWER_CASE.match(text):
-        text, quality = text[:1].upper() + text[1:], max(quality, 3)
-    return text, quality
-
-
-def _from_capitals(text: str) -> str:
-    """Return a name written in capitals in usual letters: epithets in small ones, authors with their first letter large."""
-    words = text.split(" ")
-    begin = len(words)
-    for place, word in enumerate(words[1:], start=1):
-        subgenus = place == 1 and word.startswith("(") and word.endswith(")") and len(words) > 2 and words[2].isalpha()
-        if subgenus or _RANK_MARK.match(word):
-            continue
-        if word.startswith("(") or word.endswith((",", ".")):
-            begin = place
-        elif place > 1 and (word == "&" or _YEAR.match(word)):
-            begin = place - 1
-        else:
-            continue
-        break
-    name = " ".join(word.title() if word.startswith("(") else word.lower() for word in words[:begin])
-    return " ".join([name[:1].upper() + name[1:], *(word.title() for word in words[begin:])])
-
-
-def _mend(text: str) -> str:
-    """Return text that was UTF-8 read as Windows-1252, read again; unchanged where that is not what happened."""
-    try:
-        return text.encode("cp1252").decode("utf-8")
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        try:
-            return text.encode("latin-1").decode("utf-8")
-        except (UnicodeEncodeError, UnicodeDecodeError):
-            return text
 
 
 def _parse(text: str, authorship: str | None, rank: str | None, code: str | None) -> Parse:

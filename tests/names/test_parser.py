@@ -37,6 +37,8 @@ from dissco_platform.names.stem import stem_canonical
         ("Aus bus (Mani &amp; Kurian, 1953)", "Aus bus"),
         ("Aus_bus", "Aus bus"),
         ("Aus mÃ¼lleri", "Aus muelleri"),
+        ("Aus brÃ¼ckneri Ã–hler, 1900", "Aus brueckneri"),
+        ("Aus bus Å\x81ukaszewicz", "Aus bus"),
         ("Aus endosymbiont of Bus cus", None),
         ("Not recorded", None),
         ("Tobacco mosaic virus", None),
