@@ -126,16 +126,21 @@ def derive_unit(unit: UnitRows, keyed: list[tuple[str, str, str]]) -> None:
         if found is not None:
             record[term] = found
     types: list[Row] = []
+    identified: list[str] = []  # one place an agent: several of one agent's URIs, or none
     for table, _, row in unit.children:
         if table == "agents":
             for term, paths in CHILD_TERMS["agents"].items():
                 found = first(row, paths)
-                if found is not None and term == AGENT_ID:
-                    found = row[term] = one_identifier(found)
-                if found is not None:
+                if term == AGENT_ID:
+                    if found is not None:
+                        found = row[term] = one_identifier(found)
+                    identified.append(found or "")
+                elif found is not None:
                     put(record, term, found)
         elif table == "types" and "abcd:TypeStatus" in row:
             types.append(row)
+    if any(identified):
+        record["dwc:recordedByID"] = JOIN.join(identified)
     if "dwc:recordedBy" not in record and "abcd:Gathering/Agents/GatheringAgentsText" in record:
         record["dwc:recordedBy"] = record["abcd:Gathering/Agents/GatheringAgentsText"]
     if types:

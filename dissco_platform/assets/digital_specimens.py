@@ -156,6 +156,7 @@ def _record(recording: Recording, report: BuildReport, records: int) -> None:
         ("accepted_identification_by", report.accepted_by),
         ("unmatched_vocabulary_values", report.unmatched),
         ("invalid_terms", report.invalid),
+        ("placeholders", report.placeholders),
     ):
         recording.metadata[name] = dg.MetadataValue.json(dict(numbers))
     recording.check(

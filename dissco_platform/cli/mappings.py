@@ -118,7 +118,8 @@ def explain(
     for one in found:
         console.print(f"\n[bold]{one.term}[/]: filled in {one.filled:,} of {one.records:,} records")
         print_table(list(one.sources[0]), [list(source.values()) for source in one.sources]) if one.sources else None
-        print_pairs({"commonest": one.top, "vocabulary": one.vocabulary, "unmatched": one.unmatched})
+        print_pairs({"commonest": one.top, "vocabulary": one.vocabulary, "unmatched": one.unmatched,
+             "placeholders, no values": counts(one.placeholders)})
 
 
 @contextmanager

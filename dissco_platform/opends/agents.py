@@ -90,31 +90,41 @@ def _title(identifier: str) -> tuple[str, str, str]:
 
 @lru_cache(maxsize=100_000)
 def agents_json(names: str | None, ids: str | None, role: str) -> str | None:
-    """Return the `ods:Agent` objects of a cell as JSON text without the brackets, None where there is nobody."""
+    """Return the `ods:Agent` objects of a cell as JSON text without the brackets, None where there is nobody.
+
+    Identifiers go to names where as many places are marked off as there are names (a place may be empty, or hold
+    several of one person); several of a single name are all that person's; others stand as agents without a name.
+    """
     people = split_names(names) if names else []
-    identifiers = split_ids(ids) if ids else []
-    pairs: list[tuple[str | None, str | None]] = []
+    places = [split_ids(place) for place in re.split(r"[|;]", ids)] if ids else []
+    identifiers = list(dict.fromkeys(identifier for place in places for identifier in place))
+    pairs: list[tuple[str | None, tuple[str, ...]]] = []
     for name in people:
         if match := _URL.search(name):
             rest = name.replace(match[0], "").strip(" ()[]<>,")
-            pairs.append((rest or None, _canonical_id(match[0].rstrip(")]>,."))))
+            pairs.append((rest or None, (_canonical_id(match[0].rstrip(")]>,.")),)))
         else:
-            pairs.append((name, None))
-    if identifiers and len(identifiers) == len(pairs):
-        pairs = [(name, own or given) for (name, own), given in zip(pairs, identifiers, strict=True)]
+            pairs.append((name, ()))
+    if identifiers and len(pairs) == 1:
+        places = [identifiers]
+    elif identifiers and len(places) != len(pairs):
+        places = [[identifier] for identifier in identifiers]
+    if identifiers and len(places) == len(pairs):
+        pairs = [(name, own or tuple(given)) for (name, own), given in zip(pairs, places, strict=True)]
     else:
-        pairs.extend((None, identifier) for identifier in identifiers)
+        pairs.extend((None, (identifier,)) for identifier in identifiers)
     if not pairs:
         return None
     listed = [
-        _agent(name, identifier, role, at + 1 if len(pairs) > 1 else None)
-        for at, (name, identifier) in enumerate(pairs)
+        _agent(name, sorted(own, key=lambda one: "orcid.org" not in one), role, at + 1 if len(pairs) > 1 else None)
+        for at, (name, own) in enumerate(pairs)
     ]
     return orjson.dumps(listed).decode()[1:-1]
 
 
-def _agent(name: str | None, identifier: str | None, role: str, position: int | None) -> dict[str, object]:
+def _agent(name: str | None, identifiers: list[str], role: str, position: int | None) -> dict[str, object]:
     agent: dict[str, object] = {}
+    identifier = identifiers[0] if identifiers else None
     if identifier:
         agent["@id"] = identifier
     organisation = bool(identifier and _ORGANISATION_ID.match(identifier)) or bool(name and _ORGANISATION.search(name))
@@ -127,12 +137,13 @@ def _agent(name: str | None, identifier: str | None, role: str, position: int | 
     if position is not None:
         entry["schema:position"] = position
     agent["ods:hasRoles"] = [entry]
-    if identifier:
-        title, kind, level = _title(identifier)
+    if identifiers:
         agent["ods:hasIdentifiers"] = [
             {
-                "@id": identifier, "@type": "ods:Identifier", "dcterms:title": title, "dcterms:type": kind,
-                "dcterms:identifier": identifier, "ods:gupriLevel": level,
+                "@id": one, "@type": "ods:Identifier", "dcterms:title": title, "dcterms:type": kind,
+                "dcterms:identifier": one, "ods:gupriLevel": level,
             }
+            for one in identifiers
+            for title, kind, level in [_title(one)]
         ]  # fmt: skip
     return agent

@@ -35,7 +35,7 @@ from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import read_names
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
 BATCH_ROWS = 10_000
@@ -448,6 +448,7 @@ class _Build:
         report.invalid = {
             f"{owner} {term}: {rule}": count for (owner, term, rule), count in sorted(self.findings.invalid.items())
         }
+        report.placeholders = dict(sorted(self.findings.placeholders.items()))
         self.version.schema("specimens", SPECIMENS)
         report.data_version = json_version({"content": self.version.hexdigest(), "rejects": report.rejects})
 

@@ -14,6 +14,7 @@ from dissco_platform.opends import vocabularies
 from dissco_platform.opends.agents import agents_json
 from dissco_platform.opends.identifiers import scheme_gupri, scheme_of, scheme_type
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule, Source
+from dissco_platform.opends.placeholders import is_placeholder
 from dissco_platform.opends.terms import Term, model
 from dissco_platform.opends.transforms import TRANSFORMS, distinct, distinct_rows
 
@@ -30,6 +31,7 @@ class Findings:
     unmatched: dict[str, Counter[str]] = field(default_factory=dict)
     matched: Counter[str] = field(default_factory=Counter)
     invalid: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    placeholders: dict[str, int] = field(default_factory=dict)
 
     def add_unmatched(self, term: str, value: str, count: int) -> None:
         """Count a value that the term's vocabulary does not know."""
@@ -164,6 +166,9 @@ def _with_vocabularies(
         verbatim: list[str | None] = []
         for value, count in zip(written, counts["count"].to_list(), strict=True):
             concept = vocabulary.match(value)
+            if concept is None and value is not None and is_placeholder(value):
+                findings.placeholders[name] = findings.placeholders.get(name, 0) + count
+                value = None
             if value is not None:
                 if concept is None:
                     findings.add_unmatched(name, value, count)

@@ -14,21 +14,21 @@ EARLIEST_YEAR = 1500
 LATEST_YEAR = 2100
 
 # Month names and abbreviations, three letters or more, accents removed: English, German, French, Spanish, Portuguese,
-# Italian, Dutch, Danish/Norwegian, Swedish, Polish, Czech, Finnish, Latin.
+# Italian, Dutch, Danish/Norwegian, Swedish, Polish, Czech, Finnish, Latin, Russian.
 _MONTH_NAMES: dict[int, str] = {
-    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden"
+    1: "января январь jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden"
     " tammikuu styczen stycznia",
-    2: "feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego",
-    3: "mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca",
-    4: "apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia",
-    5: "may mai mayo maio maggio mag mei maj maji kveten toukokuu maja",
-    6: "jun june juni juin junio junho giugno giu junii cerven kesakuu czerwiec czerwca",
-    7: "jul july juli juillet juil julio julho luglio lug julii cervenec heinakuu lipiec lipca",
-    8: "aug august aout agosto ago augustus augusti srpen elokuu sierpien sierpnia",
-    9: "sep sept september septembre septiembre setiembre setembro set settembre septembris zari syyskuu wrzesien wrzesnia",
-    10: "oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen lokakuu pazdziernik pazdziernika",
-    11: "nov november novembre noviembre novembro novembris listopad listopada marraskuu",
-    12: "dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec joulukuu grudzien grudnia",
+    2: "февраля февраль feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego",
+    3: "марта март mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca",
+    4: "апреля апрель apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia",
+    5: "мая май may mai mayo maio maggio mag mei maj maji kveten toukokuu maja",
+    6: "июня июнь jun june juni juin junio junho giugno giu junii cerven kesakuu czerwiec czerwca",
+    7: "июля июль jul july juli juillet juil julio julho luglio lug julii cervenec heinakuu lipiec lipca",
+    8: "августа август aug august aout agosto ago augustus augusti srpen elokuu sierpien sierpnia",
+    9: "сентября сентябрь sep sept september septembre septiembre setiembre setembro set settembre septembris zari syyskuu wrzesien wrzesnia",
+    10: "октября октябрь oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen lokakuu pazdziernik pazdziernika",
+    11: "ноября ноябрь nov november novembre noviembre novembro novembris listopad listopada marraskuu",
+    12: "декабря декабрь dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec joulukuu grudzien grudnia",
 }
 _MONTHS = {name: month for month, names in _MONTH_NAMES.items() for name in names.split()}
 _ROMAN = {
@@ -50,7 +50,7 @@ _MONTH_YEAR = re.compile(r"^(?P<m>\d{1,2})[-/.\\](?P<y>\d{4})$")
 _ORDINAL_DAY = re.compile(r"^(?P<y>\d{4})-(?P<n>\d{3})$")
 _WORD = r"[^\W\d_]+"
 _DAY_NAME = re.compile(
-    rf"^(?P<d>\d{{1,2}})\s*(?:st|nd|rd|th|º|°|er)?[\s.,/_-]*(?:de\s+)?(?P<w>{_WORD})[\s.,/_-]*(?:de\s+|del\s+)?"
+    rf"^(?P<d>\d{{1,2}})\s*(?:st|nd|rd|th|º|°|er)?[\s.,/_-]*(?:de\s+|of\s+)?(?P<w>{_WORD})[\s.,/_-]*(?:de\s+|del\s+)?"
     r"(?P<y>\d{4})$"
 )
 _NAME_DAY = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s.,/_-]+(?P<y>\d{{4}})$")
@@ -62,6 +62,21 @@ _DAYS_RANGE = re.compile(
 )
 _RANGE = re.compile(r"\s*(?:/|–|—|\bto\b|\bbis\b|\bà\b|&|;|\s-\s)\s*")
 _NUMERIC_RANGE = re.compile(r"^(\d{1,2}[./]\d{1,2}[./]\d{4})\s*[-–]\s*(\d{1,2}[./]\d{1,2}[./]\d{4})$")
+_YEAR_LAST = re.compile(r"(\d{4})$")
+_CHINESE = re.compile(r"^(?P<y>\d{4})\s*[年년]\s*(?:(?P<m>\d{1,2})\s*[月월]\s*(?:(?P<d>\d{1,2})\s*[日일]?)?)?$")
+_ZEROS = re.compile(r"^0{1,3}[-/. ]0{1,3}[-/. ](?P<y>\d{4})$")
+# A season says its year; winter lies in two.
+_SEASON = re.compile(
+    r"^(?:early |late |mid )?(?:spring|summer|autumn|fall|fr[uü]hling|fr[uü]hjahr|sommer|herbst|printemps|[eé]t[eé]|automne"
+    r"|primavera|verano|oto[nñ]o|estate|autunno|lente|zomer|herfst)\s+(?:of\s+|de\s+|del\s+)?(?P<y>\d{4})$",
+    re.IGNORECASE,
+)
+_WEEKDAY = re.compile(
+    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]?\s+(?=\S)"
+    r"|^(?:montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
+    r"|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo),?\s+",
+    re.IGNORECASE,
+)
 _CIRCA = re.compile(r"^(?:ca?\.?|circa|about|um|vers|~)\s*(?=\d)", re.IGNORECASE)
 
 
@@ -133,7 +148,10 @@ def _month(word: str) -> int | None:
 def _single(text: str, order: str | None) -> str | None:
     """Return one written moment as ISO text, or None."""
     if match := (_ISO.match(text) or _COMPACT.match(text) or _YMD.match(text)):
-        return _moment(int(match["y"]), int(match["m"] or 0), int(match["d"] or 0), match)
+        year, month, day = int(match["y"]), int(match["m"] or 0), int(match["d"] or 0)
+        if month > 12 >= day > 0:  # 2021-28-10: only one order makes it a date
+            month, day = day, month
+        return _moment(year, month, day, match)
     if match := _ORDINAL_DAY.match(text):
         new_year = date(max(int(match["y"]), 1), 1, 1)
         if not EARLIEST_YEAR <= new_year.year <= LATEST_YEAR or not 1 <= int(match["n"]) <= 366:
@@ -155,6 +173,10 @@ def _single(text: str, order: str | None) -> str | None:
         return day_first or month_first
     if match := _MONTH_YEAR.match(text):
         return _moment(int(match["y"]), int(match["m"]))
+    if match := _CHINESE.match(text):
+        return _moment(int(match["y"]), int(match["m"] or 0), int(match["d"] or 0))
+    if match := (_ZEROS.match(text) or _SEASON.match(text)):
+        return _moment(int(match["y"]))
     for pattern in (_DAY_NAME, _NAME_DAY, _YEAR_NAME_DAY, _NAME_YEAR):
         if match := pattern.match(text):
             month = _month(match["w"])
@@ -172,7 +194,7 @@ def parse_date(text: str, order: str | None = None) -> DateInterval | None:
         order: `DMY` or `MDY` where the dataset says how it writes numeric dates.
     """
     text = text.strip().strip("[]()?").strip().replace("−", "-").rstrip(".")
-    text = _CIRCA.sub("", text)
+    text = _WEEKDAY.sub("", _CIRCA.sub("", text))
     if not text:
         return None
     if single := _single(text, order):
@@ -187,12 +209,28 @@ def parse_date(text: str, order: str | None = None) -> DateInterval | None:
     numeric = _NUMERIC_RANGE.match(text)
     parts = list(numeric.groups()) if numeric else _RANGE.split(text)
     if len(parts) != 2 or not all(parts):
-        return None
+        return _hyphenated(text, order)
     first, last = _single(parts[0], order), _single(_completed(parts[0], parts[1]), order)
     if not first or not last:
         return None
     interval = DateInterval(first, last)
     return interval if interval.first_day <= interval.last_day else None
+
+
+def _hyphenated(text: str, order: str | None) -> DateInterval | None:
+    """Return the interval between two dates joined by hyphens: `1902-1905`, `28 Feb-3 Mar 1902`, `VII-VIII.1937`."""
+    for gap in re.finditer(r"\s*[-–]+\s*", text):
+        first, last = text[: gap.start()], text[gap.end() :]
+        end = _single(last, order)
+        if end is None or not first:
+            continue
+        begin = _single(first, order)
+        if begin is None and re.search(_WORD, first) and (year := _YEAR_LAST.search(last)):
+            begin = _single(f"{first.rstrip('. ')} {year[1]}", order)
+        if begin is not None:
+            interval = DateInterval(begin, end)
+            return interval if interval.first_day <= interval.last_day else None
+    return None
 
 
 def _completed(first: str, last: str) -> str:
@@ -212,12 +250,35 @@ def date_of(
     month: str | None = None,
     day: str | None = None,
     order: str | None = None,
+    verbatim: str | None = None,
 ) -> DateInterval | None:
-    """Return the date stated by a text and by its parts; where they contradict each other, what they agree on.
+    """Return the date stated by a text, by its parts and by a verbatim text; year, month and day are read off that date.
 
     The text wins while the parts are inside it; a text that cannot be read leaves the parts; a contradiction in month
-    or day leaves the year, a contradiction in the year leaves nothing.
+    or day leaves the year, a contradiction in the year leaves nothing. The verbatim text is heard where nothing else
+    says a date, and where it says more of the same date (`1937` beside `8.VII.1937`); where it says another, it is not.
     """
+    stated = _stated(text, year, month, day, order)
+    written = parse_date(verbatim, order) if verbatim else None
+    if stated is None or written is None:
+        return stated or written
+    inside = stated.first_day <= written.first_day and written.last_day <= stated.last_day
+    more = (written.last_day - written.first_day) < (stated.last_day - stated.first_day)
+    return written if inside and more else stated
+
+
+def interval_of(
+    begin: str | None, end: str | None = None, verbatim: str | None = None, order: str | None = None
+) -> DateInterval | None:
+    """Return the date stated by a begin and an end (ABCD's ISODateTimeBegin and ISODateTimeEnd) and by a verbatim text."""
+    both = f"{begin}/{end}" if begin and end else begin or end
+    text = both if both and parse_date(both, order) else begin
+    return date_of(text, order=order, verbatim=verbatim)
+
+
+def _stated(
+    text: str | None, year: str | None, month: str | None, day: str | None, order: str | None
+) -> DateInterval | None:
     stated = parse_date(text, order) if text else None
     parts = _from_parts(year, month, day)
     if stated is None or parts is None:
@@ -232,7 +293,7 @@ def date_of(
 
 
 def _from_parts(year: str | None, month: str | None, day: str | None) -> DateInterval | None:
-    number = re.compile(r"^0*(\d{1,4})(?:\.0+)?$")
+    number = re.compile(r"^0*(\d{1,4})(?:\.0+|st|nd|rd|th|\.)?$")
     matched = number.match((year or "").strip())
     if not matched:
         return None

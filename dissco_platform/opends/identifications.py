@@ -63,16 +63,13 @@ def _evaluated(frame: pl.DataFrame, table: str, mapping: Mapping, findings: Find
     identification = evaluate(frame, mapping, "ods:Identification", table, findings)
     taxon = evaluate(frame, mapping, "ods:TaxonIdentification", table, findings)
     taxon = taxon.rename({column: f"taxon {column}" for column in taxon.columns})
-    if "taxon dwc:scientificName" in taxon.columns and "dwc:scientificName" in frame.columns:
-        # a verbatim identification is a name only where nothing else is
-        pass
     return pl.concat(
         [
             frame.select(
                 "row",
                 pl.lit(table == "records").alias("core"),
                 pl.col("source_line").alias("line"),
-                name_key(frame.columns),
+                pl.col("name_key") if "name_key" in frame.columns else name_key(frame.columns),
             ),
             identification,
             taxon,

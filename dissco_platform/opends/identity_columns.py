@@ -10,6 +10,7 @@ from dissco_platform.opends.columns import Findings, evaluate
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identifiers import physical_id_type
 from dissco_platform.opends.mapping import Mapping
+from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.topics import NOT_SPECIMENS
 
 SPECIMEN = "ods:DigitalSpecimen"
@@ -29,7 +30,7 @@ def identity(records: pl.DataFrame, mapping: Mapping, context: DatasetContext) -
     }
     small = Mapping(mapping.name, {}, {(SPECIMEN, "records"): rules}, mapping.vocabulary_folder)
     findings = Findings()
-    values = evaluate(records, small, SPECIMEN, "records", findings)
+    values = evaluate(without_placeholders(records, small, "records"), small, SPECIMEN, "records", findings)
     for name in ("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"):
         if name not in values.columns:
             values = values.with_columns(pl.Series(name, [None] * records.height, dtype=pl.String))

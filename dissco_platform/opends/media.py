@@ -14,6 +14,7 @@ from dissco_platform.opends.columns import Findings, evaluate, relationship_item
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.mapping import Mapping, Rule
+from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import objects
 from dissco_platform.opends.terms import MEDIA_FDO_TYPE, model
 from dissco_platform.opends.transforms import distinct
@@ -84,7 +85,8 @@ def render_media(
     if extension is not None:
         own = links.filter(pl.col("source") == "media")
         if own.height:
-            evaluated = evaluate(extension[own["at"].to_list()], mapping, "ods:DigitalMedia", "media", findings)
+            chosen = without_placeholders(extension[own["at"].to_list()], mapping, "media", findings.placeholders)
+            evaluated = evaluate(chosen, mapping, "ods:DigitalMedia", "media", findings)
             frames.append(pl.concat([own, evaluated.drop("ac:accessURI", strict=False)], how="horizontal"))
     listed = links.filter(pl.col("source") == "records")
     if listed.height:

@@ -52,6 +52,7 @@ class BuildReport:
     doi_only_reasons: dict[str, int] = field(default_factory=dict)
     unmatched: dict[str, dict[str, int]] = field(default_factory=dict)
     invalid: dict[str, int] = field(default_factory=dict)
+    placeholders: dict[str, int] = field(default_factory=dict)
     data_version: str = ""
 
     def to_dict(self) -> dict[str, object]:

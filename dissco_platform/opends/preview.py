@@ -19,6 +19,7 @@ from dissco_platform.opends.build import build_specimens
 from dissco_platform.opends.columns import Findings, evaluate, source_expr
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule, rule_columns
+from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.terms import model
 
 EXAMPLES = 10
@@ -163,6 +164,7 @@ class Explanation:
     top: dict[str, int] = field(default_factory=dict)
     vocabulary: str | None = None
     unmatched: dict[str, int] = field(default_factory=dict)
+    placeholders: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as plain data."""
@@ -204,7 +206,8 @@ def _explained(parsed: Path, mapping: Mapping, owner: str, table: str, term: str
         for column in columns:
             if column in frame.columns:
                 fills[column] += frame.height - frame[column].null_count()
-        values = evaluate(frame, small, owner, table, findings)
+        stated = without_placeholders(frame, mapping, table, findings.placeholders)
+        values = evaluate(stated, small, owner, table, findings)
         if term in values.columns:
             series = values[term].drop_nulls().cast(pl.String)
             result.filled += len(series)
@@ -214,6 +217,7 @@ def _explained(parsed: Path, mapping: Mapping, owner: str, table: str, term: str
         {"column": column, "in dataset": column in present, "filled": fills[column]} for column in columns
     ]
     result.top = dict(counts.most_common(20))
+    result.placeholders = {name: count for name, count in findings.placeholders.items() if name in {*columns, term}}
     result.unmatched = dict(findings.unmatched.get(term, Counter()).most_common(50))
     return result
 
@@ -275,7 +279,7 @@ def trace(parsed: Path, mapping: Mapping, row: int) -> list[dict[str, Any]]:
         path = parsed / f"{table}.parquet"
         if not path.is_file():
             continue
-        frame = pl.scan_parquet(path).filter(pl.col("row") == row).collect()
+        frame = without_placeholders(pl.scan_parquet(path).filter(pl.col("row") == row).collect(), mapping, table)
         for at in range(frame.height):
             found.extend(_traced(frame[at : at + 1], mapping, owner, table, rules))
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dissco_platform.names.keys import name_key
 from dissco_platform.opends.columns import Findings, evaluate, list_items, relationship_item
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identifications import identify
@@ -14,6 +15,7 @@ from dissco_platform.opends.identifiers import gupri_level, identifier_type
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
+from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import gathered, objects
 from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
 from dissco_platform.opends.topics import TOPIC_TERMS, with_topics
@@ -78,6 +80,7 @@ def build_batch(
         context: the dataset's settings.
         findings: counts of unmatched and invalid values, added to.
     """
+    batch = _stated(batch, mapping, findings)
     records = batch.records
     columns = {
         owner: evaluate(records, mapping, owner, "records", findings)
@@ -98,6 +101,19 @@ def build_batch(
     return result.with_columns(
         fingerprint(["content", "relationships", "__media", "doi_only", "doi_only_reason"]).alias("content_hash")
     ).drop("__media")
+
+
+def _stated(batch: Batch, mapping: Mapping, findings: Findings) -> Batch:
+    """Return the batch without placeholders; names keep the key that they were matched under, as written."""
+
+    def stated(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+        if table in {"records", "identifications"}:
+            frame = frame.with_columns(name_key(frame.columns))
+        return without_placeholders(frame, mapping, table, findings.placeholders)
+
+    return Batch(
+        stated(batch.records, "records"), {table: stated(frame, table) for table, frame in batch.extensions.items()}
+    )
 
 
 def _column(frame: pl.DataFrame, name: str, dtype: type[pl.DataType] = pl.String) -> pl.Series:

@@ -25,6 +25,7 @@ CODES = {
     "viral": "ICVCN",
     "cultivars": "ICNCP",
 }
+TOO_HIGH = ("domain", "superdomain", "realm", "superkingdom", "kingdom", "unranked")
 COL_TAXON = "https://www.catalogueoflife.org/data/taxon/"
 SCHEMA = {
     "name_key": pl.String, "name_hash": pl.String, "matchType": pl.String, "col_item": pl.String, "col_name": pl.String,
@@ -108,7 +109,9 @@ def _taxa(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("nomenclaturalCode").alias("dwc:nomenclaturalCode"),
     )
     items = objects(taxon, "ods:TaxonIdentification")
-    named = shown & label.is_not_null()
+    # a kingdom alone tells nobody what the specimen is; it still decides the discipline
+    only_kingdom = (pl.col("matchType") == "higherRank") & pl.col("acceptedRank").is_in(TOO_HIGH)
+    named = shown & label.is_not_null() & ~only_kingdom.fill_null(value=False)
     return frame.with_columns(items.alias("item")).select(
         "name_key",
         fingerprint([pl.col(column) for column in _RESULT]).alias("name_hash"),

@@ -144,8 +144,14 @@ def _date(part: Callable[[dates.DateInterval], Any], dtype: type[pl.DataType]) -
     def build(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
         order = params.get("order")
 
-        def parse(text: str | None, year: str | None = None, month: str | None = None, day: str | None = None) -> Any:
-            interval = dates.date_of(text, year, month, day, order)
+        def parse(
+            text: str | None, year: str | None = None, month: str | None = None, day: str | None = None,
+            verbatim: str | None = None,
+        ) -> Any:  # fmt: skip
+            if params.get("of") == "begin, end, verbatim":
+                interval = dates.interval_of(text, year, month, order)
+            else:
+                interval = dates.date_of(text, year, month, day, order, verbatim)
             return None if interval is None else part(interval)
 
         if len(columns) == 1:
@@ -246,7 +252,10 @@ def _country_name(text: str) -> str | None:
     return country.title(code) if code else None
 
 
-_ORDER = {"order": "DMY or MDY, for 2/1/1930"}
+_ORDER = {
+    "order": "DMY or MDY, for 2/1/1930",
+    "of": "'begin, end, verbatim' where the columns are these (default: date, year, month, day, verbatim)",
+}
 _TRANSFORMS = (
     Transform("trim", "outer white space removed", lambda c, _: c[0].str.strip_chars()),
     Transform("lower", "lower case", lambda c, _: c[0].str.to_lowercase()),
@@ -256,12 +265,12 @@ _TRANSFORMS = (
     Transform("number", "a number, decimal point or comma", _number),
     Transform("integer", "a whole number", _integer),
     Transform("boolean", "true or false, in several languages", _boolean),
-    Transform("date", "ISO 8601 date or interval; from text, year, month, day", _date(lambda d: d.iso, pl.String), None, _ORDER),
+    Transform("date", "ISO 8601 date or interval; from text, year, month, day, verbatim text", _date(lambda d: d.iso, pl.String), None, _ORDER),
     Transform("year", "the year of a date", _date(lambda d: d.common(4), pl.Int64), None, _ORDER),
     Transform("month", "the month of a date", _date(lambda d: d.common(7), pl.Int64), None, _ORDER),
     Transform("day", "the day of a date", _date(lambda d: d.common(10), pl.Int64), None, _ORDER),
-    Transform("start_day", "first day of the year of a date", _date(dates.first_day_of_year, pl.Int64), None),
-    Transform("end_day", "last day of the year of a date", _date(dates.last_day_of_year, pl.Int64), None),
+    Transform("start_day", "first day of the year of a date", _date(dates.first_day_of_year, pl.Int64), None, _ORDER),
+    Transform("end_day", "last day of the year of a date", _date(dates.last_day_of_year, pl.Int64), None, _ORDER),
     Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None),
     Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None),
     Transform("elevation_low", "lowest elevation in metres, of low, high, verbatim", _span(measures.elevation, "low"), None),

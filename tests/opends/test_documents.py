@@ -251,3 +251,39 @@ def test_mids_names_what_the_next_level_needs(tmp_path: Path) -> None:
 def test_a_fossil_needs_its_age_for_level_one(tmp_path: Path) -> None:
     _, out = build(tmp_path, {"dwc:basisOfRecord": "FossilSpecimen"})
     assert specimens(out)[0]["mids_missing"] == ["Chronostratigraphy"]
+
+
+def test_placeholders_are_no_values_and_are_counted(tmp_path: Path) -> None:
+    record = {
+        "dwc:fieldNumber": "N/A", "dwc:recordNumber": "12", "dwc:sex": "NA", "dwc:locality": "unknown", "dwc:country": "-",
+        "dwc:countryCode": "NA", "dwc:dateIdentified": "0000-00-00", "dwc:identificationQualifier": "?",
+    }  # fmt: skip
+    report, out = build(tmp_path, record)
+    (content,) = documents(out)
+    (event,) = content["ods:hasEvents"]
+    assert event["dwc:fieldNumber"] == "12"
+    assert "dwc:sex" not in event
+    # NA is Namibia's code, and nothing in a column of names
+    assert event["ods:hasLocation"] == {
+        "@type": "ods:Location", "dwc:country": "Namibia", "dwc:countryCode": "NA",
+    }  # fmt: skip
+    (identification,) = content["ods:hasIdentifications"]
+    assert "dwc:dateIdentified" not in identification
+    assert identification["dwc:identificationQualifier"] == "?"
+    assert report.placeholders == {
+        "dwc:country": 1, "dwc:dateIdentified": 1, "dwc:fieldNumber": 1, "dwc:locality": 1, "dwc:sex": 1
+    }  # fmt: skip
+
+
+def test_a_catalogue_number_that_is_a_placeholder_identifies_nothing(tmp_path: Path) -> None:
+    report, _ = build(tmp_path, {"dwc:occurrenceID": "-", "dwc:catalogNumber": "unknown"})
+    assert report.rejects == {"missing_identifier": 1}
+
+
+def test_a_match_of_a_kingdom_alone_is_no_second_name(tmp_path: Path) -> None:
+    names = matched("higherRank", acceptedName="Animalia", acceptedRank="kingdom", kingdom="Animalia", acceptedUsageID="N")
+    _, out = build(tmp_path, {}, names=names)
+    (content,) = documents(out)
+    ((taxon,),) = (one["ods:hasTaxonIdentifications"] for one in content["ods:hasIdentifications"])
+    assert taxon["dwc:scientificName"] == BASE["dwc:scientificName"]
+    assert content["ods:topicDiscipline"] == "Zoology"

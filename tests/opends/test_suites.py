@@ -125,3 +125,37 @@ def test_elevation_and_depth(shared: Path) -> None:
         span = (elevation if case["method"] == "parseElevation" else depth)(low, high)
         assert span is not None
         assert (span.low + span.high) / 2 == case["value"], case
+
+
+def test_amendments_of_the_biodiversity_data_quality_group(shared: Path) -> None:
+    """Where TDWG BDQ says what a value becomes, we make the same of it (dates, elevation, depth, country, basis)."""
+    path = shared / "data" / "suites" / "bdq" / "bdq_validation_data.dev.jsonl"
+    basis, country = vocabularies.load("basisOfRecord"), vocabularies.load("country")
+    tried = 0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        if case["expected_status"] not in {"AMENDED", "FILLED_IN"}:
+            continue
+        given = {name.removeprefix("dwc:"): value or None for name, value in case["inputs"].items()}
+        expected = json.loads(case["expected_result"])
+        found: dict[str, str | None] = {}
+        if "dwc:eventDate" in expected or "dwc:dateIdentified" in expected:
+            date = date_of(
+                given.get("eventDate") or given.get("dateIdentified"), given.get("year"), given.get("month"),
+                given.get("day"), verbatim=given.get("verbatimEventDate"),
+            )  # fmt: skip
+            found = dict.fromkeys(expected, date and date.iso)
+        elif "dwc:minimumElevationInMeters" in expected or "dwc:minimumDepthInMeters" in expected:
+            kind, measure = ("Elevation", elevation) if "dwc:minimumElevationInMeters" in expected else ("Depth", depth)
+            span = measure(None, None, given[f"verbatim{kind}"])
+            assert span is not None, case
+            found = {f"dwc:minimum{kind}InMeters": f"{span.low:g}", f"dwc:maximum{kind}InMeters": f"{span.high:g}"}
+        elif set(expected) == {"dwc:basisOfRecord"}:
+            found = {"dwc:basisOfRecord": basis.match(given["basisOfRecord"])}
+        elif set(expected) == {"dwc:countryCode"} and given["countryCode"]:
+            found = {"dwc:countryCode": country.match(given["countryCode"])}
+        else:
+            continue
+        tried += 1
+        assert found == expected, case
+    assert tried >= 10

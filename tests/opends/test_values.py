@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.agents import agents_json, split_names
 from dissco_platform.opends.coordinates import parse_angle, parse_pair, parse_position
-from dissco_platform.opends.dates import date_of, parse_date
+from dissco_platform.opends.dates import date_of, interval_of, parse_date
 from dissco_platform.opends.identifiers import (
     identifier_type,
     normalised_orcid,
@@ -214,3 +214,43 @@ def test_every_vocabulary_names_its_source_and_its_parents_exist_or_are_groups(n
     assert table.source
     assert table.concepts
     assert all(table.match(concept) is not None for concept in table.concepts)
+
+
+def test_several_identifiers_of_one_person_are_one_agents() -> None:
+    orcid = "https://orcid.org/0000-0002-5669-2769"
+    (alone,) = orjson.loads(f"[{agents_json('A. One', f'https://viaf.org/1 | {orcid}', 'collector')}]")
+    assert alone["@id"] == orcid
+    assert len(alone["ods:hasIdentifiers"]) == 2
+    # ABCD: one place an agent, several URIs of an agent in one place, none in another
+    pair = orjson.loads(f"[{agents_json('A. One | B. Two | C. Three', f'Q12 {orcid} |  | Q13', 'collector')}]")
+    assert [len(agent.get("ods:hasIdentifiers", [])) for agent in pair] == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("cells", "iso"),
+    [
+        (("1937", None, None, None, None, "8.VII.1937"), "1937-07-08"),
+        (("1937", None, None, None, None, "8.VII.1938"), "1937"),
+        (("1937-07-08", None, None, None, None, "July 1937"), "1937-07-08"),
+        ((None, "1937", "7", "23rd", None, None), "1937-07-23"),
+        ((None, None, None, None, None, "VII-VIII.1937"), "1937-07/1937-08"),
+        (("1902-1905", None, None, None, None, None), "1902/1905"),
+        (("28 Feb-3 Mar 1902", None, None, None, None, None), "1902-02-28/1902-03-03"),
+        (("000-00-1940", None, None, None, None, None), "1940"),
+        (("20 июня 1999", None, None, None, None, None), "1999-06-20"),
+        (("1999年6月20日", None, None, None, None, None), "1999-06-20"),
+        (("Summer 1998", None, None, None, None, None), "1998"),
+        (("1905-1902", None, None, None, None, None), None),
+    ],
+)
+def test_one_date_is_read_from_all_that_was_written(cells: tuple[str | None, ...], iso: str | None) -> None:
+    found = date_of(*cells)
+    assert (found and found.iso) == iso
+
+
+def test_begin_end_and_text_of_a_gathering_are_one_date() -> None:
+    found = [
+        interval_of("1902-05-03", "1902-05-09"), interval_of("1902", None, "3.V.1902"), interval_of(None, None, "V.1902"),
+        interval_of("1902-05-03", "1901"),
+    ]  # fmt: skip
+    assert [one and one.iso for one in found] == ["1902-05-03/1902-05-09", "1902-05-03", "1902-05", "1902-05-03"]
