@@ -8,7 +8,7 @@ import typer
 
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages, print_json, print_pairs, print_table
-from dissco_platform.errors import UsageError
+from dissco_platform.errors import DisscoError, UsageError
 from dissco_platform.http import local_path
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
@@ -36,7 +36,9 @@ def add(
     slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, hyphens.")],
     source: Annotated[str, typer.Option(help="Path or http(s) address of the archive.")],
     organisation: Annotated[str, typer.Option(help="ROR or Wikidata id of the hosting institution.")],
-    name: Annotated[str | None, typer.Option(help="Name of the institution (default: from the archive).")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the institution (default: ROR's, else the archive's publisher).")
+    ] = None,
     doi_only: Annotated[bool, typer.Option("--doi-only", help="Register DOIs, publish no digital specimens.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -47,14 +49,16 @@ def add(
     check_slug(slug)
     path = local_path(source)
     place = str(path.absolute()) if path is not None else source
+    identifier = organisation_id(organisation)
     with House() as house:
+        name = name or _official_name(house, identifier)
         source_system = f"https://hdl.handle.net/{house.settings.handle_prefix}/{handle_suffix()}"
         with house.registry.write() as connection:
             add_dataset(
                 connection,
                 slug=slug,
                 source=place,
-                organisation_id=organisation_id(organisation),
+                organisation_id=identifier,
                 organisation_name=name,
                 source_system_id=source_system,
                 doi_only=doi_only,
@@ -113,23 +117,36 @@ def edit(
     if source is not None:
         path = local_path(source)
         values["source"] = str(path.absolute()) if path is not None else source
-    if organisation is not None:
-        values["organisation_id"] = organisation_id(organisation)
     if name is not None:
         values["organisation_name"] = name
     if doi_only is not None:
         values["doi_only"] = doi_only
-    with House() as house, house.registry.write() as connection:
-        get_dataset(connection, slug)
-        if values:
-            update_dataset(connection, slug, failed=None, failure=None, **values)
-        if state is not None:
-            set_state(connection, slug, state)
-        about = _about(get_dataset(connection, slug), pins_of(connection, slug))
+    with House() as house:
+        if organisation is not None:
+            values["organisation_id"] = identifier = organisation_id(organisation)
+            values.setdefault("organisation_name", _official_name(house, identifier))  # the old one's name is not its
+        with house.registry.write() as connection:
+            get_dataset(connection, slug)
+            if values:
+                update_dataset(connection, slug, failed=None, failure=None, **values)
+            if state is not None:
+                set_state(connection, slug, state)
+            about = _about(get_dataset(connection, slug), pins_of(connection, slug))
     if as_json:
         print_json(about)
     else:
         print_pairs(about)
+
+
+def _official_name(house: House, identifier: str) -> str | None:
+    """Return the name that ROR gives an institution; None, and a sentence, where ROR's dump cannot be read."""
+    from dissco_platform.enrolment.ror import directory, official_name
+
+    try:
+        return official_name(identifier, directory(house.settings, house.http))
+    except DisscoError as error:
+        messages.print(f"Note: the institution's name was not looked up: {error}", soft_wrap=True)
+        return None
 
 
 @app.command("confirm")

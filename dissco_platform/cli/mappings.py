@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from dissco_platform.errors import UsageError
 
 app = typer.Typer(help="Mappings: check, preview and explain them.", no_args_is_help=True)
 
+MIDS = "ods:midsLevel"
 Slug = Annotated[str, typer.Argument(help="Name of the dataset.")]
 
 
@@ -98,13 +100,19 @@ def explain(
     term: Annotated[str, typer.Argument(help="openDS term, for example dwc:eventDate.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show which columns feed a term in a dataset, how often it is filled, its commonest and its unmatched values."""
+    """Show which columns feed a term in a dataset, how often it is filled, its commonest and its unmatched values.
+
+    For ods:midsLevel: which elements the specimens lack for their next level, and which columns would give them.
+    """
     from dissco_platform.assets.inputs import resolve_mappings
     from dissco_platform.opends.preview import explain as explain_term
     from dissco_platform.opends.terms import model
 
     with House() as house, _made(house, slug) as made:
         mapping = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
+        if term == MIDS:
+            _explain_mids(house, slug, mapping, as_json)
+            return
         found = explain_term(made["parsed"], mapping, term)
     if as_json:
         print_json([one.to_dict() for one in found])
@@ -118,8 +126,84 @@ def explain(
     for one in found:
         console.print(f"\n[bold]{one.term}[/]: filled in {one.filled:,} of {one.records:,} records")
         print_table(list(one.sources[0]), [list(source.values()) for source in one.sources]) if one.sources else None
-        print_pairs({"commonest": one.top, "vocabulary": one.vocabulary, "unmatched": one.unmatched,
-             "placeholders, no values": counts(one.placeholders)})
+        print_pairs(
+            {
+                "commonest": one.top,
+                "vocabulary": one.vocabulary,
+                "unmatched": one.unmatched,
+                "placeholders, no values": counts(one.placeholders),
+            }
+        )
+
+
+@app.command("unmatched")
+def unmatched(slug: Slug, as_json: AsJson = False) -> None:
+    """List the values that no vocabulary knows, commonest first, and the file that would teach them to it."""
+    from dissco_platform.assets.inputs import resolve_mappings
+    from dissco_platform.assets.recording import latest
+    from dissco_platform.opends.preview import vocabulary_gaps
+
+    with House() as house, _made(house, slug) as made:
+        mapping = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
+        built = latest(house.instance, "digital_specimens", slug)
+    gaps = vocabulary_gaps(built.json("unmatched_vocabulary_values") if built else {}, mapping)
+    gaps.sort(key=lambda gap: (-gap["count"], gap["term"], gap["value"]))
+    if as_json:
+        print_json(gaps)
+    elif not gaps:
+        console.print(f"Every value of {slug} that a vocabulary was asked for is known.")
+    else:
+        print_table(["term", "value", "records", "file"], [list(gap.values()) for gap in gaps])
+
+
+class Document(StrEnum):
+    """Which kind of document."""
+
+    SPECIMEN = "specimen"
+    MEDIA = "media"
+
+
+@app.command("schema")
+def schema(
+    of: Annotated[Document, typer.Argument(help="Which document.")] = Document.SPECIMEN,
+    content: Annotated[
+        bool, typer.Option("--content", help="Without what publication fills in (identifier, version, dates).")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of the documents, as the table of terms makes it."""
+    from dissco_platform.opends.schema import json_schema
+
+    print_json(json_schema("ods:DigitalMedia" if of is Document.MEDIA else "ods:DigitalSpecimen", content=content))
+
+
+@app.command("context")
+def context() -> None:
+    """Print the JSON-LD context of the documents, as the table of terms makes it."""
+    from dissco_platform.opends.schema import json_ld_context
+
+    print_json({"@context": json_ld_context()})
+
+
+def _explain_mids(house: House, slug: str, mapping: Any, as_json: bool) -> None:
+    from dissco_platform.assets.recording import latest
+    from dissco_platform.opends.lacking import lacking
+
+    built = latest(house.instance, "digital_specimens", slug)
+    if built is None:
+        raise UsageError(f"{slug} has no specimens yet; run it with `dissco run {slug}`.")
+    path = house.store.path("digital_specimens", slug, built.data_version) / "specimens.parquet"
+    rows = lacking(path, mapping)
+    if as_json:
+        print_json({"levels": built.json("mids"), "lacking": rows})
+        return
+    print_pairs({f"MIDS level {level}": f"{count:,} specimens" for level, count in sorted(built.json("mids").items())})
+    print_table(
+        ["for level", "they lack", "specimens", "given by", "from columns"],
+        [
+            [row["level"], row["element"], row["specimens"], ", ".join(row["terms"][:6]), ", ".join(row["columns"][:6])]
+            for row in rows
+        ],
+    )
 
 
 @contextmanager

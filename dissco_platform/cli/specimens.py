@@ -51,7 +51,25 @@ def show(doi: Doi, version: Version = None) -> None:
         document = published.document(found, version)
         if document is None:
             messages.print("DOI only: no document is published; this is what the DOI's metadata says.")
+        elif version is None and (why := _why_no_higher(house, found.dataset.slug, document)):
+            messages.print(why, soft_wrap=True)
         print_json(document or published.datacite_json(found, version))
+
+
+def _why_no_higher(house: House, slug: str, document: dict[str, Any]) -> str | None:
+    """Return a sentence on what a specimen lacks for its next MIDS level."""
+    from dissco_platform.assets.recording import latest
+    from dissco_platform.opends.lacking import BY_NAME, lacks_of, terms_of
+
+    key, built = document.get("ods:normalisedPhysicalSpecimenID"), latest(house.instance, "digital_specimens", slug)
+    if key is None or built is None or not house.store.has("digital_specimens", slug, built.data_version):
+        return None
+    path = house.store.path("digital_specimens", slug, built.data_version) / "specimens.parquet"
+    found = lacks_of(path, key)
+    if found is None or not found[1]:
+        return None
+    lacks = [f"{name} ({', '.join(term for _, term in terms_of(BY_NAME[name])[:3])})" for name in found[1]]
+    return f"MIDS level {found[0]}; for level {found[0] + 1} it lacks {'; '.join(lacks)}."
 
 
 @app.command("history")

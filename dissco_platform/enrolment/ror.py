@@ -226,6 +226,24 @@ def find_directory(
     return None
 
 
+def official_name(identifier: str, asked: Directory | None) -> str | None:
+    """Return the name of the institution that a ROR or Wikidata id means; None where nobody can be asked, or nobody knows.
+
+    A look-up stops nothing: the dataset then goes by its publisher's name, or by its records' institution code.
+    """
+    if asked is None:
+        return None
+    try:
+        if identifier.startswith("https://ror.org/"):
+            record = asked.get(identifier)
+        else:
+            found = asked.matching(identifier.rsplit("/", 1)[-1], None)
+            record = found[0] if found else None
+    except SourceError:
+        return None
+    return record.name if record else None
+
+
 def open_index(dump: Path, folder: Path) -> RorIndex:
     """Return the index of a data release, made in `folder` once for each file.
 

@@ -42,9 +42,7 @@ KEPT_COLUMNS = frozenset(
 def spellings() -> frozenset[str]:
     """Return the placeholders in the cases that they are written in: an exact look-up costs a third of lower-casing."""
     return frozenset(
-        spelling
-        for word in WRITTEN
-        for spelling in (word, word.lower(), word.upper(), word.capitalize(), word.title())
+        spelling for word in WRITTEN for spelling in (word, word.lower(), word.upper(), word.capitalize(), word.title())
     )
 
 
@@ -89,4 +87,6 @@ def without_placeholders(
     if counted is not None:
         for name in dirty:
             counted[name] = counted.get(name, 0) + found[name]
-    return frame.with_columns(pl.when(~empty[name]).then(pl.col(name)).alias(name) for name in dirty) if dirty else frame
+    return (
+        frame.with_columns(pl.when(~empty[name]).then(pl.col(name)).alias(name) for name in dirty) if dirty else frame
+    )

@@ -159,3 +159,46 @@ ods:DigitalSpecimen:
   records:
     dcterms:rightsHolder: { constant: The museum that found the mistake }
 """
+
+
+def test_a_low_mids_level_and_unknown_values_are_explained(zoology: dict[str, Any]) -> None:
+    dissco = zoology["dissco"]
+    told = dissco.json("mapping", "explain", "zoology", "ods:midsLevel")
+    assert sum(told["levels"].values()) >= sum(1 for row in told["lacking"] if row["specimens"]) > 0
+    assert all(row["terms"] and row["columns"] for row in told["lacking"])
+    listed = dissco("export", "zoology", "--format", "doi-list").splitlines()  # the missing have no catalogue number
+    doi = next(line.rsplit(",", 1)[1] for line in listed[1:] if not line.startswith(","))
+    shown = dissco.process("specimen", "show", doi)
+    level = json.loads(shown.stdout).get("ods:midsLevel")
+    if level is not None and level < 3:
+        assert f"MIDS level {level}; for level {level + 1} it lacks" in " ".join(shown.stderr.split())
+    assert isinstance(dissco.json("mapping", "unmatched", "zoology"), list)
+
+
+def test_the_schema_and_the_context_are_printed_from_the_models_table(zoology: dict[str, Any]) -> None:
+    dissco = zoology["dissco"]
+    schema = json.loads(dissco("mapping", "schema", "media"))
+    assert schema["$ref"] == "#/$defs/ods:DigitalMedia"
+    assert "ac:accessURI" in schema["$defs"]["ods:DigitalMedia"]["required"]
+    assert json.loads(dissco("mapping", "context"))["@context"]["dwc"] == "http://rs.tdwg.org/dwc/terms/"
+
+
+def test_an_institution_goes_by_the_name_that_ror_gives_it(tmp_path: Path) -> None:
+    dump = tmp_path / "ror.json"
+    names = [{"value": "A Museum of Nature", "types": ["ror_display", "label"], "lang": "en"}]
+    record = {
+        "id": ORGANISATION,
+        "names": names,
+        "status": "active",
+        "locations": [],
+        "external_ids": [],
+        "relationships": [],
+    }
+    dump.write_text(json.dumps([record]))
+    dissco = CommandLine(tmp_path / "home", {"DISSCO_ROR_DUMP": str(dump)})
+    added = dissco.json("dataset", "add", "one", "--source", "one.zip", "--organisation", ORGANISATION)
+    assert added["organisation_name"] == "A Museum of Nature"
+    dissco.environment["DISSCO_ROR_DUMP"] = str(tmp_path / "none.json")
+    said = dissco.process("dataset", "add", "two", "--source", "two.zip", "--organisation", ORGANISATION)
+    assert said.returncode == 0
+    assert "was not looked up" in " ".join(said.stderr.split())

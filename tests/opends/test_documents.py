@@ -281,7 +281,9 @@ def test_a_catalogue_number_that_is_a_placeholder_identifies_nothing(tmp_path: P
 
 
 def test_a_match_of_a_kingdom_alone_is_no_second_name(tmp_path: Path) -> None:
-    names = matched("higherRank", acceptedName="Animalia", acceptedRank="kingdom", kingdom="Animalia", acceptedUsageID="N")
+    names = matched(
+        "higherRank", acceptedName="Animalia", acceptedRank="kingdom", kingdom="Animalia", acceptedUsageID="N"
+    )
     _, out = build(tmp_path, {}, names=names)
     (content,) = documents(out)
     ((taxon,),) = (one["ods:hasTaxonIdentifications"] for one in content["ods:hasIdentifications"])

@@ -20,7 +20,6 @@ from dissco_platform.opends.identifiers import (
 )
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.measures import parse_metres, parse_number
-from dissco_platform.opends.organisations import organisation_name
 
 
 @pytest.mark.parametrize(
@@ -80,19 +79,6 @@ def test_organisation_ids_have_right_forms_and_checksums() -> None:
         normalised_organisation_id("http://www.wikidata.org/entity/Q641676") == "https://www.wikidata.org/wiki/Q641676"
     )
     assert normalised_orcid("0000-0002-5669-2768") is None
-
-
-def test_the_organisations_name_comes_from_a_file_else_from_the_publisher(tmp_path: Path) -> None:
-    dump = tmp_path / "ror.json"
-    dump.write_bytes(
-        orjson.dumps([{"id": "https://ror.org/0566bfb96", "names": [{"value": "A Museum", "types": ["ror_display"]}]}])
-    )
-    assert organisation_name("https://ror.org/0566bfb96", dump) == "A Museum"
-    table = tmp_path / "ror.csv"
-    table.write_text("id,names.types.ror_display\nhttps://ror.org/0566bfb96,en: A Museum\n")
-    assert organisation_name("https://ror.org/0566bfb96", table) == "A Museum"
-    assert organisation_name("https://ror.org/02wddde16", table, publisher="P") == "P"
-    assert organisation_name("https://ror.org/0566bfb96", tmp_path / "none.json") is None
 
 
 @pytest.mark.parametrize(
