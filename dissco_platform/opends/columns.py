@@ -164,17 +164,18 @@ def _with_vocabularies(
         written = counts[name].to_list()
         concepts: list[str | None] = []
         verbatim: list[str | None] = []
-        for value, count in zip(written, counts["count"].to_list(), strict=True):
-            concept = vocabulary.match(value)
-            if concept is None and value is not None and is_placeholder(value):
+        for told, count in zip(written, counts["count"].to_list(), strict=True):
+            concept = vocabulary.match(told)
+            nothing = concept is None and told is not None and is_placeholder(told)
+            if nothing:
                 findings.placeholders[name] = findings.placeholders.get(name, 0) + count
-                value = None
+            value = None if nothing else told
             if value is not None:
                 if concept is None:
                     findings.add_unmatched(name, value, count)
                 else:
                     findings.matched[name] += count
-            said_otherwise = concept is not None and vocabularies.normalise(value).replace(" ", "") != (
+            said_otherwise = concept is not None and vocabularies.normalise(value or "").replace(" ", "") != (
                 vocabularies.normalise(concept).replace(" ", "")
             )
             verbatim.append(value if said_otherwise else None)

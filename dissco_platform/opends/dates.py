@@ -16,19 +16,24 @@ LATEST_YEAR = 2100
 # Month names and abbreviations, three letters or more, accents removed: English, German, French, Spanish, Portuguese,
 # Italian, Dutch, Danish/Norwegian, Swedish, Polish, Czech, Finnish, Latin, Russian.
 _MONTH_NAMES: dict[int, str] = {
-    1: "января январь jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden"
-    " tammikuu styczen stycznia",
-    2: "февраля февраль feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego",
-    3: "марта март mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca",
-    4: "апреля апрель apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia",
-    5: "мая май may mai mayo maio maggio mag mei maj maji kveten toukokuu maja",
-    6: "июня июнь jun june juni juin junio junho giugno giu junii cerven kesakuu czerwiec czerwca",
-    7: "июля июль jul july juli juillet juil julio julho luglio lug julii cervenec heinakuu lipiec lipca",
-    8: "августа август aug august aout agosto ago augustus augusti srpen elokuu sierpien sierpnia",
-    9: "сентября сентябрь sep sept september septembre septiembre setiembre setembro set settembre septembris zari syyskuu wrzesien wrzesnia",
-    10: "октября октябрь oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen lokakuu pazdziernik pazdziernika",
-    11: "ноября ноябрь nov november novembre noviembre novembro novembris listopad listopada marraskuu",
-    12: "декабря декабрь dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec joulukuu grudzien grudnia",
+    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden"
+    " tammikuu styczen stycznia"
+    " января январь",
+    2: "feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego"
+    " февраля февраль",
+    3: "mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca марта март",
+    4: "apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia апреля апрель",
+    5: "may mai mayo maio maggio mag mei maj maji kveten toukokuu maja мая май",
+    6: "jun june juni juin junio junho giugno giu junii cerven kesakuu czerwiec czerwca июня июнь",
+    7: "jul july juli juillet juil julio julho luglio lug julii cervenec heinakuu lipiec lipca июля июль",
+    8: "aug august aout agosto ago augustus augusti srpen elokuu sierpien sierpnia августа август",
+    9: "sep sept september septembre septiembre setiembre setembro set settembre septembris zari syyskuu wrzesien wrzesnia"
+    " сентября сентябрь",
+    10: "oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen lokakuu pazdziernik pazdziernika"
+    " октября октябрь",
+    11: "nov november novembre noviembre novembro novembris listopad listopada marraskuu ноября ноябрь",
+    12: "dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec joulukuu grudzien grudnia"
+    " декабря декабрь",
 }
 _MONTHS = {name: month for month, names in _MONTH_NAMES.items() for name in names.split()}
 _ROMAN = {
@@ -148,10 +153,10 @@ def _month(word: str) -> int | None:
 def _single(text: str, order: str | None) -> str | None:
     """Return one written moment as ISO text, or None."""
     if match := (_ISO.match(text) or _COMPACT.match(text) or _YMD.match(text)):
-        year, month, day = int(match["y"]), int(match["m"] or 0), int(match["d"] or 0)
-        if month > 12 >= day > 0:  # 2021-28-10: only one order makes it a date
-            month, day = day, month
-        return _moment(year, month, day, match)
+        middle, last = int(match["m"] or 0), int(match["d"] or 0)
+        if middle > 12 >= last > 0:  # 2021-28-10: only one order makes it a date
+            middle, last = last, middle
+        return _moment(int(match["y"]), middle, last, match)
     if match := _ORDINAL_DAY.match(text):
         new_year = date(max(int(match["y"]), 1), 1, 1)
         if not EARLIEST_YEAR <= new_year.year <= LATEST_YEAR or not 1 <= int(match["n"]) <= 366:

@@ -16,7 +16,8 @@ METRES: dict[str, float] = {
     # international foot, yard, fathom, mile (BIPM/NIST SP 811)
     "ft": 0.3048, "feet": 0.3048, "foot": 0.3048, "fuss": 0.3048, "pies": 0.3048, "'": 0.3048, "f": 0.3048,
     "yd": 0.9144, "yds": 0.9144, "yard": 0.9144, "yards": 0.9144,
-    "fm": 1.8288, "fms": 1.8288, "fth": 1.8288, "fathom": 1.8288, "fathoms": 1.8288, "fath": 1.8288, "ftm": 1.8288, "ftms": 1.8288, "faden": 1.8288, "brasses": 1.8288,
+    "fm": 1.8288, "fms": 1.8288, "fth": 1.8288, "fathom": 1.8288, "fathoms": 1.8288, "fath": 1.8288,
+    "ftm": 1.8288, "ftms": 1.8288, "faden": 1.8288, "brasses": 1.8288,
     "mi": 1609.344, "mile": 1609.344, "miles": 1609.344, "in": 0.0254, "inch": 0.0254, "inches": 0.0254,
 }  # fmt: skip
 HIGHEST_METRES = 17_000.0  # balloons and aircraft; nothing was collected higher

@@ -4,8 +4,8 @@ A placeholder is no value: the next column of a rule is heard, and the count is 
 written are licences (`unknown` is no reason to take the dataset's), ISO country codes (NA is Namibia) and whatever a
 vocabulary knows (`unknown` is a concept of sex). MIDS's own reasons (`unknown:undigitized`, …) say something and stay.
 
-Sources: missing-value marks of R (NA), Python (nan, None), SQL (NULL) and spreadsheets (#N/A) and MySQL (0000-00-00); of TDWG BDQ's "bdq:Empty"
-discussion; s.n. and s.d. (sine numero, sine dato) of herbarium labels; words for unknown of European collections.
+Sources: missing-value marks of R (NA), Python (nan, None), SQL (NULL), spreadsheets (#N/A) and MySQL (0000-00-00); s.n.
+and s.d. (sine numero, sine dato) of herbarium labels; words for unknown in the languages of collections.
 """
 
 from functools import cache

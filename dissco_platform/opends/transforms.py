@@ -265,7 +265,7 @@ _TRANSFORMS = (
     Transform("number", "a number, decimal point or comma", _number),
     Transform("integer", "a whole number", _integer),
     Transform("boolean", "true or false, in several languages", _boolean),
-    Transform("date", "ISO 8601 date or interval; from text, year, month, day, verbatim text", _date(lambda d: d.iso, pl.String), None, _ORDER),
+    Transform("date", "ISO 8601 date or interval, of all columns together", _date(lambda d: d.iso, pl.String), None, _ORDER),
     Transform("year", "the year of a date", _date(lambda d: d.common(4), pl.Int64), None, _ORDER),
     Transform("month", "the month of a date", _date(lambda d: d.common(7), pl.Int64), None, _ORDER),
     Transform("day", "the day of a date", _date(lambda d: d.common(10), pl.Int64), None, _ORDER),

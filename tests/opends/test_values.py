@@ -1,7 +1,5 @@
 """What single values mean: agents, identifiers, organisations, licences, dates, measures."""
 
-from pathlib import Path
-
 import orjson
 import polars as pl
 import pytest
