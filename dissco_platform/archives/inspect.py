@@ -14,6 +14,7 @@ from dissco_platform.archives.model import DEFAULT_LIMITS, Limits, ParsedArchive
 from dissco_platform.archives.reading import read_any
 from dissco_platform.archives.tables import REASONS, RECORDS, REJECTS, holds_specimens
 from dissco_platform.errors import ArchiveError
+from dissco_platform.opends.licences import parse_licence
 
 SPECIMEN_BASES = frozenset(
     # Values of basisOfRecord (letters only, upper case) that are physical specimens.
@@ -73,6 +74,7 @@ def inspect_archive(path: Path, *, limits: Limits = DEFAULT_LIMITS, progress: Pr
     (refusals), `core` (row type), `files` (name, table, encoding, rows_read, rows_parsed, rows_rejected, flags),
     `title`, `publisher`, `licence` (the dataset's, else the most frequent of its records), `licences` (value → records),
     `records`, `specimens` (records whose basisOfRecord is a physical specimen), `basisOfRecord` (value → records),
+    `doi_only` (why → records that would get a DOI and no document, as their licence is not open or not stated),
     `identifiers` (column → filled, distinct, duplicates), `would_be_refused` (reason → records), `rejects` and
     `extension_rejects` (reason → count, meaning, examples), `tables` (table → rows), `columns`, `flags`, `problems`
     (sentences), `data_version`.
@@ -111,6 +113,7 @@ def _describe(parsed: ParsedArchive, out: Path) -> dict[str, Any]:
         "records": parsed.records,
         "specimens": specimens,
         "basisOfRecord": dict(list(bases.items())[:TOP]),
+        "doi_only": _doi_only(licences, parsed.metadata.get("license"), parsed.records),
         "identifiers": _identifiers(records, columns),
         "would_be_refused": _would_be_refused(records, columns, parsed.records - specimens),
         "rejects": _rejects(out, parsed.rejects, core=True),
@@ -151,6 +154,28 @@ def _specimens(parsed: ParsedArchive, bases: dict[str, int]) -> int:
     if parsed.kind == "dwca" and not holds_specimens(parsed.core) and parsed.core != "dwc:Event":
         return 0
     return sum(rows for value, rows in bases.items() if is_specimen_basis(value))
+
+
+def _doi_only(licences: dict[str, int], of_dataset: str | None, records: int) -> dict[str, int]:
+    """Count the records whose licence, else the dataset's, does not allow a document to be published."""
+    counts = dict.fromkeys(("licence_not_open", "licence_not_understood", "no_licence"), 0)
+    for value, rows in (licences or {"(blank)": records}).items():
+        stated = of_dataset if value == "(blank)" else value
+        understood = parse_licence(stated) if stated else None
+        if not stated:
+            counts["no_licence"] += rows
+        elif understood is None:
+            counts["licence_not_understood"] += rows
+        elif not understood.open:
+            counts["licence_not_open"] += rows
+    return {why: rows for why, rows in counts.items() if rows}
+
+
+DOI_ONLY = {
+    "licence_not_open": "under a licence that is not open",
+    "licence_not_understood": "under a licence that is not understood",
+    "no_licence": "without a licence",
+}
 
 
 def _identifiers(records: pl.LazyFrame, columns: list[str]) -> dict[str, dict[str, int]]:
@@ -205,20 +230,27 @@ def _problems(parsed: ParsedArchive, described: dict[str, Any]) -> list[str]:
     """Return what the institution should know, one sentence each."""
     found: list[str] = []
     for reason, details in {**described["rejects"], **described["extension_rejects"]}.items():
-        found.append(f"{details['count']:,} rows are set aside ({reason}): {details['meaning']}.")
+        found.append(f"Rows set aside ({reason}): {details['count']:,}: {details['meaning']}.")
     if not described["licence"]:
         found.append("No licence is stated, neither for the dataset nor for its records.")
+    for why, rows in described["doi_only"].items():
+        found.append(f"Records {DOI_ONLY[why]}: {rows:,}. They would get a DOI only, and no published document.")
     if parsed.records and not described["specimens"]:
         found.append("None of the records is a physical specimen by its basisOfRecord.")
     elif described["specimens"] < parsed.records:
         others = parsed.records - described["specimens"]
-        found.append(f"{others:,} records are no physical specimens by their basisOfRecord, or state none.")
+        found.append(f"Records that are no physical specimens by their basisOfRecord, or state none: {others:,}.")
     for column, numbers in described["identifiers"].items():
         if numbers["duplicates"]:
-            found.append(f"{numbers['duplicates']:,} records repeat a {column} that another record has.")
+            found.append(f"Records that repeat a {column} that another record has: {numbers['duplicates']:,}.")
+    occurrence_ids = described["identifiers"].get("dwc:occurrenceID")
+    if parsed.records and occurrence_ids is not None and not occurrence_ids["filled"]:
+        found.append(
+            "No record has an occurrenceID, which is what others cite it by; a catalogNumber is unique only here."
+        )
     nameless = described["would_be_refused"].get("missing_identifier", 0)
     if nameless:
-        found.append(f"{nameless:,} records have no identifier: neither occurrenceID nor catalogNumber nor another.")
+        found.append(f"Records without any identifier (occurrenceID, catalogNumber or another): {nameless:,}.")
     found += [FLAG_SENTENCES[flag] for flag in described["flags"] if flag in FLAG_SENTENCES]
     return found
 

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from dissco_platform.archives import inspect_archive
+from dissco_platform.cli.archives import app
 from tests.archives.conftest import Make
 from tests.archives.samples import EML, TERMS, meta, tsv
 
@@ -69,3 +71,30 @@ def test_a_checklist_is_reported_with_no_specimens(make_zip: Make) -> None:
     content = "taxonID\tscientificName\ttaxonRank\n1\tAus\tgenus\n"
     report = inspect_archive(make_zip({"taxa.txt": content}))
     assert (report["outcome"], report["core"], report["records"], report["specimens"]) == ("opened", "dwc:Taxon", 1, 0)
+
+
+def test_records_that_would_get_a_doi_only_are_told_with_their_licence(make_zip: Make) -> None:
+    header = f"{HEADER}\tlicense"
+    licences = ["CC0", "CC BY-NC 4.0", "", "ask the curator"]
+    rows = [f"{n}\to{n}\tM{n}\tAus\tRome\tPreservedSpecimen\t{one}" for n, one in enumerate(licences)]
+    report = inspect_archive(make_zip({"occurrence.txt": tsv(*rows, header=header)}))
+    assert report["doi_only"] == {"licence_not_open": 1, "licence_not_understood": 1, "no_licence": 1}
+
+
+def test_the_command_prints_what_an_institution_should_read(archive: Path) -> None:
+    result = CliRunner().invoke(app, [str(archive)])
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert "43 read, 1 set aside" in text
+    assert "occurrence.txt:5 4 columns" not in text and "1 × too_few_columns" in text
+    assert "an identifier that another record has" in text
+    assert "fingerprint" not in text
+
+
+def test_the_command_refuses_with_its_reason_and_code(tmp_path: Path) -> None:
+    (tmp_path / "page.zip").write_bytes(b"<!DOCTYPE html><html><body>[Log in]</body></html>")
+    result = CliRunner().invoke(app, [str(tmp_path / "page.zip")])
+    assert result.exit_code == 2
+    assert "is refused (html_page)" in " ".join(result.output.split())
+    as_json = json.loads(CliRunner().invoke(app, [str(tmp_path / "page.zip"), "--json"]).stdout)
+    assert (as_json["outcome"], as_json["files"], as_json["specimens"]) == ("refused", [], 0)
