@@ -201,11 +201,9 @@ def _print_status(rows: list[dict[str, Any]]) -> None:
         "media": "media",
         "held": "held",
         "missing": "missing",
-        "registered": "DOIs registered",
-        "pending": "pending",
-        "failed": "failed",
+        "dois": "DOIs",
     }
-    print_table(list(columns.values()), [[row[name] for name in columns] for row in rows])
+    print_table(list(columns.values()), [[{**row, "dois": _dois(row)}[name] for name in columns] for row in rows])
     for row in rows:
         slug = row["dataset"]
         if row["cause"]:
@@ -218,6 +216,11 @@ def _print_status(rows: list[dict[str, Any]]) -> None:
             )
         if row["pinned"]:
             messages.print(f"{slug} is pinned: {row['pinned']}", soft_wrap=True)
+
+
+def _dois(row: dict[str, Any]) -> str:
+    open_ones = [f"{row[name]:,} {name}" for name in ("pending", "failed") if row[name]]
+    return f"{row['registered']:,}" + (f" ({', '.join(open_ones)})" if open_ones else "")
 
 
 def _standings(house: House) -> dict[str, dict[str, str]]:

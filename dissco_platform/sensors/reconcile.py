@@ -56,7 +56,13 @@ class Plan:
         """The causes in one line, for a run's tag."""
         if set(self.causes) == set(DEPENDENCIES) - UNPARTITIONED and set(self.causes.values()) == {"never made"}:
             return "new dataset"
-        return "; ".join(f"{asset}: {cause}" for asset, cause in self.causes.items())
+        alike: dict[str, list[str]] = {}
+        for asset, cause in self.causes.items():
+            alike.setdefault(cause, []).append(asset)
+        # A cause that is code names its asset itself.
+        return "; ".join(
+            cause if cause.startswith("code ") else f"{', '.join(assets)}: {cause}" for cause, assets in alike.items()
+        )
 
 
 def look_upstream(

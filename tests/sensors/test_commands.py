@@ -24,6 +24,7 @@ def dissco(house: AutomatedHouse, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     """Run a command over the house's state in this process: exit code, output (JSON where asked for), messages."""
     monkeypatch.setenv("DISSCO_HOME", str(house.home))
     monkeypatch.setenv("DISSCO_MAPPINGS", str(house.mappings))
+    monkeypatch.setenv("DISSCO_REGISTRY", house.settings.registry_url)
     monkeypatch.setenv("DISSCO_DATACITE_URL", house.settings.datacite_url or "")
 
     def call(*arguments: str) -> tuple[int, Any, str]:
