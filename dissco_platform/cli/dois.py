@@ -96,17 +96,23 @@ def retry(dataset: Dataset = None, as_json: AsJson = False) -> None:
 
 @app.command("reconcile")
 def reconcile(as_json: AsJson = False) -> None:
-    """Compare DataCite's list of our DOIs with the registry: what is missing there, what is unknown here.
+    """Compare DataCite's list of our DOIs with the registry: what is missing there, unknown here, in another state.
 
     Exit code 0: both agree; 1: they differ. Nothing is written.
     """
     from dissco_platform.cli.registries import records_at_datacite
-    from dissco_platform.identity.verify import meaning, verify
+    from dissco_platform.identity.verify import AT_DATACITE, meaning, verify
 
     with House() as house:
         records = records_at_datacite(house)
-        findings = verify(house.registry, house.store, house.settings.doi_prefix, at_datacite=records)
-    found = [finding for finding in findings if finding.code in {"unregistered", "unknown_at_datacite"}]
+        findings = verify(
+            house.registry,
+            house.store,
+            house.settings.doi_prefix,
+            at_datacite=records,
+            landing_page=house.settings.landing_page,
+        )
+    found = [finding for finding in findings if finding.code in AT_DATACITE]
     if as_json:
         print_json({"at_datacite": len(records), "differences": [vars(finding) for finding in found]})
     elif found:

@@ -73,7 +73,13 @@ def verify_registry(
         if sweep and yes:
             sweeping.sweep(house.store, swept)
         records = records_at_datacite(house) if datacite else None
-        findings = verify(house.registry, house.store, house.settings.doi_prefix, at_datacite=records)
+        findings = verify(
+            house.registry,
+            house.store,
+            house.settings.doi_prefix,
+            at_datacite=records,
+            landing_page=house.settings.landing_page,
+        )
     names = ["/".join(part) for part in swept]
     if as_json:
         said = {"findings": [{**vars(finding), "meaning": meaning(finding.code)} for finding in findings]}

@@ -137,6 +137,7 @@ def publish(
         renamed = decisions.renamed_since(connection, dataset.slug, since)
     media_state = replace(media_state, missing=media_state.missing.filter(~pl.col("id").is_in(used.implode())))
 
+    del specimens, media  # a million wide rows; the resolutions hold what goes on
     specimen_state, media_state = reserve(registry, dataset, specimen_state, media_state, rules)
     moment = now()
     context = _Publication(dataset, made_from, moment, known, known_media, renamed)

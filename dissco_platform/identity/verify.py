@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from dissco_platform.registry import Registry
 from dissco_platform.registry.bulk import fetch_frame
-from dissco_platform.registry.tables import batch, digital_object, outbox, version
+from dissco_platform.registry.tables import batch, digital_object, ending, outbox, version
 from dissco_platform.store import DatasetStore
 
 
@@ -36,7 +36,13 @@ _MEANING = {
     "not_published": "DOIs that were reserved and never published (a killed run; the next one goes on)",
     "unregistered": "published objects that DataCite does not have and that are not queued",
     "unknown_at_datacite": "DOIs at DataCite that the registry does not have",
+    "state_differs": "DOIs that are in another state at DataCite than they should be",
+    "url_differs": "DOIs that lead elsewhere than to their landing page",
 }
+
+
+# Findings of a comparison with DataCite's list.
+AT_DATACITE = ("unregistered", "unknown_at_datacite", "state_differs", "url_differs")
 
 
 def meaning(code: str) -> str:
@@ -45,7 +51,12 @@ def meaning(code: str) -> str:
 
 
 def verify(
-    registry: Registry, store: DatasetStore, prefix: str, *, at_datacite: Iterable[Mapping[str, Any]] | None = None
+    registry: Registry,
+    store: DatasetStore,
+    prefix: str,
+    *,
+    at_datacite: Iterable[Mapping[str, Any]] | None = None,
+    landing_page: str | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong; an empty list is a whole registry.
 
@@ -53,14 +64,15 @@ def verify(
         registry: identities and versions.
         store: holds the published parts.
         prefix: the DOI prefix.
-        at_datacite: records with `doi` (`DataCiteClient.walk`), to be compared as well.
+        at_datacite: records with `doi` and, to be compared as well, `state` and `url` (`DataCiteClient.walk`).
+        landing_page: base address of the pages that DOIs lead to.
     """
     found: list[Finding] = []
     with registry.read() as connection:
         _versions(connection, found)
         _parts(connection, store, prefix, found)
         if at_datacite is not None:
-            _datacite(connection, prefix, at_datacite, found)
+            _datacite(connection, prefix, at_datacite, landing_page, found)
     return found
 
 
@@ -140,16 +152,32 @@ def _parts(connection: Connection, store: DatasetStore, prefix: str, found: list
         _add(found, code, pl.Series(names, dtype=pl.String))
 
 
-def _datacite(connection: Connection, prefix: str, records: Iterable[Mapping[str, Any]], found: list[Finding]) -> None:
-    theirs = {str(record["doi"]).upper() for record in records}
+def _datacite(
+    connection: Connection,
+    prefix: str,
+    records: Iterable[Mapping[str, Any]],
+    landing_page: str | None,
+    found: list[Finding],
+) -> None:
+    fields: dict[str, Any] = {"doi": pl.String, "state": pl.String, "url": pl.String}
+    theirs = pl.DataFrame(
+        [tuple(record.get(name) for name in fields) for record in records], schema=fields, orient="row"
+    ).with_columns(pl.col("doi").str.to_uppercase())
     query = (
-        select(digital_object.c.suffix, outbox.c.object_id)
+        select(digital_object.c.suffix, digital_object.c.state, ending.c.kind, outbox.c.object_id)
         .outerjoin(outbox, outbox.c.object_id == digital_object.c.id)
+        .outerjoin(ending, ending.c.object_id == digital_object.c.id)
         .where(digital_object.c.suffix.is_not(None), digital_object.c.version > 0)
     )
-    ours = fetch_frame(connection, query, {"suffix": pl.String(), "queued": pl.Int64()}).with_columns(
-        doi=pl.concat_str([pl.lit(f"{prefix}/"), pl.col("suffix")])
-    )
-    absent = ours.filter(pl.col("queued").is_null() & ~pl.col("doi").is_in(list(theirs)))
-    _add(found, "unregistered", absent["doi"])
-    _add(found, "unknown_at_datacite", pl.Series(sorted(theirs - set(ours["doi"].to_list())), dtype=pl.String))
+    schema: dict[str, Any] = {"suffix": pl.String, "own_state": pl.String, "ending": pl.String, "queued": pl.Int64}
+    ours = fetch_frame(connection, query, schema).with_columns(doi=pl.concat_str([pl.lit(f"{prefix}/"), "suffix"]))
+    settled = ours.filter(pl.col("queued").is_null())
+    _add(found, "unregistered", settled.join(theirs, on="doi", how="anti")["doi"])
+    _add(found, "unknown_at_datacite", theirs.join(ours, on="doi", how="anti").sort("doi")["doi"])
+    both = settled.join(theirs, on="doi")
+    hidden = (pl.col("own_state") == "tombstoned") & (pl.col("ending").fill_null("") != "merged")
+    wanted = pl.when(hidden).then(pl.lit("registered")).otherwise(pl.lit("findable"))
+    _add(found, "state_differs", both.filter(pl.col("state") != wanted)["doi"])
+    if landing_page is not None:
+        page = pl.concat_str([pl.lit(landing_page.rstrip("/") + "/"), "doi"])
+        _add(found, "url_differs", both.filter(pl.col("url") != page)["doi"])

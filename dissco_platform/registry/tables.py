@@ -133,7 +133,8 @@ outbox = Table(
     Column("leased_by", String(64)),
     Column("error", Text),
     CheckConstraint("state IN ('queued', 'dead')", name="state"),
-    Index(None, "state", "dataset", "lane", "object_id"),
+    Index(None, "state", "dataset", "lane", "batch_id", "object_id"),
+    Index(None, "state", "lane", "batch_id", "object_id"),
 )
 
 # Records that are nobody's new specimen until a person has looked.

@@ -1,14 +1,25 @@
 """Jobs for people and for automation: the parts of the chain that are run together, for one, several or all datasets."""
 
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import Field
+from sqlalchemy import Connection
 
 from dissco_platform.assets.partitions import DEPENDENCIES, UNPARTITIONED, below
 from dissco_platform.assets.recording import FORCE_TAG
+from dissco_platform.identity.datacite.pace import WINDOW_SECONDS
 from dissco_platform.registry.datasets import chosen_datasets
+from dissco_platform.registry.outbox import dead_letters
+from dissco_platform.registry.watch import queued_dois
 from dissco_platform.resources import DatasetStoreResource, DoiService, RegistryResource
 from dissco_platform.sensors.retention import retention_sweep
+
+# Whatever drains the outbox apart from a dataset's own run; give the pool a limit of 1 where several machines run jobs.
+DATACITE_POOL = "datacite"
 
 _CHAIN = [asset for asset in DEPENDENCIES if asset not in UNPARTITIONED]
 
@@ -80,7 +91,8 @@ class DrainConfig(dg.Config):
 
 
 @dg.op(
-    description="Sends what the outbox holds (of the named datasets, or of all) to the DOI service, within its rate limit."
+    pool=DATACITE_POOL,
+    description="Sends what the outbox holds (of the named datasets, or of all) to the DOI service, within its rate limit.",
 )
 def drain_outbox(
     context: dg.OpExecutionContext,
@@ -89,16 +101,38 @@ def drain_outbox(
     store: DatasetStoreResource,
     doi_service: DoiService,
 ) -> None:
-    """Tell DataCite what is queued."""
+    """Tell DataCite what is queued; each dataset's totals are observations of its `registered_dois`."""
     with registry.opened() as known, doi_service.running() as service:
         service.check()
         with known.read() as connection:
             chosen: list[str | None] = (
                 [*sorted(chosen_datasets(connection, config.datasets))] if config.datasets else [None]
             )
+            before = queued_dois(connection, time.time())
         written = sum(service.drain(known, store.store(), slug, lambda what, count: None).written for slug in chosen)
+        with known.read() as connection:
+            after = queued_dois(connection, time.time())
+            for slug in sorted(before):
+                context.log_event(_observation(connection, slug, before[slug][0], after, service.limit))
     context.log.info(f"{written} DOIs written")
     context.add_output_metadata({"written": written})
+
+
+def _observation(
+    connection: Connection, slug: str, queued: int, after: Mapping[str, tuple[int, bool]], limit: int | None
+) -> dg.AssetObservation:
+    """Return how far the DOIs of a dataset are, and when the last one will be sent at the configured pace."""
+    waiting = after.get(slug, (0, False))[0]
+    metadata: dict[str, int | str | dg.MetadataValue] = {
+        "dois_sent": queued - waiting,
+        "dois_waiting": waiting,
+        "dois_refused": len(dead_letters(connection, slug)),
+    }
+    everything = sum(count for count, _ in after.values())
+    if limit and waiting:
+        end = datetime.now(UTC) + timedelta(seconds=everything / limit * WINDOW_SECONDS)
+        metadata["expected_end"] = dg.MetadataValue.timestamp(end.timestamp())
+    return dg.AssetObservation("registered_dois", partition=slug, metadata=metadata)
 
 
 @dg.job(

@@ -132,3 +132,53 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over_at_once(
     with museum.registry.write() as connection:
         assert len(outbox.lease(connection, f"{host}:{int(dead.stdout)}:killed", 10)) == 2
     assert send(museum, sandbox, seconds=5).written == 2
+
+
+def test_what_the_handle_system_does_not_resolve_is_put_again(museum: Museum, sandbox: RunningSandbox) -> None:
+    museum.publish(edition(1))
+    httpx.put(f"{sandbox.url}/sandbox/faults", json={"rates": {"unregistered": 1}}).raise_for_status()
+    report = send(museum, sandbox, seconds=0.2)
+    assert (report.written, report.failed, report.remaining) == (0, 0, 1)
+    with museum.registry.write() as connection:
+        connection.execute(update(outbox.outbox).values(attempts=5, not_before=0.0))
+    assert send(museum, sandbox, seconds=5).failed == 1
+    with museum.registry.write() as connection:
+        (letter,) = outbox.dead_letters(connection)
+        assert "does not resolve" in (letter.error or "")
+        outbox.retry_dead(connection)
+    httpx.delete(f"{sandbox.url}/sandbox/faults")
+    assert send(museum, sandbox).written == 1
+
+
+def test_an_account_that_is_refused_everything_stops_the_drain(museum: Museum, sandbox: RunningSandbox) -> None:
+    museum.publish(edition(*range(60)))
+    account = DataCiteAccount(sandbox.url, "DISSCO.SANDBOX", "sandbox", "10.9999")  # a prefix that is another's
+    client = DataCiteClient(account, concurrency=4, patience=PATIENCE)
+    report = drain(museum.registry, museum.store, client, dataset=museum.slug, seconds=60)
+    assert report.stopped and 20 <= report.failed < 30 and report.remaining == 60 - report.failed
+
+
+def test_differences_of_state_and_address_are_found(museum: Museum, sandbox: RunningSandbox) -> None:
+    museum.publish(edition(1, 2))
+    send(museum, sandbox)
+    records = at_datacite(sandbox)
+
+    def found(changed: dict[str, object]) -> list[str]:
+        compared = [{**records[0], **changed}, *records[1:]]
+        findings = verify(
+            museum.registry, museum.store, "10.5555", at_datacite=compared, landing_page="https://specimens.example"
+        )
+        return [finding.code for finding in findings]
+
+    assert found({}) == []
+    assert found({"state": "registered"}) == ["state_differs"]
+    assert found({"url": "https://elsewhere.example"}) == ["url_differs"]
+
+
+def test_nothing_is_sent_after_the_time_is_up(museum: Museum, sandbox: RunningSandbox) -> None:
+    museum.publish(edition(*range(40)))
+    httpx.put(f"{sandbox.url}/sandbox/faults", json={"latency_seconds": 0.2}).raise_for_status()
+    report = send(museum, sandbox, seconds=0.5)
+    httpx.delete(f"{sandbox.url}/sandbox/faults")
+    assert 0 < report.written < 40 and report.remaining == 40 - report.written
+    assert send(museum, sandbox).written == report.remaining  # what was leased and not sent is free at once

@@ -7,9 +7,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import insert, select
 
 from dissco_platform.assets.recording import FORCE_TAG, latest
 from dissco_platform.cli import main as entry
+from dissco_platform.registry.tables import digital_object, outbox, version
 from dissco_platform.sensors.jobs import CHAIN_JOBS
 from dissco_platform.sensors.requesting import TARGET_TAG
 from tests.sensors.house import FULL, AutomatedHouse
@@ -101,7 +103,34 @@ def test_jobs_for_people_take_one_several_or_all_datasets(house: AutomatedHouse,
     assert dissco("run", "--job", "retention_sweep", "alpha", "beta")[1].startswith(
         "retention_sweep: done for 2 datasets"
     )
+    queue_one_again(house, "beta")
     assert dissco("run", "--job", "drain_dois", "--all")[0] == 0
+    records = house.instance.fetch_observations(dg.AssetKey("registered_dois"), limit=10).records
+    (seen,) = [record.asset_observation for record in records if record.asset_observation]
+    assert seen.partition == "beta"
+    assert {name: seen.metadata[name].value for name in ("dois_sent", "dois_waiting", "dois_refused")} == {
+        "dois_sent": 1,
+        "dois_waiting": 0,
+        "dois_refused": 0,
+    }
+
+
+def queue_one_again(house: AutomatedHouse, slug: str) -> None:
+    """Queue what DataCite is told of a dataset's first specimen once more."""
+    with house.registry.write() as connection:
+        o, v = digital_object.c, version.c
+        row = connection.execute(
+            select(o.id, o.version, o.visible_hash, v.batch_id)
+            .join(version, (v.object_id == o.id) & (v.version == o.version))
+            .where(o.dataset == slug)
+            .limit(1)
+        ).one()
+        connection.execute(
+            insert(outbox).values(
+                object_id=row.id, dataset=slug, lane=2, version=row.version, batch_id=row.batch_id, state="queued",
+                visible_hash=row.visible_hash, attempts=0, not_before=0.0, leased_until=0.0,
+            )
+        )  # fmt: skip
 
 
 def test_a_dataset_that_was_given_up_is_shown_and_can_be_tried_again(house: AutomatedHouse, dissco: Dissco) -> None:

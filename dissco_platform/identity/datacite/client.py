@@ -83,6 +83,7 @@ class DataCiteClient:
         self.account = account
         self.concurrency = concurrency
         self.patience = patience or Patience()
+        self.limit = limit if limiter is None else limiter.limit
         self.pace = Pace(limit)
         self.stopped: str | None = None
         self._limiter = limiter

@@ -24,11 +24,18 @@ from dissco_platform.store import DatasetStore
 
 CHUNK = 500
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 300.0
-PAUSE_SECONDS = 60.0
 # Attempts that the client makes at once; further ones wait in the outbox.
 ATTEMPTS = 3
 # So many transport failures in a row mean that the service is away: what is left stays queued.
 BREAK_AFTER = 20
+FORBIDDEN = 403
+# One write with all its attempts takes no longer than this: three time-outs of 90 s and two pauses of a minute.
+LONGEST_WRITE_SECONDS = 400.0
+# A record that DataCite took and the Handle System does not resolve is put again; after so many times a person looks.
+RESOLVABLE_AFTER = 6
+NOT_RESOLVABLE = (
+    "DataCite holds the record, but the Handle System still does not resolve the DOI: ask DataCite's support."
+)
 
 Progress = Callable[[str, int], None]
 
@@ -74,12 +81,15 @@ class _Drain:
     ) -> None:
         self.registry, self.client, self.dataset = registry, client, dataset
         self.prefix, self.concurrency = client.account.prefix, client.concurrency
+        # What is leased is sent soon: at a limited pace a little at once, so that others find work and progress is seen.
+        limit = client.limit
+        self.chunk = CHUNK if limit is None else min(CHUNK, max(2 * self.concurrency, limit // 20))
         self.deadline = time.monotonic() + seconds
         self.progress = progress
         self.payloads = _Payloads(store)
         self.owner = outbox.owner_name()
         self.report = DrainReport()
-        self.failures = 0
+        self.failures = self.forbidden = 0
 
     async def run(self) -> DrainReport:
         try:
@@ -88,7 +98,7 @@ class _Drain:
             async with self.client:
                 while self.report.stopped is None and time.monotonic() < self.deadline:
                     with self.registry.write() as connection:
-                        rows = outbox.lease(connection, self.owner, CHUNK, self.dataset)
+                        rows = outbox.lease(connection, self.owner, self.chunk, self.dataset)
                     if rows:
                         await self._send(rows)
                     elif not await self._wait():
@@ -114,11 +124,13 @@ class _Drain:
 
     async def _send(self, rows: list[Leased]) -> None:
         queue = iter(rows)
+        # Never with a lease that may run out before the answer: another process would send the same record.
+        until = min(self.deadline, time.monotonic() + outbox.LEASE_SECONDS - LONGEST_WRITE_SECONDS)
         done: list[tuple[Leased, Outcome]] = []
 
         async def worker() -> None:
             for row in queue:
-                if self.report.stopped is not None:
+                if self.report.stopped is not None or time.monotonic() > until:
                     return
                 outcome = await self.client.put(
                     f"{self.prefix}/{row.suffix}",
@@ -131,6 +143,9 @@ class _Drain:
 
         await asyncio.gather(*(worker() for _ in range(self.concurrency)))
         self._settle(done)
+        if len(done) < len(rows):
+            with self.registry.write() as connection:
+                outbox.release(connection, self.owner)
         refused = next((outcome for _, outcome in done if outcome.kind is Kind.UNAUTHORIZED), None)
         if refused is not None:
             raise DoiServiceError(self.client.stopped or refused.message or "The DOI service refused the credentials.")
@@ -144,14 +159,20 @@ class _Drain:
             self.failures = 0
         if outcome.kind is Kind.UNAUTHORIZED:
             self.report.stopped = outcome.message
+        # One refused prefix or DOI is that record's trouble; many in a row are the account's.
+        self.forbidden = self.forbidden + 1 if outcome.status == FORBIDDEN and outcome.kind is Kind.REJECTED else 0
+        if self.forbidden >= BREAK_AFTER:
+            self.report.stopped = outcome.message
 
     def _settle(self, done: list[tuple[Leased, Outcome]]) -> None:
-        registered = [row for row, outcome in done if outcome.ok]
+        unresolved = [row for row, outcome in done if outcome.kind is Kind.ACCEPTED]
+        registered = [row for row, outcome in done if outcome.kind is Kind.REGISTERED]
         dead = [(row, outcome.message or outcome.kind) for row, outcome in done if outcome.kind is Kind.REJECTED]
+        dead += [(row, NOT_RESOLVABLE) for row in unresolved if row.attempts + 1 >= RESOLVABLE_AFTER]
         later = [
-            (row, outcome.message or outcome.kind, _pause(row, outcome))
+            (row, outcome.message or outcome.kind, _pause(row, outcome, self.client.patience.pause))
             for row, outcome in done
-            if outcome.kind in REPEATABLE
+            if outcome.kind in REPEATABLE or (outcome.kind is Kind.ACCEPTED and row.attempts + 1 < RESOLVABLE_AFTER)
         ]
         with self.registry.write() as connection:
             if registered:
@@ -173,10 +194,10 @@ def _event(row: Leased) -> str:
     return TOMBSTONE_EVENTS[row.ending or "vanished"] if row.lane == TOMBSTONE_LANE else "publish"
 
 
-def _pause(row: Leased, outcome: Outcome) -> float:
-    """Return the seconds until the next attempt: full jitter over a doubling bound; a rate limit pauses for a minute."""
+def _pause(row: Leased, outcome: Outcome, pause: float) -> float:
+    """Return the seconds until the next attempt: full jitter over a doubling bound; after a rate limit the pause."""
     if outcome.kind is Kind.RATE_LIMITED:
-        return PAUSE_SECONDS + random.uniform(0, 5)
+        return pause * random.uniform(1.0, 1.1)
     bound = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(row.attempts, 16))
     return random.uniform(0, bound)
 

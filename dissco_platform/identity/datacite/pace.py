@@ -24,6 +24,8 @@ _SLOTS: Final = 64
 class Limiter(Protocol):
     """Whatever says when the next request may be sent."""
 
+    limit: int | None  # requests per window, over all that share it
+
     async def acquire(self) -> None:
         """Return when one more request may be sent."""
 
@@ -41,6 +43,7 @@ class SharedPace:
 
     def __init__(self, registry: Registry, service: str, limit: int, *, window: float = WINDOW_SECONDS) -> None:
         """Share the pace of `service` (a host) with every other process that names it so."""
+        self.limit: int | None = limit
         self._registry, self._service = registry, service
         self._spacing = window * _SLACK / limit
         self._late = window * _LATE
