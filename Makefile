@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui cluster test check bench lock clean
+.PHONY: help setup demo ui cluster test check bench bench-full lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv and install the locked dependencies
 
@@ -37,8 +37,11 @@ check: $(STAMP) ## Lint, format and types
 cluster: $(STAMP) ## The production layout on this machine: PostgreSQL, S3, workers (Ctrl-C stops it)
 	@$(BIN)/python -m deploy.cluster
 
-bench: $(STAMP) ## Run the benchmarks (results in benchmarks/results)
+bench: $(STAMP) ## The benchmarks, some minutes (docs/performance.md, benchmarks/results)
 	@$(BIN)/python -m benchmarks
+
+bench-full: $(STAMP) ## To ten million records, with faults and the cluster: hours
+	@$(BIN)/python -m benchmarks --full
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --universal --generate-hashes --no-strip-extras --python-version 3.11 --all-extras --no-header \
