@@ -106,7 +106,19 @@ allowed.
 - **Vocabularies**: the concept stands in the term; what was written in other words stands beside it as an assertion
   `verbatim <term>`. A value that no table knows stays as it is and is counted for curators.
 - **Dates** are never more precise than written: `02/01/1930` without a stated order is `1930`; `verbatimEventDate` keeps
-  what was written. Coordinates outside their range with the other cell inside it are read as swapped.
+  what was written. Coordinates outside their range with the other cell inside it are read as swapped. eventDate, year,
+  month, day and the days of the year are read off one date: what the cells state, made more precise by a verbatim date
+  that lies inside it, and left as it is by one that contradicts it.
+- **Placeholders** (`NA`, `N/A`, `unknown`, `-`, `0000-00-00` …; one table, `placeholders.py`) are no values: the rule's next
+  column is heard, and the report counts them by column. Licences, ISO country codes and what a vocabulary knows stay.
+- **Countries** are also read misspelt, cut short, or by an island, a former name, a state or a city; a value that names two
+  countries, a sea or a continent names none. What was written stays in dwc:country. Names of states that were divided since
+  (USSR, Congo with a point of the compass) are left open; Persia, Siam and their like are their successors.
+- **Geological time** is read in whatever language the name is formed (`Zanclium`, `Frühe Kreide`, `晚三叠世`). Where the
+  International Chronostratigraphic Chart has a name for an early, middle or late part (Upper Permian: Lopingian) it is taken;
+  where it has none (Late Silurian, Early Pleistocene) the whole is.
+- **Institutions** go by the name given when the dataset was added, else ROR's (dump or API), else the publisher's, else
+  the records' institution code.
 """
 
 

@@ -238,3 +238,32 @@ def test_begin_end_and_text_of_a_gathering_are_one_date() -> None:
         interval_of("1902-05-03", "1901"),
     ]  # fmt: skip
     assert [one and one.iso for one in found] == ["1902-05-03/1902-05-09", "1902-05-03", "1902-05", "1902-05-03"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Autralia", "AU"), ("Venezula", "VE"), ("New Zeland", "NZ"), ("Switz.", "CH"), ("Urug", "UY"), ("Is. of Bali", "ID"),
+        ("N. Rhodesia", "ZM"), ("South Georgia Island", "GS"), ("S. Georgia", "GS"), ("Fiji, Pacific Ocean", "FJ"),
+        ("Deutsch-Ostafrika", "TZ"), ("Siam", "TH"), ("Kamerun", "CM"), ("Niger", "NE"), ("Nigeria", "NG"),
+        ("Peru or Bolivia", None), ("Chile ou Argentine", None), ("Peru or Pérou", "PE"), ("Gulf of Mexico", None),
+        ("Coral Sea", None), ("N. New Guinea", None), ("Austri", "AT"), ("Aust", None), ("Atlantis", None), ("island", "IS"),
+        ("Easter Island", "CL"),
+    ],
+)  # fmt: skip
+def test_countries_as_labels_write_them(text: str, code: str | None) -> None:
+    assert vocabularies.load("country").match(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("Sakmarium", "Sakmarian"), ("aptiano", "Aptian"), ("Турон", "Turonian"), ("Mittlerer Jura", "MiddleJurassic"),
+        ("Oberdevon", "UpperDevonian"), ("késő-triász", "UpperTriassic"), ("Varhais-Juura", "LowerJurassic"),
+        ("晚白垩世", "UpperCretaceous"), ("Late Devonian (Famennian)", "Famennian"), ("Homerian (Wenlock)", "Homerian"),
+        ("Early to Middle Jurassic", "Jurassic"), ("Early Pleistocene", "Pleistocene"), ("Kambrium Stufe 4", "CambrianStage4"),
+        ("Maastrichtain", "Maastrichtian"), ("Phanerozoic+AD3:AO1", "Phanerozoic"), ("Jura-Kreide", None), ("Sandstein", None),
+    ],
+)  # fmt: skip
+def test_geological_time_in_whatever_language(text: str, concept: str | None) -> None:
+    assert vocabularies.load("geochronology").match(text) == concept

@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from dissco_platform.errors import MappingError
+from dissco_platform.opends.vocabularies.inflected import Stems
+from dissco_platform.opends.vocabularies.places import Places
 from dissco_platform.provenance import text_version
 
 FOLDER = Path(__file__).parent
@@ -49,6 +51,9 @@ _VAGUE = frozenset(
         "dominica",
         "virgin islands",
         "mali",
+        "island",
+        "brit columbia",
+        "indiana",
     }
 )
 _FIELDS = ["concept", "parent", "language", "labels"]
@@ -86,7 +91,11 @@ class Vocabulary:
     patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
     contained: bool = False
+    inflected: bool = False
     doubt: str | None = None
+    loose: bool = False
+    _places: Places | None = field(default=None, repr=False)
+    _stems: Stems | None = field(default=None, repr=False)
 
     def match(self, text: str | None) -> str | None:
         """Return the concept that a written value names, None where it names none."""
@@ -108,6 +117,24 @@ class Vocabulary:
         for pattern, concept in self.patterns:
             if pattern.search(key):
                 return concept
+        if self.loose:
+            if self._places is None:
+                self._places = Places(self.labels, self.titles)
+            if found := self._places.match(key):
+                return found
+            if re.search(r" (?:or|ou|oder|to|sea|gulf|golfe|mer|ocean|strait) ", f" {key} "):
+                return None
+        if self.inflected:
+            if self._stems is None:
+                self._stems = Stems(self.labels)
+            if (outer := re.match(r"^(.+?)\s*\(([^()]+)\)\s*$", text)) and (inner := self.match(outer[2])):
+                wider = self._stems.match(normalise(outer[1]))
+                # Late Devonian (Famennian): the narrower of the two
+                return wider if wider and inner in self.ancestors(wider) else inner
+            if outer and (found := self._stems.match(normalise(outer[1]))):
+                return found
+            if found := self._stems.match(key):
+                return found
         return self._contained(key) if self.contained else None
 
     def _contained(self, key: str) -> str | None:
@@ -217,6 +244,8 @@ def load(name: str, extension: Path | None = None) -> Vocabulary:
         raise MappingError(f"there is no vocabulary {name!r}; there are {', '.join(names())}")
     source, rows = _rows(path)
     vocabulary = Vocabulary(name, source, contained="labels may stand inside a longer text" in source)
+    vocabulary.loose = "labels may be misspelt" in source
+    vocabulary.inflected = "labels may be inflected" in source
     vocabulary.add(rows, path)
     further = extension / f"{name}.tsv" if extension else None
     if further is not None and further.is_file():
