@@ -40,6 +40,8 @@ def main() -> int:
             if time.monotonic() - started > SLOW:
                 failed += 1
                 print(f"seed {seed}: took {time.monotonic() - started:.1f} s")
+            if (seed + 1 - options.start) % 1_000 == 0:
+                print(f"{seed + 1 - options.start:,} archives, {failed} failures so far", flush=True)
     print(f"{options.stop - options.start:,} archives, {failed} failures")
     return 1 if failed else 0
 

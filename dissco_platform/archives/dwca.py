@@ -133,8 +133,7 @@ class _Reading:
         columns = {RECORDS: self._read_core(core)}
         keys = pl.concat(self.keys) if self.keys else pl.Series(KEY, [], dtype=pl.UInt64)
         self.keys = []
-        rows = pl.int_range(keys.len(), dtype=pl.UInt32, eager=True)
-        index = HashIndex(keys, rows)
+        index = HashIndex(keys)
         filled = keys.len() - keys.null_count()
         if len(index) < filled:
             self.plan.flags.append("duplicate_core_ids")
@@ -142,6 +141,7 @@ class _Reading:
             self.plan.flags.append("records_without_core_id")
         if self.event_keys:
             # Rows that hang on an event and not on one of its occurrences go to the event's first record.
+            rows = pl.int_range(keys.len(), dtype=pl.UInt32, eager=True)
             index = HashIndex(pl.concat([keys, *self.event_keys]), pl.concat([rows, rows]))
         return columns | self.extensions.write(self.out, index, self.rejects)
 

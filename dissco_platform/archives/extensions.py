@@ -2,7 +2,7 @@
 
 Reading an archive goes: extension rows, with a hash of their core id, are kept here (in memory up to `HELD`, beyond that
 on disk); core rows go to `records.parquet`; then this module gives each extension row its record's number, sets orphans
-aside and writes the tables. Memory beside `HELD`: 16 bytes a record, 16 a record with extensions, 8 an extension row.
+aside and writes the tables. Memory beside `HELD`: 16 bytes a record, 16 a record with extensions, 4 an extension row.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,30 +26,46 @@ CORE_ID = "__core_id"
 ROW = "row"
 BUCKET_ROWS = 250_000
 MAX_BUCKETS = 200
-HELD = 96 << 20
+HELD = 48 << 20
 """Bytes of rows that wait in memory."""
 
 
 class HashIndex:
-    """A map from 64-bit hashes to numbers in two flat columns; of equal hashes the first pair counts."""
+    """A map from 64-bit hashes to numbers in two flat arrays; of equal hashes the first counts.
 
-    def __init__(self, keys: pl.Series, values: pl.Series) -> None:
-        frame = pl.DataFrame({"k": keys, "v": values}).drop_nulls("k")
-        frame = frame.sort("k", maintain_order=True).unique("k", keep="first", maintain_order=True)
-        self._keys = frame["k"].set_sorted()
-        self._values = frame["v"]
+    `values` are the numbers, or None for the places of the keys themselves. Null keys are left out.
+    """
+
+    def __init__(self, keys: pl.Series, values: pl.Series | None = None) -> None:
+        places = None
+        if keys.null_count():
+            places = keys.is_not_null().arg_true().to_numpy()
+            keys = keys.drop_nulls()
+        hashed = keys.to_numpy()
+        order = np.argsort(hashed, kind="stable")
+        hashed = hashed[order]
+        first = np.ones(len(hashed), bool)
+        np.not_equal(hashed[1:], hashed[:-1], out=first[1:])
+        if not first.all():
+            hashed, order = hashed[first], order[first]
+        if places is not None:
+            order = places[order]
+        self._keys = hashed
+        self._values = order.astype(np.uint32) if values is None else values.to_numpy()[order]
 
     def __len__(self) -> int:
-        return self._keys.len()
+        return len(self._keys)
 
     def find(self, keys: pl.Series) -> pl.Series:
         """Return the number of each key, null where it has none."""
         if not len(self):
-            return pl.Series("v", [None] * keys.len(), dtype=self._values.dtype)
-        filled = keys.fill_null(0)
-        at = self._keys.search_sorted(filled, side="left").clip(0, len(self) - 1)
-        found = (self._keys.gather(at) == filled) & keys.is_not_null()
-        return pl.select(pl.when(found).then(self._values.gather(at)).alias("v"))["v"]
+            return pl.Series("v", [None] * len(keys), dtype=pl.UInt64)
+        wanted = keys.fill_null(0).to_numpy()
+        at = np.minimum(np.searchsorted(self._keys, wanted), len(self) - 1)
+        found = self._keys[at] == wanted
+        if keys.null_count():
+            found &= keys.is_not_null().to_numpy()
+        return pl.select(pl.when(pl.Series(found)).then(pl.Series(self._values[at])).alias("v"))["v"]
 
 
 class _Part:
@@ -92,8 +108,8 @@ class _Part:
             with pa.OSFile(str(self._path), "rb") as file, pa.ipc.open_stream(file, options=options) as stream:
                 column = stream.read_all().column(wanted)
         if wanted == ROW:
-            return np.asarray(column.to_numpy())
-        return index.find(pl.Series(KEY, pl.from_arrow(column))).cast(pl.Int64).fill_null(-1).to_numpy()
+            return np.asarray(column.to_numpy(), np.int32)
+        return index.find(pl.Series(KEY, pl.from_arrow(column))).cast(pl.Int32).fill_null(-1).to_numpy()
 
     def _names(self) -> list[str]:
         if self._table is not None:
@@ -143,7 +159,7 @@ class Extensions:
         keys = pl.Series(KEY, _key(core_id), dtype=pl.UInt64)
         hashed = pl.DataFrame([keys, pl.Series(HASH, row_hashes(group.row_type, content), dtype=pl.UInt64)])
         self._sums.append(hashed.group_by(KEY).agg(pl.col(HASH).sum()))
-        if sum(one.height for one in self._sums) > 4 * max(self._sums[0].height, 500_000):
+        if sum(one.height for one in self._sums) > 2 * max(self._sums[0].height, 500_000):
             self._sums = [pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())]
         self._keep(group, pa.table({**columns, CORE_ID: core_id, KEY: keys.to_arrow()}))
 
@@ -162,11 +178,11 @@ class Extensions:
                 self._number += 1
 
     def sums(self) -> HashIndex | None:
-        """Return the sum of row hashes for each core id, None where no extension has rows."""
+        """Return the sum of row hashes for each core id, None where no extension has rows; to be asked for once."""
         if not self._sums:
             return None
         total = pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())
-        self._sums = [total]
+        self._sums = []
         return HashIndex(total[KEY], total[HASH])
 
     def write(self, out: Path, index: HashIndex, rejects: RejectWriter) -> dict[str, list[str]]:
@@ -191,10 +207,12 @@ class Extensions:
 
     def _write_table(self, groups: list[Group], index: HashIndex, rejects: RejectWriter, writer: TableWriter) -> None:
         numbered = [(group, part, part.numbers(index)) for group in groups for part in group.parts]
-        known = np.concatenate([rows[rows >= 0] for _, _, rows in numbered])
-        ordered = len(known) == 0 or bool((known[1:] >= known[:-1]).all())
-        total, highest = len(known), int(known.max()) if len(known) else 0
-        del known
+        ordered, last, total, highest = True, -1, 0, 0
+        for _, _, rows in numbered:
+            known = rows[rows >= 0]
+            if len(known):
+                ordered = ordered and int(known[0]) >= last and bool((known[1:] >= known[:-1]).all())
+                last, total, highest = int(known[-1]), total + len(known), max(highest, int(known.max()))
         if ordered or total <= BUCKET_ROWS:
             frames = (self._known(group, part, rows, rejects) for group, part, rows in numbered)
             if ordered:
@@ -218,7 +236,7 @@ class Extensions:
         if lost.any():
             self._orphans(group, table.filter(pa.array(lost)), rejects)
             table, rows = table.filter(pa.array(~lost)), rows[~lost]
-        return group, table.drop_columns([KEY, CORE_ID]).append_column(ROW, pa.array(rows, pa.int64()))
+        return group, table.drop_columns([KEY, CORE_ID]).append_column(ROW, pa.array(rows.astype(np.int64)))
 
     def _orphans(self, group: Group, table: pa.Table, rejects: RejectWriter) -> None:
         orphans = _frame(table)

@@ -35,7 +35,7 @@ class Limits:
     max_record: int = 8 * MEBIBYTE
     """One row of a delimited file, line breaks inside quotes included."""
     max_rows: int | None = None
-    block: int = 16 * MEBIBYTE
+    block: int = 8 * MEBIBYTE
     """Bytes of text parsed at a time."""
     row_group: int = 100_000
     """Rows a Parquet row group."""
