@@ -38,7 +38,10 @@ REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "material-reference": (("reference_fk", "bibliographic-resource"),),
     "occurrence-reference": (("reference_fk", "bibliographic-resource"),),
     "material-geological-context": (("geologicalContext_fk", "geological-context"),),
+    "material-usage-policy": (("usagePolicy_fk", "usage-policy"),),
 }
+# Tables between the core and what describes it: `material-geological-context` adds the context's terms to the material.
+LINKS = ("geological-context", "usage-policy")
 CHILDREN: dict[str, tuple[str, str]] = {
     # Part of a child resource's name after the core's (`material-media` → `media`) → (table, row type).
     "identification": ("identifications", "dwc:Identification"),
@@ -47,7 +50,6 @@ CHILDREN: dict[str, tuple[str, str]] = {
     "agent-role": ("agents", "dwc:AgentRole"),
     "reference": ("references", "gbif:Reference"),
     "identifier": ("identifiers", "gbif:Identifier"),
-    "geological-context": ("verbatim", "dwc:GeologicalContext"),
 }
 COLUMNS: dict[str, str] = {
     # Fields of the package whose Darwin Core term has another name.
@@ -112,6 +114,9 @@ def plan_package(container: Container, limits: Limits) -> Plan:
         raise ArchiveError(
             f"{container.name}: the file of {core_name} is not in the package", reason="core_file_missing"
         )
+    for link in LINKS:
+        if f"{core_name}-{link}" in resources:
+            core.lookups.append(Lookup(None, builder.table(f"{core_name}-{link}", link, f"dwc:{link}", key=pointer)))
     extensions = []
     for name in resources:
         kind = CHILDREN.get(name.removeprefix(f"{core_name}-"))
