@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui cluster test check bench bench-full lock clean
+.PHONY: help setup demo ui portal cluster test check bench bench-full lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,11 @@ demo: $(STAMP) ## Three sample museums, two weeks: archives in, DOIs out
 ui: $(STAMP) ## Dagster's web interface over the same state (http://127.0.0.1:3000)
 	@$(BIN)/dissco ui
 
+portal: $(STAMP) ## The pages that DOIs lead to, search, API, enrolment desk (http://127.0.0.1:8000)
+	@$(BIN)/dissco portal
+
 test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m compileall -q dissco_platform tests  # hundreds of processes import it
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(STAMP) ## Lint, format and types
