@@ -289,3 +289,16 @@ def test_a_match_of_a_kingdom_alone_is_no_second_name(tmp_path: Path) -> None:
     ((taxon,),) = (one["ods:hasTaxonIdentifications"] for one in content["ods:hasIdentifications"])
     assert taxon["dwc:scientificName"] == BASE["dwc:scientificName"]
     assert content["ods:topicDiscipline"] == "Zoology"
+
+
+def test_samples_of_genomic_extensions_are_parts_of_the_specimen(tmp_path: Path) -> None:
+    rows = [
+        {"row": 0, "dwc:materialSampleID": "https://data.example.org/dna/1", "ggbn:materialSampleType": "DNA",
+         "ggbn:concentration": "12 ng/µl", "ggbn:preparedBy": "A. Lab"},
+    ]  # fmt: skip
+    content = document(tmp_path, {}, genomics=rows)
+    (part,) = content["ods:hasSpecimenParts"]
+    assert part["dwc:materialEntityID"] == "https://data.example.org/dna/1"
+    assert part["dwc:preparations"] == "DNA"
+    assert part["ods:hasAssertions"][0]["dwc:measurementValue"] == "12 ng/µl"
+    assert part["ods:hasAgents"][0]["schema:name"] == "A. Lab"
