@@ -33,9 +33,9 @@ def stamp(kind: str, frame: pl.DataFrame, prefix: str, modified: str) -> pl.Seri
         modified: `dcterms:modified`: when the object changed so that a new version came to be (ISO 8601).
     """
     doi = doi_url(prefix, pl.col("suffix"))
-    content = _inner("content")
+    content = _inner("content", "{", "}")
     relationships = pl.concat_str(
-        [_non_empty(_inner("relationships")), _non_empty(pl.col("_links"))], separator=",", ignore_nulls=True
+        [_non_empty(_inner("relationships", "[", "]")), _non_empty(pl.col("_links"))], separator=",", ignore_nulls=True
     )
     document = pl.concat_str(
         [
@@ -81,9 +81,9 @@ def _links(kind: str, frame: pl.DataFrame, prefix: str) -> pl.Series:
     )["l"]
 
 
-def _inner(column: str) -> pl.Expr:
-    """Return a JSON object's or array's text without its brackets."""
-    return pl.col(column).str.slice(1, pl.col(column).str.len_chars() - 2)
+def _inner(column: str, opening: str, closing: str) -> pl.Expr:
+    """Return a JSON object's or array's text without its brackets (taken off as bytes: counting characters costs more)."""
+    return pl.col(column).str.strip_prefix(opening).str.strip_suffix(closing)
 
 
 def _non_empty(text: pl.Expr) -> pl.Expr:

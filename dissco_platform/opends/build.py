@@ -5,13 +5,10 @@ the previous build, and the rendering of the rest with their media. What one bat
 """
 
 import shutil
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import orjson
 import polars as pl
 
 from dissco_platform.names.keys import name_key
@@ -19,18 +16,12 @@ from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
 from dissco_platform.opends.mapping import Mapping, rule_columns
-from dissco_platform.opends.media import media_links, render_media
-from dissco_platform.opends.outputs import (
-    DOCUMENTS,
-    MEDIA,
-    REJECTS,
-    SPECIMENS,
-    BuildReport,
-    other_specimen_ids,
-    write_documents,
-)
+from dissco_platform.opends.media import address_columns, media_links, media_set_aside
+from dissco_platform.opends.media_tables import MediaTables
+from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport, other_specimen_ids
+from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.schema import problems
-from dissco_platform.opends.specimens import EXTENSIONS, Batch, build_batch
+from dissco_platform.opends.specimens import Batch, build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import read_names
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
@@ -38,12 +29,11 @@ from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 CODE_VERSION = "3"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
-BATCH_ROWS = 10_000
-CHUNK_BATCHES = 5
+BATCH_ROWS = 20_000
+ROWS_ASIDE = 200_000
 SPECIMENS_A_BUCKET = 100_000
-DOCUMENTS_A_BUCKET = 15_000
-
-Progress = Callable[[str, int], None]
+FEW = 0.1  # of the records: where fewer are new, changed or gone, only the media that they touch are rendered anew
+MEDIA_A_BUCKET = 15_000
 
 
 def build_specimens(
@@ -83,72 +73,37 @@ class _Build:
         self, parsed: Path, names: Path, mapping: Mapping, context: DatasetContext, out: Path, previous: Path | None,
         batch: str, progress: Progress | None, batch_rows: int,
     ) -> None:  # fmt: skip
-        self.parsed, self.mapping, self.context, self.out = parsed, mapping, context, out
-        self.previous, self.batch, self.batch_rows = previous, batch, batch_rows
-        self.progress = progress or (lambda _stage, _done: None)
-        self.tables = {
-            table: path
-            for table in ("identifications", "media", *(table for table, _, _ in EXTENSIONS))
-            if (path := parsed / f"{table}.parquet").is_file()
-        }
-        self.records = pl.scan_parquet(parsed / "records.parquet")
-        self.columns = set(self.records.collect_schema().names())
-        self.bounds = self._bounds()
+        self.mapping, self.context, self.out = mapping, context, out
+        self.previous, self.batch = previous, batch
+        self.parsed = ParsedTables(parsed, batch_rows, progress)
         self.taxa = read_names(names)
-        self.report = BuildReport(records=int(self.records.select(pl.len()).collect().item()))
+        self.report = BuildReport(records=self.parsed.height)
         self.findings = Findings()
-        self._chunks: dict[str, tuple[int, int, pl.DataFrame]] = {}
         self.inputs = json_version({"code": CODE_VERSION, "mapping": mapping.version, "context": context.to_dict()})
         self.buckets = 1 + self.report.records // SPECIMENS_A_BUCKET
-        self.document_buckets = min(256, 1 + self.report.records // DOCUMENTS_A_BUCKET)
         self.spill = out / ".spill"
         self.rejects = ParquetOut(out / "rejects.parquet", REJECTS, 100_000)
+        self.documents = ParquetOut(out / "documents.parquet", DOCUMENTS, 1_000, texts=("content", "relationships"))
+        self.media = MediaTables(
+            out, previous, mapping, context, self.inputs, batch,
+            min(256, 1 + self.report.records // MEDIA_A_BUCKET), self.findings,
+        )  # fmt: skip
+        self.touched: list[pl.Series] | None = None  # keys of touched media; None: all are looked at
         self.cuts: list[str] = []
         self.version = ContentVersion()
-        about = self._about_dataset()
-        self.dataset_columns = [
-            pl.lit(value, dtype=pl.String).alias(f"dataset:{name}") for name, value in about.items()
-        ]
-        self.data_prefix = sorted(about.items())
-
-    def _about_dataset(self) -> dict[str, str | None]:
-        """Return what mappings may read of the dataset's metadata, as columns `dataset:<name>`."""
-        path = self.parsed / "dataset.json"
-        about = orjson.loads(path.read_bytes()) if path.is_file() else {}
-        return {name: str(about[name]) if about.get(name) else None for name in ("title", "language", "license")}
-
-    def _bounds(self) -> list[int]:
-        rows = self.records.select(pl.col("row")).collect()["row"]
-        starts = rows.gather_every(self.batch_rows).to_list()
-        return [*starts, int(rows[-1]) + 1] if len(rows) else []
-
-    def _ranges(self, stage: str) -> Iterator[tuple[int, int]]:
-        done = 0
-        for start, end in zip(self.bounds, self.bounds[1:], strict=False):
-            yield start, end
-            done += self.batch_rows
-            self.progress(stage, min(done, self.report.records))
-
-    def _rows(self, table: str, start: int, end: int) -> pl.DataFrame:
-        """Return a table's rows of one range of records, from a chunk of several ranges read at once.
-
-        A Parquet row group is decoded whole: reading it anew for each range would cost many times the reading.
-        """
-        chunk = self._chunks.get(table)
-        if chunk is None or not (chunk[0] <= start and end <= chunk[1]):
-            at = bisect_left(self.bounds, start)
-            last = self.bounds[min(at + CHUNK_BATCHES, len(self.bounds) - 1)]
-            scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
-            frame = scan.filter(pl.col("row").is_between(start, last, closed="left")).collect()
-            chunk = self._chunks[table] = (start, last, frame)
-        frame = chunk[2].filter(pl.col("row").is_between(start, end, closed="left"))
-        return frame.with_columns(self.dataset_columns) if table == "records" else frame
+        self.data_prefix = sorted(self.parsed.about.items())
 
     def run(self) -> BuildReport:
         """Run the three walks and finish the files."""
         keys = self._walk_keys()
-        render, carried = self._decide(keys)
-        self._walk_render(render, carried)
+        state, specimens = self._decide(keys)
+        self._walk_render(state, specimens)
+        self.documents.close()
+        self.report.documents = self.documents.rows
+        self._finish_specimens(specimens)
+        if self.touched is not None:
+            self._walk_touched_media(state)
+        self.media.finish(self.report, self.version)
         self.rejects.close()
         self._summarise()
         return self.report
@@ -158,8 +113,8 @@ class _Build:
     def _walk_keys(self) -> Spill:
         self._choose_cuts()
         keys = Spill(self.spill / "keys", self.buckets)
-        for start, end in self._ranges("keys"):
-            records = self._rows("records", start, end)
+        for start, end in self.parsed.ranges("keys"):
+            records = self.parsed.rows("records", start, end)
             frame = self._keys(records, start, end)
             self._reject(frame.filter(pl.col("reason").is_not_null()))
             keys.add(frame.filter(pl.col("reason").is_null()).drop("reason", "message"), self._bucket())
@@ -177,9 +132,9 @@ class _Build:
         own = records.select("row", name_key(records.columns)).join(
             lookup, on="name_key", how="left", maintain_order="left"
         )["name_hash"]
-        if "identifications" not in self.tables:
+        if "identifications" not in self.parsed.tables:
             return own.alias("names")
-        rows = self._rows("identifications", start, end)
+        rows = self.parsed.rows("identifications", start, end)
         further = (
             rows.select("row", name_key(rows.columns))
             .join(lookup, on="name_key", how="left")
@@ -195,12 +150,12 @@ class _Build:
         """Choose bucket borders from a sample of keys, so that sorted buckets make a sorted file."""
         if self.buckets == 1:
             return
-        step = max(1, len(self.bounds) // 20)
+        step = max(1, len(self.parsed.bounds) // 20)
         samples = [
-            identity(self._rows("records", start, min(end, start + 2_000)), self.mapping, self.context)[
+            identity(self.parsed.rows("records", start, min(end, start + 2_000)), self.mapping, self.context)[
                 "normalisedPhysicalSpecimenID"
             ]
-            for start, end in list(zip(self.bounds, self.bounds[1:], strict=False))[::step]
+            for start, end in list(zip(self.parsed.bounds, self.parsed.bounds[1:], strict=False))[::step]
         ]
         sample = pl.concat(samples).drop_nulls().sort()
         if len(sample) >= self.buckets:
@@ -219,12 +174,16 @@ class _Build:
 
     def _decide(self, keys: Spill) -> tuple[pl.Series, Spill]:
         """Return the state of each row (0 rejected, 1 to render, 2 carried over) and the rows carried over."""
-        highest = self.bounds[-1] if self.bounds else 0
+        highest = self.parsed.bounds[-1] if self.parsed.bounds else 0
         state = pl.zeros(highest, dtype=pl.UInt8, eager=True).alias("state")
         carried = Spill(self.spill / "specimens", self.buckets)
         old = None
-        if self.previous is not None and (self.previous / "specimens.parquet").is_file():
-            old = pl.scan_parquet(self.previous / "specimens.parquet")
+        before = self.previous / "specimens.parquet" if self.previous is not None else None
+        touched: list[pl.Series] = []
+        changes, seen = 0, 0
+        if before is not None and before.is_file():
+            old = pl.scan_parquet(before)
+            seen = old.select(pl.len()).collect().item()
         for frame in keys.drain():
             ordered = frame.sort("normalisedPhysicalSpecimenID", "row")
             repeated = ordered.with_columns(
@@ -255,48 +214,61 @@ class _Build:
             state = state.scatter(same["row"], 2)
             carried.add(same.select(list(SPECIMENS)), self._bucket())
             self.report.carried_over += same.height
+            changes += kept.height - same.height
+            if same.height < known.height and changes <= FEW * self.report.records:
+                gone = known.join(same, on="normalisedPhysicalSpecimenID", how="anti")
+                touched.append(gone["media_keys"].explode(empty_as_null=False))
+        vanished = seen - self.report.carried_over
+        few = old is not None and max(changes, vanished) <= FEW * self.report.records
+        if before is not None and few and self.media.complete(before):
+            self.touched = touched
         return state, carried
 
     # --- third walk: documents ----------------------------------------------------------------------------------
 
     def _walk_render(self, state: pl.Series, specimens: Spill) -> None:
-        documents = Spill(self.spill / "documents", self.document_buckets)
-        media = Spill(self.spill / "media", self.document_buckets)
         aside: Counter[str] = Counter()
-        # Validation holds Python, rendering holds Polars: one batch is checked and stored while the next is rendered.
+        # Writing holds the disk, rendering the processor: one batch is stored while the next is rendered.
         with ThreadPoolExecutor(max_workers=1) as worker:
             storing: Future[None] | None = None
-            for start, end in self._ranges("documents"):
-                built = self._batch(state, start, end, media, aside)
+            for start, end in self.parsed.ranges("documents"):
+                built = self._batch(state, start, end, aside)
                 if storing is not None:
                     storing.result()
-                storing = worker.submit(self._store, built, specimens, documents) if built is not None else None
+                storing = worker.submit(self._store, built, specimens) if built is not None else None
             if storing is not None:
                 storing.result()
         self.report.media_rejects = dict(aside)
-        self._finish(specimens, documents)
-        self._finish_media(media)
 
-    def _batch(self, state: pl.Series, start: int, end: int, media: Spill, aside: Counter[str]) -> pl.DataFrame | None:
-        """Render one batch; its media go to `media`. None where nothing in it is to be rendered."""
+    def _batch(self, state: pl.Series, start: int, end: int, aside: Counter[str]) -> pl.DataFrame | None:
+        """Render one batch and its media. None where nothing in it is to be rendered."""
         mark = state.slice(start, end - start)
-        if not (mark == 1).any() and not (self._has_media() and (mark == 2).any()):
+        media_too = self._has_media() and self.touched is None
+        if not (mark == 1).any() and not (media_too and (mark == 2).any()):
             return None
-        records = self._rows("records", start, end)
-        records = records.with_columns(state.gather(records["row"]).alias("__state")).filter(pl.col("__state") > 0)
-        keys = self._keys(records.drop("__state"), start, end)
-        extension = self._extension("media", records, start, end)
+        records = self.parsed.rows("records", start, end)
+        states = state.gather(records["row"])
+        records = records.filter(states > 0 if media_too else states == 1)
+        todo = records.filter(state.gather(records["row"]) == 1) if media_too else records
+        keys = self._keys(records, start, end)
+        extension = self.parsed.extension("media", records, start, end)
         links, dropped = media_links(records, extension, self.mapping)
-        aside.update(dropped)
-        self._add_media(links, extension, keys, media)
-        todo = records.filter(pl.col("__state") == 1).drop("__state")
+        if self.touched is None:
+            aside.update(dropped)
+            self.media.add(links, extension, keys)
+        else:  # what else names these media is only known when all records have been seen
+            self.touched.append(links["media_key"])
         if todo.is_empty():
             return None
-        chosen = keys.join(todo.select("row"), on="row", how="semi", maintain_order="left")
+        chosen = keys if todo.height == records.height else keys.join(
+            todo.select("row"), on="row", how="semi", maintain_order="left"
+        )  # fmt: skip
         extensions = {
             table: frame
-            for table in self.tables
-            if table != "media" and (frame := self._extension(table, todo, start, end)) is not None and frame.height
+            for table in self.parsed.tables
+            if table != "media"
+            and (frame := self.parsed.extension(table, todo, start, end)) is not None
+            and frame.height
         }
         own = links.join(todo.select("row"), on="row", how="semi", maintain_order="left")
         return build_batch(
@@ -306,23 +278,67 @@ class _Build:
     def _has_media(self) -> bool:
         rules = self.mapping.block("ods:DigitalMedia", "records").values()
         linked = {column for rule in rules for column in rule_columns(rule)}
-        return "media" in self.tables or bool(linked & self.columns)
+        return "media" in self.parsed.tables or bool(linked & self.parsed.columns)
 
-    def _extension(self, table: str, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame | None:
-        if table not in self.tables:
-            return None
-        return self._rows(table, start, end).join(records.select("row"), on="row", how="semi", maintain_order="left")
+    def _walk_touched_media(self, state: pl.Series) -> None:
+        """Render the touched media from all records that name them, carry over the others, count what is set aside."""
+        empty = pl.Series("media_key", [], dtype=pl.String)
+        touched = pl.concat([empty, *(keys.rename("media_key") for keys in self.touched or [])]).drop_nulls().unique()
+        ids = self.media.carry_over(touched)
+        if len(touched):
+            table = pl.scan_parquet(self.out / "specimens.parquet").select(
+                "row", "normalisedPhysicalSpecimenID", "batch"
+            )
+            named = pl.col("normalisedPhysicalSpecimenID").is_in(ids.implode())
+            rows = (
+                table.filter(named | (pl.col("batch") == self.batch))
+                .select("row", "normalisedPhysicalSpecimenID")
+                .collect()
+            )
+            for start, end in self.parsed.ranges("media"):
+                keys = rows.filter(pl.col("row").is_between(start, end, closed="left")).sort("row")
+                if keys.is_empty():
+                    continue
+                records = self.parsed.rows("records", start, end)
+                records = records.join(keys.select("row"), on="row", how="semi", maintain_order="left")
+                extension = self.parsed.extension("media", records, start, end)
+                links, _ = media_links(records, extension, self.mapping)
+                links = links.filter(pl.col("media_key").is_in(touched.implode()))
+                self.media.add(links, extension, keys)
+        self.report.media_rejects = self._set_aside(state)
 
-    def _store(self, built: pl.DataFrame, specimens: Spill, documents: Spill) -> None:
+    def _set_aside(self, state: pl.Series) -> dict[str, int]:
+        """Count the media rows without an address of all accepted records, reading no more than the addresses."""
+        aside: Counter[str] = Counter()
+        for table in ("records", "media"):
+            path = self.parsed.parsed / f"{table}.parquet"
+            present = self.parsed.columns if table == "records" else set()
+            if table == "media" and table in self.parsed.tables:
+                present = set(pl.scan_parquet(path).collect_schema().names())
+            wanted = sorted(address_columns(self.mapping, table) & present)
+            if not present or (table == "records" and not wanted):
+                continue
+            for start in range(0, len(state), ROWS_ASIDE):
+                part = pl.col("row").is_between(start, start + ROWS_ASIDE, closed="left")
+                frame = pl.scan_parquet(path).filter(part).select("row", *wanted).collect()
+                frame = frame.filter(state.gather(frame["row"]) > 0)
+                if table == "records":
+                    aside += media_set_aside(frame, None, self.mapping)
+                else:
+                    aside += media_set_aside(frame.clear().select("row"), frame, self.mapping)
+        return dict(aside)
+
+    def _store(self, built: pl.DataFrame, specimens: Spill) -> None:
         full = built.filter(~pl.col("doi_only"))
-        bad = list(problems("ods:DigitalSpecimen", full["content"].to_list(), full["relationships"].to_list()))
+        asked = full.filter("doubtful")
+        bad = list(problems("ods:DigitalSpecimen", asked["content"].to_list(), asked["relationships"].to_list()))
         if bad:
-            refused = full["row"].gather([at for at, _ in bad])
+            refused = asked["row"].gather([at for at, _ in bad])
             why = pl.DataFrame({"row": refused, "message": [message for _, message in bad]})
             self._reject(full.join(why, on="row", how="inner").with_columns(pl.lit("invalid_document").alias("reason")))
             built = built.join(why, on="row", how="anti", maintain_order="left")
             full = full.join(why, on="row", how="anti", maintain_order="left")
-        documents.add(full.select(list(DOCUMENTS)), self._hash_bucket(pl.col("content_hash")))
+        self.documents.write(full.select(list(DOCUMENTS)))
         rows = built.select(
             "row", "source_file", "source_line", "catalogNumber", "occurrenceID", "physicalSpecimenID",
             "physicalSpecimenIDType", "normalisedPhysicalSpecimenID", "input_hash", "content_hash", "doi_only",
@@ -336,10 +352,7 @@ class _Build:
         specimens.add(rows.with_columns(pl.col(name).cast(dtype) for name, dtype in SPECIMENS.items()), self._bucket())
         self.report.rendered += rows.height
 
-    def _hash_bucket(self, digest: pl.Expr) -> pl.Expr:
-        return (digest.str.head(4).str.to_integer(base=16) * self.document_buckets) // 65_536
-
-    def _finish(self, specimens: Spill, documents: Spill) -> None:
+    def _finish_specimens(self, specimens: Spill) -> None:
         out = ParquetOut(self.out / "specimens.parquet", SPECIMENS, 50_000)
         counts: dict[str, Counter[str]] = {
             name: Counter()
@@ -366,79 +379,6 @@ class _Build:
         self.report.match_types = dict(counts["match_type"].most_common())
         self.report.accepted_by = dict(counts["accepted_by"].most_common())
         self.report.doi_only_reasons = dict(counts["doi_only_reason"].most_common())
-        self.report.documents = write_documents(self.out / "documents.parquet", documents)
-
-    # --- media --------------------------------------------------------------------------------------------------
-
-    def _add_media(self, links: pl.DataFrame, extension: pl.DataFrame | None, keys: pl.DataFrame, media: Spill) -> None:
-        if links.is_empty():
-            return
-        rendered = render_media(links, extension, self.mapping, self.context, self.findings)
-        rendered = rendered.join(
-            keys.select("row", "normalisedPhysicalSpecimenID"), on="row", how="inner", maintain_order="left"
-        )
-        rendered = rendered.with_columns(fingerprint([pl.col("content_hash"), pl.lit(self.inputs)]).alias("input_hash"))
-        media.add(rendered, self._hash_bucket(fingerprint(["media_key"])))
-
-    def _finish_media(self, media: Spill) -> None:
-        out = ParquetOut(self.out / "media.parquet", MEDIA, 50_000)
-        documents = Spill(self.spill / "media_documents", self.document_buckets)
-        invalid: Counter[str] = Counter(self.report.media_rejects)
-        previous = self.previous / "media.parquet" if self.previous is not None else None
-        old = (
-            pl.scan_parquet(previous).select("media_key", "input_hash", "batch")
-            if previous is not None and previous.is_file()
-            else None
-        )
-        for frame in media.drain():
-            merged = (
-                frame.sort("media_key", "row", maintain_order=True)
-                .group_by("media_key", maintain_order=True)
-                .agg(
-                    *(
-                        pl.col(name).first()
-                        for name in frame.columns
-                        if name not in {"media_key", "row", "normalisedPhysicalSpecimenID"}
-                    ),
-                    pl.col("normalisedPhysicalSpecimenID").unique().sort().alias("specimen_ids"),
-                )
-            )
-            merged = merged.with_columns(
-                fingerprint(
-                    [pl.col("content_hash"), pl.col("doi_only"), pl.col("specimen_ids").list.join("\x1f")]
-                ).alias("content_hash")
-            )
-            merged = merged.with_columns(fingerprint(["content_hash", "input_hash"]).alias("input_hash"))
-            merged = merged.with_columns(pl.lit(self.batch).alias("batch"))
-            fresh = pl.lit(value=True)
-            if old is not None:
-                known = old.filter(pl.col("media_key").is_in(merged["media_key"].implode())).collect()
-                merged = merged.join(
-                    known.rename({"batch": "old_batch"}),
-                    on=["media_key", "input_hash"],
-                    how="left",
-                    maintain_order="left",
-                )
-                fresh = pl.col("old_batch").is_null()
-                merged = merged.with_columns(fresh.alias("fresh"), pl.coalesce("old_batch", "batch").alias("batch"))
-            else:
-                merged = merged.with_columns(fresh.alias("fresh"))
-            new = merged.filter(pl.col("fresh") & ~pl.col("doi_only"))
-            bad = list(problems("ods:DigitalMedia", new["content"].to_list(), new["relationships"].to_list()))
-            if bad:
-                invalid["invalid_media_document"] += len(bad)
-                gone = new["media_key"].gather([at for at, _ in bad])
-                merged = merged.filter(~pl.col("media_key").is_in(gone.implode()))
-                new = new.filter(~pl.col("media_key").is_in(gone.implode()))
-            documents.add(new.select(list(DOCUMENTS)), self._hash_bucket(pl.col("content_hash")))
-            out.write(merged)
-            self.version.add("media", merged.select(fingerprint(["media_key", "content_hash"]).alias("f"))["f"])
-            self.report.media_doi_only += int(merged["doi_only"].sum())
-            self.report.media_rendered += new.height
-        out.close()
-        self.report.media = out.rows
-        self.report.media_rejects = dict(invalid)
-        write_documents(self.out / "media_documents.parquet", documents)
 
     def _summarise(self) -> None:
         report = self.report

@@ -6,13 +6,15 @@ Reads rules (`mapping`) and the model (`terms`); values' meaning is in `transfor
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.agents import agents_json
-from dissco_platform.opends.identifiers import scheme_gupri, scheme_of, scheme_type
+from dissco_platform.opends.doubts import MARK, UNSAFE, checked_fragment, plain_address, template_mark
+from dissco_platform.opends.identifiers import by_scheme, scheme_gupris, scheme_of, scheme_types
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule, Source
 from dissco_platform.opends.placeholders import is_placeholder
 from dissco_platform.opends.terms import Term, model
@@ -236,8 +238,16 @@ def list_items(frame: pl.DataFrame, rule: ListRule) -> pl.Series | None:
             columns.append(column.alias(str(len(columns))))
     if not columns:
         return None
+    if len(columns) == 1:
+        return columns[0].replace("", None).alias(rule.term)
     joined = pl.DataFrame(columns).select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True).alias(rule.term))
     return joined.select(pl.when(pl.col(rule.term) != "").then(pl.col(rule.term)).alias(rule.term))[rule.term]
+
+
+@lru_cache(maxsize=100_000)
+def _people(names: str | None, ids: str | None, role: str) -> str | None:
+    text = agents_json(names, ids, role)
+    return None if text is None else checked_fragment("ods:Agent", text)
 
 
 def _agents(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | None:
@@ -248,14 +258,14 @@ def _agents(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | None:
     role = str(entry["role"])
     if ids is None and names is not None:
         column = frame.select(names.alias("names"))["names"]
-        return distinct(lambda text: agents_json(text, None, role), pl.String)(column)
+        return distinct(lambda text: _people(text, None, role), pl.String)(column)
     both = frame.select(
         (names if names is not None else pl.lit(None, dtype=pl.String)).alias("names"),
         ids.alias("ids"),  # type: ignore[union-attr]
     )
     if both["ids"].null_count() == both.height:
-        return distinct(lambda text: agents_json(text, None, role), pl.String)(both["names"])
-    return distinct_rows(lambda name, id_: agents_json(name, id_, role), pl.String)([both["names"], both["ids"]])
+        return distinct(lambda text: _people(text, None, role), pl.String)(both["names"])
+    return distinct_rows(lambda name, id_: _people(name, id_, role), pl.String)([both["names"], both["ids"]])
 
 
 def _split_rows(frame: pl.DataFrame, entry: dict[str, object]) -> pl.DataFrame | None:
@@ -298,12 +308,15 @@ def _identifiers(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | N
     rows = rows.with_columns(scheme_of(pl.col("value")).alias("scheme"))
     value, scheme = pl.col("value"), pl.col("scheme")
     status = f',"ods:identifierStatus":"{entry["status"]}"' if "status" in entry else ""
+    between = f'","@type":"ods:Identifier","dcterms:title":"{entry["title"]}","dcterms:type":"'
+    ends = [  # by scheme, each looked at by the schema
+        (f'{between}{kind}","dcterms:identifier":"', f'","ods:gupriLevel":"{level}"{status}}}')
+        for kind, level in zip(scheme_types(), scheme_gupris(), strict=True)
+    ]
+    ends = [(middle, end + template_mark("ods:Identifier", f'{{"@id":"x{middle}', end)) for middle, end in ends]
     item = pl.concat_str(
-        _text('{"@id":"'), value,
-        _text(f'","@type":"ods:Identifier","dcterms:title":"{entry["title"]}","dcterms:type":"'), scheme_type(scheme),
-        _text('","dcterms:identifier":"'), value,
-        _text('","ods:gupriLevel":"'), scheme_gupri(scheme),
-        _text(f'"{status}}}'),
+        _text('{"@id":"'), value, by_scheme(scheme, [middle for middle, _ in ends]),
+        value, by_scheme(scheme, [end for _, end in ends]),
     )  # fmt: skip
     return _gathered(frame, rows, item, repeats="split" in entry)
 
@@ -315,17 +328,26 @@ MACHINE = (
 
 
 def relationship_item(relationship: str, value: pl.Expr) -> pl.Expr:
-    """Return an `ods:EntityRelationship` to an escaped identifier as JSON text; links also carry the URI."""
+    """Return an `ods:EntityRelationship` to an identifier as JSON text; links also carry the URI.
+
+    The identifier is put in as it is: escaped, or one that needs no escaping (else the object is marked).
+    """
     link = value.str.contains(r"^(?i)https?://[^\s<>\"{}|\\^`]+$")
-    return pl.concat_str(
-        _text(
-            f'{{"@type":"ods:EntityRelationship","dwc:relationshipOfResource":"{relationship}","dwc:relatedResourceID":"'
-        ),
-        value,
-        _text('"'),
-        pl.when(link).then(pl.concat_str(_text(',"ods:relatedResourceURI":"'), value, _text('"'))).otherwise(_text("")),
-        _text(f",{MACHINE}}}"),
+    start = (
+        f'{{"@type":"ods:EntityRelationship","dwc:relationshipOfResource":"{relationship}","dwc:relatedResourceID":"'
     )
+    end = f'",{MACHINE}}}'
+    mark = template_mark("ods:EntityRelationship", start, end)
+    plain = plain_address(value)
+    sure = pl.when(link).then(plain).otherwise(plain | ~value.str.contains(UNSAFE))
+    item = pl.concat_str(
+        [
+            _text(start), value, pl.when(link).then(_text('","ods:relatedResourceURI":"')), pl.when(link).then(value),
+            pl.when(sure).then(_text(end + mark)).otherwise(_text(end + MARK)),
+        ],
+        ignore_nulls=True,
+    )  # fmt: skip
+    return pl.when(value.is_not_null()).then(item)
 
 
 def _relationships(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | None:
@@ -345,9 +367,11 @@ def _citations(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | Non
     identifier = (
         pl.when(link).then(pl.concat_str(_text('"dcterms:identifier":"'), value, _text('",'))).otherwise(_text(""))
     )
+    mark = template_mark("ods:Citation", '{"@type":"ods:Citation","dcterms:bibliographicCitation":"', '"}')
     item = pl.concat_str(
-        _text('{"@type":"ods:Citation",'), identifier, _text('"dcterms:bibliographicCitation":"'), value, _text('"}')
-    )
+        _text('{"@type":"ods:Citation",'), identifier, _text('"dcterms:bibliographicCitation":"'), value,
+        _text('"}' + mark),
+    )  # fmt: skip
     return _gathered(frame, rows, item, repeats="split" in entry)
 
 
@@ -363,11 +387,8 @@ def _assertions(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | No
             return None
     unit = entry.get("unit")
     tail = f'","dwc:measurementUnit":"{unit}"}}' if unit else '"}'
-    item = pl.concat_str(
-        _text(f'{{"@type":"ods:Assertion","dwc:measurementType":"{entry["type"]}","dwc:measurementValue":"'),
-        pl.col("value"),
-        _text(tail),
-    )
+    start = f'{{"@type":"ods:Assertion","dwc:measurementType":"{entry["type"]}","dwc:measurementValue":"'
+    item = pl.concat_str(_text(start), pl.col("value"), _text(tail + template_mark("ods:Assertion", start, tail)))
     return _gathered(frame, rows, item, repeats="split" in entry)
 
 

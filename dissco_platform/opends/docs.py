@@ -96,6 +96,11 @@ allowed.
   from its form (table of schemes below); a constant in the dataset's mapping overrides it.
 - **Rejects**: `missing_identifier`, `duplicate_identifier` (the first record keeps it), `not_a_specimen` (basisOfRecord
   says observation, citation or occurrence), `invalid_document` (with path and reason). Records = specimens + rejects.
+- Every new or changed document fits the JSON Schema of its class. A document is text put together from columns, so most
+  of what the schema asks is known by construction or asked of the columns: keys are the model's, types the columns',
+  required terms filled, and each distinct value of a constrained term is given to the schema of that term. An object of
+  which this cannot be said carries a mark into its document; a document with a mark is parsed and validated whole, and
+  the schema's own verdict and reason count (`opends/doubts.py`).
 - **Full or DOI only**: the dataset's choice (`dataset`); else the record's licence, else the dataset's. CC0, CC BY (any
   version), public domain, PDDL and ODC-By are open. Others: `licence_not_open`, `licence_not_understood`, `no_licence`.
   Media are judged by their own licence in the same way, which never decides the specimen's.

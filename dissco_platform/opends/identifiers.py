@@ -70,19 +70,30 @@ def scheme_of(identifier: pl.Expr) -> pl.Expr:
     )
 
 
-def _told(scheme: pl.Expr, values: list[str]) -> pl.Expr:
+def by_scheme(scheme: pl.Expr, values: list[str]) -> pl.Expr:
+    """Return what belongs to a scheme's position: one value for each of SCHEMES, and the last for local identifiers."""
     positions = pl.Series(range(len(values)), dtype=pl.UInt8)
     return scheme.replace_strict(positions, pl.Series(values, dtype=pl.String), default=None, return_dtype=pl.String)
 
 
+def scheme_types() -> list[str]:
+    """Return openDS `dcterms:type` by a scheme's position; the last is that of local identifiers."""
+    return [*(one.type for one in SCHEMES), "Locally unique identifier"]
+
+
+def scheme_gupris() -> list[str]:
+    """Return `ods:gupriLevel` by a scheme's position; the last is that of local identifiers."""
+    return [*(one.gupri for one in SCHEMES), LOCAL]
+
+
 def scheme_type(scheme: pl.Expr) -> pl.Expr:
     """Return openDS `dcterms:type` of a scheme's position."""
-    return _told(scheme, [*(one.type for one in SCHEMES), "Locally unique identifier"])
+    return by_scheme(scheme, scheme_types())
 
 
 def scheme_gupri(scheme: pl.Expr) -> pl.Expr:
     """Return `ods:gupriLevel` of a scheme's position."""
-    return _told(scheme, [*(one.gupri for one in SCHEMES), LOCAL])
+    return by_scheme(scheme, scheme_gupris())
 
 
 def identifier_type(identifier: pl.Expr) -> pl.Expr:
@@ -101,12 +112,12 @@ def physical_id_type(identifier: pl.Expr, institution_code: pl.Expr | None = Non
     A triplet that begins with the institution's own code (`MNHN:IU:2009-11`) is Global, any other plain text is Local.
     """
     kinds = [*("Resolvable" if one.resolvable else "Global" for one in SCHEMES), "Local"]
-    told = _told(scheme_of(identifier), kinds)
+    kind = by_scheme(scheme_of(identifier), kinds)
     if institution_code is None:
-        return told
+        return kind
     own = identifier.str.starts_with(pl.concat_str([institution_code, pl.lit(":")]))
     triplet = (identifier.str.count_matches(":", literal=True) == 2) & own
-    return pl.when((told == "Local") & triplet.fill_null(value=False)).then(pl.lit("Global")).otherwise(told)
+    return pl.when((kind == "Local") & triplet.fill_null(value=False)).then(pl.lit("Global")).otherwise(kind)
 
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

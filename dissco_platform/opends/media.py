@@ -12,8 +12,9 @@ import polars as pl
 from dissco_platform.identity.keys import normalised_media_url
 from dissco_platform.opends.columns import Findings, evaluate, relationship_item, rule_expr
 from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.licences import parse_licence
-from dissco_platform.opends.mapping import Mapping, Rule
+from dissco_platform.opends.mapping import Mapping, Rule, rule_columns
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import objects
 from dissco_platform.opends.terms import MEDIA_FDO_TYPE, model
@@ -41,7 +42,29 @@ def media_links(
     `at` is the row's position in the frame it came from (`source`: media or records). A link named twice by a record
     (in the extension and in associatedMedia, say) is one medium.
     """
-    parts = []
+    parts, aside = _addresses(records, extension, mapping)
+    if not parts:
+        return pl.DataFrame(schema=LINKS), aside
+    links = pl.concat(parts).filter(pl.col("accessURI").is_not_null())
+    links = links.with_columns(normalised_media_url(pl.col("accessURI")).alias("media_key"))
+    return links.unique(["row", "media_key"], keep="first", maintain_order=True), +aside
+
+
+def media_set_aside(records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping) -> Counter[str]:
+    """Return the rows that `media_links` sets aside, by reason."""
+    return +_addresses(records, extension, mapping)[1]
+
+
+def address_columns(mapping: Mapping, table: str) -> set[str]:
+    """Return which columns of a table give the addresses of media."""
+    rule = mapping.block("ods:DigitalMedia", table).get("ac:accessURI")
+    return set(rule_columns(rule)) if rule is not None else set()
+
+
+def _addresses(
+    records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping
+) -> tuple[list[pl.DataFrame], Counter[str]]:
+    parts: list[pl.DataFrame] = []
     aside: Counter[str] = Counter()
     term = model().term("ods:DigitalMedia", "ac:accessURI")
     if extension is not None and extension.height:
@@ -66,11 +89,7 @@ def media_links(
         web = pl.col("accessURI").str.contains(r"^(?i)https?://\S+$")
         aside["media_without_access_uri"] += cells.filter(~web & (pl.col("accessURI") != "")).height
         parts.append(cells.filter(web))
-    if not parts:
-        return pl.DataFrame(schema=LINKS), aside
-    links = pl.concat(parts).filter(pl.col("accessURI").is_not_null())
-    links = links.with_columns(normalised_media_url(pl.col("accessURI")).alias("media_key"))
-    return links.unique(["row", "media_key"], keep="first", maintain_order=True), +aside
+    return parts, aside
 
 
 def render_media(
@@ -162,8 +181,8 @@ def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
         ignore_nulls=True,
     )
     listed = pl.concat_str(pl.lit("["), relationships, pl.lit("]"))
-    return whole.with_columns(content.alias("content"), listed.alias("relationships")).select(
+    return without_marks(whole.with_columns(content.alias("content"), listed.alias("relationships"))).select(
         "row", "media_key", "accessURI", pl.col("dcterms:type").alias("media_type"), pl.col("dcterms:format").alias("format"),
-        "licence", "rights_holder", "doi_only", "content", "relationships",
+        "licence", "rights_holder", "doi_only", "content", "relationships", "doubtful",
         fingerprint(["content", "relationships"]).alias("content_hash"),
     )  # fmt: skip

@@ -1,11 +1,8 @@
 """What a build leaves behind: the columns of its Parquet files, and its report. Making them is `build`."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import polars as pl
-
-from dissco_platform.opends.spill import ParquetOut, Spill
 
 SPECIMENS: dict[str, pl.DataType] = {
     "row": pl.Int64(), "source_file": pl.String(), "source_line": pl.Int64(), "catalogNumber": pl.String(),
@@ -58,15 +55,6 @@ class BuildReport:
     def to_dict(self) -> dict[str, object]:
         """Return the report as plain data."""
         return asdict(self)
-
-
-def write_documents(path: Path, documents: Spill) -> int:
-    """Write documents sorted by content hash, one of each, in small row groups; returns their number."""
-    out = ParquetOut(path, DOCUMENTS, 1_000)
-    for frame in documents.drain():
-        out.write(frame.unique("content_hash", maintain_order=True).sort("content_hash"))
-    out.close()
-    return out.rows
 
 
 def other_specimen_ids(built: pl.DataFrame) -> pl.Series:

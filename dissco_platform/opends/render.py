@@ -7,34 +7,57 @@ Text is joined column by column (a record's document never exists as a Python ob
 import polars as pl
 
 from dissco_platform.opends.columns import escaped
+from dissco_platform.opends.doubts import MARK, doubt
 from dissco_platform.opends.terms import Term, model
 
 
-def value_text(term: Term, column: pl.Expr) -> pl.Expr:
-    """Return a term's column (text already escaped) as the text of a JSON value; null stays null."""
-    if term.many and term.nested:
-        return pl.concat_str(pl.lit("["), column, pl.lit("]"))
+def _brackets(term: Term) -> tuple[str, str]:
+    """Return what stands before and behind a term's column in a document, without the comma."""
+    key = f'"{term.name}":'
+    if term.nested:
+        return (f"{key}[", "]") if term.many else (key, "")
+    if term.many:
+        return f'{key}["', '"]'
+    return (f'{key}"', '"') if term.range == "string" else (key, "")
+
+
+def _value(term: Term) -> pl.Expr:
+    column = pl.col(term.name)
     if term.nested:
         return column
     if term.many:
-        quoted = column.str.replace_all(r"\s*[|;]\s*", '","')
-        return pl.concat_str(pl.lit('["'), quoted, pl.lit('"]'))
-    if term.range == "string":
-        return pl.concat_str(pl.lit('"'), column, pl.lit('"'))
-    return column.cast(pl.String)
+        return column.str.replace_all(r"\s*[|;]\s*", '","')
+    return column if term.range == "string" else column.cast(pl.String)
 
 
-def member(term: Term, column: pl.Expr) -> pl.Expr:
-    """Return `"term":value` as text, null where the column is null."""
-    if term.range == "string" and not term.many:
-        return pl.concat_str(pl.lit(f'"{term.name}":"'), column, pl.lit('"'))
-    return pl.concat_str(pl.lit(f'"{term.name}":'), value_text(term, column))
+def _pieces(present: list[Term], ready: pl.DataFrame, start: str, *, comma: bool) -> list[pl.Expr]:
+    """Return the pieces of the objects' text up to their last brace: constant text and columns, each copied once.
+
+    What surrounds a column with gaps is null where the column is, and nulls are left out of the whole.
+    """
+    pieces: list[pl.Expr] = []
+    text = start
+    for term in present:
+        before, after = _brackets(term)
+        before = f",{before}" if comma else before
+        comma = True
+        if ready[term.name].null_count():
+            there = pl.col(term.name).is_not_null()
+            pieces += [pl.lit(text)] if text else []
+            pieces += [pl.when(there).then(pl.lit(before)), _value(term)]
+            pieces += [pl.when(there).then(pl.lit(after))] if after else []
+            text = ""
+        else:
+            pieces += [pl.lit(text + before), _value(term)]
+            text = after
+    return [*pieces, pl.lit(text)] if text else pieces
 
 
 def objects(frame: pl.DataFrame, owner: str, *, with_type: bool = True) -> pl.Series:
     """Return one JSON object a row from the columns named as terms of `owner`; null where all are null.
 
-    The frame's scalar text is escaped here; columns of nested terms hold JSON text already.
+    The frame's scalar text is escaped here; columns of nested terms hold JSON text already. An object that is not known
+    to fit its class ends with a mark (`doubts`).
     """
     terms = model().classes[owner]
     present = [
@@ -45,15 +68,27 @@ def objects(frame: pl.DataFrame, owner: str, *, with_type: bool = True) -> pl.Se
         return pl.Series(owner, [None] * frame.height, dtype=pl.String)
     scalars = escaped(frame.select([term.name for term in present if not term.nested]))
     ready = scalars.with_columns(frame[term.name] for term in present if term.nested) if scalars.width else frame
-    type_text = f'{{"@type":"{owner}",' if with_type else "{"
-    joined = ready.select(
-        pl.concat_str([member(term, pl.col(term.name)) for term in present], separator=",", ignore_nulls=True).alias(
-            "o"
-        )
-    )
-    return joined.select(
-        pl.when(pl.col("o") != "").then(pl.concat_str(pl.lit(type_text), pl.col("o"), pl.lit("}"))).alias(owner)
-    )[owner]
+    full = [term for term in present if not ready[term.name].null_count()]
+    if not with_type and present[0] not in full:  # the first key has no comma before it, and must be the same for all
+        first = pl.concat_str(
+            [pl.concat_str([pl.lit(before), _value(term), pl.lit(after)])
+             for term in present for before, after in [_brackets(term)]],
+            separator=",", ignore_nulls=True,
+        )  # fmt: skip
+        pieces = [pl.lit("{"), first]
+    else:
+        start = f'{{"@type":"{owner}"' if with_type else "{"
+        pieces = _pieces(present, ready, start, comma=with_type)
+    doubtful = doubt(owner, frame, whole=with_type)
+    if doubtful is None:
+        pieces.append(pl.lit("}"))
+    else:
+        ready = ready.with_columns(doubtful.alias("__doubt"))
+        pieces.append(pl.when("__doubt").then(pl.lit("}" + MARK)).otherwise(pl.lit("}")))
+    text = pl.concat_str(pieces, ignore_nulls=True)
+    if not full:
+        text = pl.when(pl.any_horizontal(pl.col(term.name).is_not_null() for term in present)).then(text)
+    return ready.select(text.alias(owner))[owner]
 
 
 def gathered(rows: pl.Series, items: pl.Series, order: pl.Series | None = None) -> pl.DataFrame:

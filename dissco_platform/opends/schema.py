@@ -25,7 +25,8 @@ CONTEXT_TERMS = {
 }  # fmt: skip
 
 
-def _term_schema(term: Term) -> dict[str, Any]:
+def term_schema(term: Term) -> dict[str, Any]:
+    """Return the JSON Schema of a term's value; nested ones refer to their class."""
     if term.nested:
         schema: dict[str, Any] = {"$ref": f"#/$defs/{term.range}"}
     else:
@@ -66,7 +67,7 @@ def json_schema(owner: str, *, content: bool = False) -> dict[str, Any]:
         ]
         definitions[name] = {
             "type": "object",
-            "properties": {term.name: _term_schema(term) for term in kept},
+            "properties": {term.name: term_schema(term) for term in kept},
             "required": [term.name for term in kept if term.required],
             "additionalProperties": name in OPEN_CLASSES and not content,
         }

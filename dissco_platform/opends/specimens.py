@@ -10,6 +10,7 @@ import polars as pl
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.columns import Findings, evaluate, list_items, relationship_item
 from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.identifications import identify
 from dissco_platform.opends.identifiers import gupri_level, identifier_type
 from dissco_platform.opends.licences import parse_licence
@@ -69,7 +70,8 @@ def build_batch(
     context: DatasetContext,
     findings: Findings,
 ) -> pl.DataFrame:
-    """Return one row a record of the batch: the specimen's facts, its `content` and `relationships`.
+    """Return one row a record of the batch: the specimen's facts, `content`, `relationships`, and whether these are
+    `doubtful`: not known to fit the schema.
 
     Args:
         batch: records to build and the rows of their extensions.
@@ -95,8 +97,8 @@ def build_batch(
     content = objects(specimen, SPECIMEN, with_type=False)
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
     media_keys = facts.select(pl.col("media_keys").list.sort().list.join("\x1f").alias("m"))["m"]
-    result = facts.with_columns(
-        content.alias("content"), relationships.alias("relationships"), media_keys.alias("__media")
+    result = without_marks(
+        facts.with_columns(content.alias("content"), relationships.alias("relationships"), media_keys.alias("__media"))
     )
     return result.with_columns(
         fingerprint(["content", "relationships", "__media", "doi_only", "doi_only_reason"]).alias("content_hash")
@@ -254,6 +256,8 @@ def _joined(parts: list[pl.Series]) -> pl.Series | None:
     parts = [part for part in parts if len(part) and part.null_count() < len(part)]
     if not parts:
         return None
+    if len(parts) == 1:
+        return parts[0].replace("", None)
     frame = pl.DataFrame([part.alias(str(at)) for at, part in enumerate(parts)])
     return frame.select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True).replace("", None).alias("j"))["j"]
 
@@ -403,27 +407,36 @@ def _relationships(
     findings: Findings,
 ) -> pl.Series:
     """Return the entity relationships of each record as JSON array text."""
-    parts = [
-        relationship_item("hasOrganisationID", pl.lit(context.organisation_id)),
-        relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
-        relationship_item("hasFDOType", pl.lit(SPECIMEN_FDO_TYPE)),
-        pl.when(pl.col("physicalSpecimenIDType") == "Resolvable").then(
-            relationship_item(
-                "hasPhysicalIdentifier", pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True)
-            )
-        ),
-        pl.when(pl.col("spdx").is_not_null()).then(relationship_item("hasLicense", pl.col("licence_url"))),
-        pl.when(pl.col("col_link").is_not_null()).then(relationship_item("hasCOLID", pl.col("col_link"))),
-    ]
-    frame = facts.select(pl.concat_str(parts, separator=",", ignore_nulls=True).alias("fixed"))
-    columns = [frame["fixed"]]
+    constant = pl.concat_str(
+        [
+            relationship_item("hasOrganisationID", pl.lit(context.organisation_id)),
+            relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
+            relationship_item("hasFDOType", pl.lit(SPECIMEN_FDO_TYPE)),
+        ],
+        separator=",",
+    )
+    start = pl.select(pl.concat_str(pl.lit("["), constant)).item()
+    link = pl.when(pl.col("physicalSpecimenIDType") == "Resolvable").then(
+        pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True)
+    )
+    licence = pl.when(pl.col("spdx").is_not_null()).then(pl.col("licence_url"))
+    items = {
+        "hasPhysicalIdentifier": relationship_item("hasPhysicalIdentifier", link),
+        "hasLicense": relationship_item("hasLicense", licence),
+        "hasCOLID": relationship_item("hasCOLID", pl.col("col_link")),
+    }
+    made = facts.select(item.alias(name) for name, item in items.items())
+    columns = [made[name] for name in items]
     rule = mapping.block(SPECIMEN, "records").get("ods:hasEntityRelationships")
     if isinstance(rule, ListRule) and (own := list_items(batch.records, rule)) is not None:
         columns.append(own)
-    if (items := _extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
-        columns.append(items)
-    joined = _joined(columns)
-    assert joined is not None
-    return joined.to_frame("j").select(pl.concat_str(pl.lit("["), pl.col("j"), pl.lit("]")).alias("relationships"))[
-        "relationships"
+    if (more := _extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
+        columns.append(more)
+    frame = pl.DataFrame([column.alias(str(at)) for at, column in enumerate(columns)])
+    pieces = [
+        piece
+        for name in frame.columns
+        for piece in (pl.when(pl.col(name).is_not_null() & (pl.col(name) != "")).then(pl.lit(",")), pl.col(name))
     ]
+    whole = pl.concat_str([pl.lit(start), *pieces, pl.lit("]")], ignore_nulls=True)
+    return frame.select(whole.alias("relationships"))["relationships"]

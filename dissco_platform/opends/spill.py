@@ -3,7 +3,7 @@
 Arrow files in a folder that the build removes. What the rows are is `build`'s affair.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -41,23 +41,39 @@ class Spill:
     def drain(self) -> Iterator[pl.DataFrame]:
         """Yield the rows bucket by bucket, in the order they were added, and free their files."""
         for bucket in range(self.buckets):
-            files = self._files.pop(bucket, [])
-            if not files:
-                continue
-            frame = pl.concat([pl.read_ipc(path) for path in files], how="vertical_relaxed")
-            for path in files:
-                path.unlink()
-            yield frame
+            frame = self.take(bucket)
+            if frame is not None:
+                yield frame
+
+    def take(self, bucket: int) -> pl.DataFrame | None:
+        """Return a bucket's rows in the order they were added, and free their files; None where it has none."""
+        files = self._files.pop(bucket, [])
+        if not files:
+            return None
+        frame = pl.concat([pl.read_ipc(path) for path in files], how="vertical_relaxed")
+        for path in files:
+            path.unlink()
+        return frame
 
 
 class ParquetOut:
-    """A Parquet file written frame by frame with one schema (zstd)."""
+    """A Parquet file written frame by frame with one schema (zstd).
 
-    def __init__(self, path: Path, schema: dict[str, pl.DataType], row_group: int) -> None:
+    `texts` are columns of long, ever different text: they get neither dictionary nor statistics, which cost as much as
+    their compression and find nothing.
+    """
+
+    def __init__(
+        self, path: Path, schema: dict[str, pl.DataType], row_group: int, *, texts: Collection[str] = ()
+    ) -> None:
         self._schema = schema
         self._row_group = row_group
         self._arrow = _arrow(pl.DataFrame(schema=schema)).schema
-        self._writer = pq.ParquetWriter(path, self._arrow, compression="zstd", compression_level=3)
+        short = [name for name in schema if name not in texts]
+        self._writer = pq.ParquetWriter(
+            path, self._arrow, compression="zstd", compression_level=1 if texts else 3,
+            use_dictionary=short if texts else True, write_statistics=short if texts else True,
+        )  # fmt: skip
         self.rows = 0
 
     def write(self, frame: pl.DataFrame) -> None:

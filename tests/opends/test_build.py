@@ -126,7 +126,7 @@ def test_many_buckets_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     one, single = build(tmp_path, *records)
     monkeypatch.setattr("dissco_platform.opends.build.SPECIMENS_A_BUCKET", 10)
-    monkeypatch.setattr("dissco_platform.opends.build.DOCUMENTS_A_BUCKET", 5)
+    monkeypatch.setattr("dissco_platform.opends.build.MEDIA_A_BUCKET", 5)
     many, split = build(tmp_path, *records, name="many", batch_rows=7)
     assert many.data_version == one.data_version
     assert many.rejects == one.rejects == {"duplicate_identifier": 10}
@@ -134,8 +134,46 @@ def test_many_buckets_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.Mo
     assert ids == sorted(ids) == [row["normalisedPhysicalSpecimenID"] for row in specimens(single)]
     for name in ("documents", "media_documents"):
         hashes = pl.read_parquet(split / f"{name}.parquet")["content_hash"]
-        assert hashes.is_sorted()
+        assert hashes.is_unique().all()
         assert set(hashes) == set(pl.read_parquet(single / f"{name}.parquet")["content_hash"])
     again, _ = build(tmp_path, *records, name="again", previous=split, batch_rows=7)
     assert (again.rendered, again.carried_over, again.media_rendered) == (0, 50, 0)
     assert again.data_version == one.data_version
+
+
+def test_where_few_records_changed_only_the_media_they_touch_are_rendered_and_all_is_as_if_built_anew(
+    tmp_path: Path,
+) -> None:
+    def edition(
+        changed: dict[int, dict[str, str | None]], without: tuple[int, ...] = ()
+    ) -> list[dict[str, str | None]]:
+        return [
+            {
+                "dwc:occurrenceID": f"https://data.example.org/{at}",
+                # 0 and 1 share a picture; 5 names none that can be reached
+                "dwc:associatedMedia": "not there" if at == 5 else f"https://img.example.org/{max(at, 1)}.jpg",
+            }
+            | changed.get(at, {})
+            for at in range(60)
+            if at not in without
+        ]
+
+    _, first = build(tmp_path, *edition({}), batch_rows=7)
+    second = edition(
+        {
+            2: {"dwc:associatedMedia": "https://img.example.org/1.jpg"},  # joins the shared picture and leaves its own
+            9: {"dwc:associatedMedia": "https://img.example.org/9.jpg|https://img.example.org/30.jpg"},
+            20: {"dwc:sex": "female"},
+        },
+        without=(40,),
+    )
+    one, after = build(tmp_path, *second, previous=first, name="second", batch_rows=7)
+    anew, whole = build(tmp_path, *second, name="anew", batch_rows=7)
+    assert (one.rendered, one.carried_over, one.media_rendered) == (3, 56, 2)
+    assert one.data_version == anew.data_version
+    assert one.media_rejects == anew.media_rejects == {"media_without_access_uri": 1}
+    columns = ["media_key", "content_hash", "specimen_ids", "accessURI", "input_hash"]
+    media = [pl.read_parquet(folder / "media.parquet") for folder in (after, whole)]
+    assert media[0].select(columns).equals(media[1].select(columns))
+    by_key = dict(media[0].select("accessURI", "batch").iter_rows())
+    assert {key.rsplit("/")[-1] for key, batch in by_key.items() if batch == "second"} == {"1.jpg", "30.jpg"}

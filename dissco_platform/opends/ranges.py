@@ -1,0 +1,83 @@
+"""Parsed tables read in ranges of records: a batch's records and the rows of their extensions, bounded memory.
+
+A record's number (`row`) orders every table; a batch is the records from one number to the next. What becomes of a
+batch is `build`'s and `media_tables`' affair.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from dissco_platform.opends.specimens import EXTENSIONS
+
+CHUNK_ROWS = 50_000
+
+Progress = Callable[[str, int], None]
+
+
+class ParsedTables:
+    """The parsed tables of a dataset, a range of records at a time."""
+
+    def __init__(self, parsed: Path, batch_rows: int, progress: Progress | None) -> None:
+        self.parsed, self.batch_rows = parsed, batch_rows
+        self.progress = progress or (lambda _stage, _done: None)
+        self.tables = {
+            table: path
+            for table in ("identifications", "media", *(table for table, _, _ in EXTENSIONS))
+            if (path := parsed / f"{table}.parquet").is_file()
+        }
+        self.records = pl.scan_parquet(parsed / "records.parquet")
+        self.columns = set(self.records.collect_schema().names())
+        rows = self.records.select(pl.col("row")).collect()["row"]
+        self.height = len(rows)
+        self.bounds = [*rows.gather_every(batch_rows).to_list(), int(rows[-1]) + 1] if len(rows) else []
+        self.about = self._about_dataset()
+        self._dataset_columns = [
+            pl.lit(value, dtype=pl.String).alias(f"dataset:{name}") for name, value in self.about.items()
+        ]
+        self._chunks: dict[str, tuple[int, int, pl.DataFrame]] = {}
+
+    def _about_dataset(self) -> dict[str, str | None]:
+        """Return what mappings may read of the dataset's metadata, as columns `dataset:<name>`."""
+        path = self.parsed / "dataset.json"
+        about = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        return {name: str(about[name]) if about.get(name) else None for name in ("title", "language", "license")}
+
+    def ranges(self, stage: str) -> Iterator[tuple[int, int]]:
+        """Yield (first row, row after the last) of each batch, and tell the progress."""
+        done = 0
+        for start, end in zip(self.bounds, self.bounds[1:], strict=False):
+            yield start, end
+            done += self.batch_rows
+            self.progress(stage, min(done, self.height))
+
+    def rows(self, table: str, start: int, end: int) -> pl.DataFrame:
+        """Return a table's rows of one range of records, from a chunk of several ranges read at once.
+
+        A Parquet row group is decoded whole: reading it anew for each range would cost many times the reading.
+        """
+        chunk = self._chunks.get(table)
+        if chunk is None or not (chunk[0] <= start and end <= chunk[1]):
+            at = bisect_left(self.bounds, start)
+            last = self.bounds[min(at + max(1, CHUNK_ROWS // self.batch_rows), len(self.bounds) - 1)]
+            scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
+            self._chunks.pop(table, None)
+            frame = scan.filter(pl.col("row").is_between(start, max(last, end), closed="left")).collect()
+            if not frame["row"].is_sorted():
+                frame = frame.sort("row", maintain_order=True)
+            chunk = self._chunks[table] = (start, max(last, end), frame)
+        low, high = chunk[2]["row"].search_sorted(pl.Series([start, end]), side="left")
+        frame = chunk[2].slice(low, high - low)
+        return frame.with_columns(self._dataset_columns) if table == "records" else frame
+
+    def extension(self, table: str, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame | None:
+        """Return an extension's rows of the given records of a range; None where the dataset has no such table."""
+        if table not in self.tables:
+            return None
+        rows = self.rows(table, start, end)
+        if records.height == end - start:  # none is left out
+            return rows
+        return rows.join(records.select("row"), on="row", how="semi", maintain_order="left")
