@@ -188,3 +188,7 @@ def _explained(engine: Engine) -> Iterator[None]:
         ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"The registry {_shown(engine)} refused a statement ({error}).") from error
+    except engine.dialect.loaded_dbapi.Error as error:  # of `bulk`, which speaks with the driver itself
+        raise RegistryError(
+            f"The registry {_shown(engine)} cannot be used ({error}); check that it is reachable and not full."
+        ) from error

@@ -77,20 +77,35 @@ def lease(connection: Connection, owner: str, limit: int, dataset: str | None = 
     return rows
 
 
+_at_work: set[str] = set()  # owners in this process that may still send
+
+
 def owner_name() -> str:
-    """Return a name for this process's leases, by which a later one can tell that it is dead."""
-    return f"{socket.gethostname()[:30]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """Return a name for leases, by which a later process can tell that their owner is dead; `retire` it when done."""
+    name = f"{socket.gethostname()[:30]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    _at_work.add(name)
+    return name
+
+
+def retire(owner: str) -> None:
+    """Note that an owner sends nothing more, whether or not its leases could be given back."""
+    _at_work.discard(owner)
 
 
 def reclaim(connection: Connection) -> None:
-    """Give back the leases of processes of this machine that were killed; those of other machines run out by time."""
+    """Give back the leases of owners on this machine that are gone; those of other machines run out by time.
+
+    Gone are those of killed processes, and those of this process that ended while the database was away.
+    """
     owners = connection.execute(
         select(outbox.c.leased_by).where(outbox.c.leased_until > time.time()).distinct()
     ).scalars()
     for owner in list(owners):
         host, _, rest = str(owner).partition(":")
         pid = rest.partition(":")[0]
-        if host == socket.gethostname()[:30] and pid.isdigit() and not process_lives(int(pid)):
+        if host != socket.gethostname()[:30] or not pid.isdigit():
+            continue
+        if not process_lives(int(pid)) or (int(pid) == os.getpid() and owner not in _at_work):
             release(connection, str(owner))
 
 

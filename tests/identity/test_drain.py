@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 from sqlalchemy import select, update
 
-from dissco_platform.errors import DoiServiceError
+from dissco_platform.errors import DoiServiceError, RegistryError
 from dissco_platform.identity.datacite.client import DataCiteAccount, DataCiteClient, Patience
 from dissco_platform.identity.datacite.drain import DrainReport, drain
 from dissco_platform.identity.verify import verify
 from dissco_platform.registry import Registry, outbox
-from dissco_platform.registry.datasets import Dataset
-from dissco_platform.registry.tables import digital_object
+from dissco_platform.registry.bulk import insert_frame
+from dissco_platform.registry.datasets import Dataset, get_setting
+from dissco_platform.registry.tables import digital_object, setting
 from dissco_platform.sandbox import RunningSandbox, running_sandbox
 from tests.identity.museum import SPECIMEN, Museum, edition
 
@@ -182,3 +184,24 @@ def test_nothing_is_sent_after_the_time_is_up(museum: Museum, sandbox: RunningSa
     httpx.delete(f"{sandbox.url}/sandbox/faults")
     assert 0 < report.written < 40 and report.remaining == 40 - report.written
     assert send(museum, sandbox).written == report.remaining  # what was leased and not sent is free at once
+
+
+def test_the_lease_of_a_drain_that_ended_while_the_database_was_away_is_taken_over_at_once(
+    museum: Museum, sandbox: RunningSandbox
+) -> None:
+    museum.publish(edition(1, 2))
+    owner = outbox.owner_name()
+    with museum.registry.write() as connection:
+        assert len(outbox.lease(connection, owner, 10)) == 2
+        outbox.reclaim(connection)
+        assert outbox.lease(connection, "another", 10) == []  # its owner may be sending them
+    outbox.retire(owner)
+    assert send(museum, sandbox, seconds=5).written == 2
+
+
+def test_what_the_drivers_own_bulk_says_is_told_in_a_sentence(museum: Museum) -> None:
+    frame = pl.DataFrame({"name": ["twice", "twice"], "value": ["a", "b"]})
+    with pytest.raises(RegistryError, match="cannot be used"), museum.registry.write() as connection:
+        insert_frame(connection, setting, frame)
+    with museum.registry.read() as connection:
+        assert get_setting(connection, "twice") is None

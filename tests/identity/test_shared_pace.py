@@ -36,7 +36,7 @@ def test_several_holders_together_keep_to_one_limit(registry: Registry) -> None:
     assert len(times) <= seconds / spacing + 1
     assert len(times) >= 0.5 * seconds / spacing  # a busy machine misses slots, and makes up for none
     for start in range(len(times) - 20):
-        assert times[start + 20] - times[start] >= 20 * spacing - WINDOW * 0.005
+        assert times[start + 20] - times[start] >= 20 * spacing - WINDOW * 0.03  # three unpaced holders: a third of it
 
 
 def test_whoever_is_told_to_wait_makes_all_wait(registry: Registry) -> None:

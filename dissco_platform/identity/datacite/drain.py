@@ -104,6 +104,7 @@ class _Drain:
                     elif not await self._wait():
                         break
         finally:
+            outbox.retire(self.owner)
             with self.registry.write() as connection:
                 outbox.release(connection, self.owner)
         with self.registry.read() as connection:
