@@ -82,7 +82,15 @@ def _child(work: Callable[[Path], int], path: Path, pipe: Any) -> None:
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    pipe.send({"amount": amount, "wall": wall, "cpu": cpu, "peak_mib": after.ru_maxrss // 1024})
+    pipe.send({"amount": amount, "wall": wall, "cpu": cpu, "peak_mib": peak_mib()})
+
+
+def peak_mib() -> int:
+    """Peak memory of this process in MiB (`ru_maxrss` would count the parent's, from before this program was loaded)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def measure(work: Callable[[Path], int], path: Path) -> dict[str, float]:
