@@ -145,6 +145,20 @@ class Settings(BaseSettings):
         None, description="Key of secret links and sessions, 32 characters or more (default: a file in home, made once)"
     )
 
+    desk_registry: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL of the registry with the rights of applicants' pages alone (default: the registry)",
+    )
+    staff_registry: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL of the registry with the rights of staff's pages alone (default: the registry)",
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect issuer that staff sign in with, instead of tokens"
+    )
+    oidc_client: str = Field("", description="Client id of the portal at that issuer")
+    oidc_secret: SecretStr = Field(SecretStr(""), description="Client secret of the portal at that issuer")
+
     @field_validator("trusted_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:

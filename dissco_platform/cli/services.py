@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -76,24 +77,47 @@ def portal(
     index: Annotated[
         bool, typer.Option(help="First bring the search index up to date where it is behind (it is made by runs).")
     ] = True,
+    work: Annotated[
+        bool, typer.Option("--work/--no-work", help="Do what is asked for at the enrolment desk (not beside a daemon).")
+    ] = True,
 ) -> None:
-    """Serve the pages that DOIs lead to, search and the API, until Ctrl-C.
+    """Serve the pages that DOIs lead to, search, the API and the enrolment desk, until Ctrl-C.
 
     DISSCO_LANDING_PAGE is the address under which the world reaches it; its default is this command's default port.
     """
     from dissco_platform.portal.serving import serve_portal
 
     with House() as house:
+        _ = house.registry  # made or brought up to date once, before several processes start
         if index:
             _bring_index_up_to_date(house)
-        serve_portal(
-            house.settings,
-            host,
-            port,
-            workers=workers,
-            proxy=proxy,
-            announce=lambda address: console.print(f"Portal: {address} (stop with Ctrl-C)", soft_wrap=True),
-        )
+        with _desk_worker(work):
+            serve_portal(
+                house.settings,
+                host,
+                port,
+                workers=workers,
+                proxy=proxy,
+                announce=lambda address: console.print(f"Portal: {address} (stop with Ctrl-C)", soft_wrap=True),
+            )
+
+
+@contextlib.contextmanager
+def _desk_worker(wanted: bool) -> Iterator[None]:
+    """Run the desk's worker in a process of its own: a trial load must not slow the pages down, nor outlive them."""
+    if not wanted:
+        yield
+        return
+    code = "from dissco_platform.cli import main; main()"
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, "enrol", "work", "--watch", "--run"],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        _end(worker)
 
 
 def _bring_index_up_to_date(house: House) -> None:

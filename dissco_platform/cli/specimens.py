@@ -1,6 +1,5 @@
 """`dissco specimen …` and `dissco export`: what is published."""
 
-import csv
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated, Any
 
-import polars as pl
 import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import messages, print_json, print_table, replacing
+from dissco_platform.identity.doi_list import doi_list
 from dissco_platform.identity.parts import iterate_current
 from dissco_platform.registry.datasets import get_dataset
 from dissco_platform.registry.objects import count_objects, current_batches
@@ -163,7 +162,8 @@ def export(
     with House() as house:
         with house.registry.read() as connection:
             get_dataset(connection, slug)
-        lines = _doi_list(house, slug) if form is Format.DOI_LIST else _documents(house, slug)
+        listed = doi_list(house.registry, house.store, house.settings.doi_prefix, slug)
+        lines = listed if form is Format.DOI_LIST else _documents(house, slug)
         with _writing(output) as (file, written):
             count = -1 if form is Format.DOI_LIST else 0
             for line in lines:
@@ -186,36 +186,6 @@ def _documents(house: House, slug: str) -> Iterator[str]:
             current = current_batches(connection, slug, kind)
         for document in iterate_current(house.store, slug, current):
             yield document + "\n"
-
-
-def _doi_list(house: House, slug: str) -> Iterator[str]:
-    from dissco_platform.assets.recording import latest
-
-    line = _Line()
-    writer = csv.writer(line, lineterminator="\n")
-    writer.writerow(["catalogNumber", "occurrenceID", "DOI"])
-    yield line.text
-    built = latest(house.instance, "digital_specimens", slug)
-    with house.registry.read() as connection:
-        current = current_batches(connection, slug, "specimen")
-    if built is None or current.is_empty():
-        return
-    table = house.store.path("digital_specimens", slug, built.data_version) / "specimens.parquet"
-    names = pl.read_parquet(table, columns=["normalisedPhysicalSpecimenID", "catalogNumber", "occurrenceID"])
-    joined = current.join(names, left_on="identity_key", right_on="normalisedPhysicalSpecimenID", how="left")
-    for row in joined.sort("catalogNumber", "identity_key").iter_rows(named=True):
-        doi = f"https://doi.org/{house.settings.doi_prefix}/{row['suffix']}"
-        writer.writerow([row["catalogNumber"] or "", row["occurrenceID"] or "", doi])
-        yield line.text
-
-
-class _Line:
-    """The little of a file that csv.writer needs: keeps the last line."""
-
-    text = ""
-
-    def write(self, text: str) -> None:
-        self.text = text
 
 
 @contextmanager

@@ -8,6 +8,7 @@ event carries all that it was decided from. The row in the registry is a copy fo
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -19,6 +20,9 @@ from dissco_platform.identity.organisations import organisation_id
 from dissco_platform.registry import enrolment as statements
 from dissco_platform.registry.datasets import check_slug, list_datasets, set_state
 from dissco_platform.registry.engine import now
+
+UNCONFIRMED = timedelta(days=14)
+"""After so long a pre-registration that nobody confirmed stands in nobody's way."""
 
 JUDGED_FLAGS = ("reason", "mou", "partner")
 """Flags that staff decide; `europe` and `types` follow from evidence."""
@@ -366,11 +370,18 @@ def _checked_form(connection: Connection, slug: str, form: Mapping[str, Any]) ->
                 found.form["source"] == form["source"]
                 and found.slug != slug
                 and found.state not in {"declined", "withdrawn"}
+                and not _lapsed(found)
             ):
                 raise UsageError(f"{form['source']} is pre-registered already as '{found.slug}'.")
     if "organisation" in form:
         checked["organisation"] = organisation_id(str(form["organisation"]))
     return checked
+
+
+def _lapsed(found: Application) -> bool:
+    """Say whether a pre-registration was never confirmed: it must not keep a dataset from its institution for ever."""
+    age = datetime.now(UTC) - datetime.fromisoformat(found.registered)
+    return not found.confirmed and found.state in {"received", "not_ready", "checked"} and age > UNCONFIRMED
 
 
 def _record(connection: Connection, before: Application | None, slug: str, event: Event) -> Application:

@@ -46,16 +46,20 @@ def page(found: Mapping[str, Any], date: str) -> str:
         found: the check.
         date: when it was made.
     """
+    return _environment.get_template("report.html").render(date=date[:10], **parts(found))
+
+
+def parts(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page's template is rendered with, for faces that have a frame of their own."""
     facts = found["facts"]
-    return _environment.get_template("report.html").render(
-        found=found,
-        date=date[:10],
-        facts=facts,
-        figures=[(words, facts[name]) for name, words in FIGURES if facts.get(name) is not None],
-        mids=[
+    return {
+        "found": found,
+        "facts": facts,
+        "figures": [(words, facts[name]) for name, words in FIGURES if facts.get(name) is not None],
+        "mids": [
             (level, MIDS_WORDS.get(level, ""), count)
             for level, count in sorted((facts.get("mids_levels") or {}).items())
         ],
-        names=[(MATCH_WORDS.get(kind, kind), count) for kind, count in (facts.get("names") or {}).items() if count],
-        stopping=[requirement for requirement in found["requirements"] if requirement["code"] in found["not_met"]],
-    )
+        "names": [(MATCH_WORDS.get(kind, kind), count) for kind, count in (facts.get("names") or {}).items() if count],
+        "stopping": [requirement for requirement in found["requirements"] if requirement["code"] in found["not_met"]],
+    }

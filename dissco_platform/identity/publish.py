@@ -166,6 +166,7 @@ def publish(
             "data_version": report.data_version,
             # What may be minted once there is quota or a grant for it; automation compares it with the allowance.
             "waiting": _waiting(specimen_state) + _waiting(media_state),
+            "build": build.name,
         }
         set_latest(connection, dataset.slug, {**dataset.summary, **summary})
     return report

@@ -10,12 +10,15 @@ from starlette.staticfiles import StaticFiles
 from dissco_platform import __version__
 from dissco_platform.portal import errors, home, objects
 from dissco_platform.portal.context import Portal
+from dissco_platform.portal.desk import applicant, front, listing, signing, staff
+from dissco_platform.portal.desk.context import Desk
 from dissco_platform.portal.pages import STATIC, page_templates
 from dissco_platform.portal.security import SecurityHeaders
 from dissco_platform.settings import Settings, load_settings
 
 # Rooms in the order in which they are asked: a room that answers to any two path segments comes last.
-ROOMS = (home.router, objects.router)
+DESK = (front.router, listing.router, applicant.router, signing.router, staff.router)
+ROOMS = (home.router, *DESK, objects.router)
 
 
 def create_portal(settings: Settings) -> FastAPI:
@@ -31,9 +34,11 @@ def create_portal(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         portal = Portal.opened(settings)
         app.state.portal = portal
+        app.state.desk = Desk.opened(settings)
         try:
             yield
         finally:
+            app.state.desk.close()
             portal.close()
 
     app = FastAPI(

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dissco_platform import __version__
+from dissco_platform.enrolment.notifications import TEMPLATES as REPORT
 from dissco_platform.settings import Settings
 
 HERE: Final = Path(__file__).parent
@@ -55,7 +56,7 @@ def web_address(value: object) -> str | None:
 def page_templates(settings: Settings) -> Environment:
     """Return the environment that pages are rendered with; text is escaped everywhere."""
     environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FileSystemLoader([HERE / "templates", HERE / "desk" / "templates", REPORT]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -179,6 +179,13 @@ def registered_objects(connection: Connection, slug: str) -> tuple[int, int, str
     return int(connection.execute(minted).scalar_one()), int(row[0]), row[1]
 
 
+def first_suffixes(connection: Connection, slug: str, limit: int) -> list[str]:
+    """Return suffixes of specimens of a dataset whose DOI is registered, the first in its registry's order."""
+    o = digital_object.c
+    query = select(o.suffix).where(o.dataset == slug, o.kind == "specimen", o.doi_state == "registered")
+    return list(connection.execute(query.order_by(o.id).limit(limit)).scalars())
+
+
 def queue_notification(connection: Connection, values: Mapping[str, str]) -> bool:
     """Queue a letter (`key, application, event, recipient, subject, body`); False where its key was queued before."""
     if connection.execute(select(notification.c.key).where(notification.c.key == values["key"])).first():
