@@ -34,6 +34,12 @@ MATCH_WORDS = {
     "none": "not found",
 }
 
+# Columns of examples from the left: where the row is, what it is known by, what is the matter.
+_COLUMNS = (
+    "file", "line", "catalogNumber", "occurrenceID", "UnitID", "UnitGUID", "institutionCode", "collectionCode",
+    "SourceInstitutionID", "SourceID", "basisOfRecord", "RecordBasis", "scientificName", "licence", "medium", "what",
+)  # fmt: skip
+
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -52,6 +58,13 @@ def page(found: Mapping[str, Any], date: str) -> str:
 def parts(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page's template is rendered with, for faces that have a frame of their own."""
     facts = found["facts"]
+    found = {
+        **found,
+        "requirements": [
+            {**requirement, "examples": [_in_order(example) for example in requirement["examples"]]}
+            for requirement in found["requirements"]
+        ],
+    }
     return {
         "found": found,
         "facts": facts,
@@ -63,3 +76,9 @@ def parts(found: Mapping[str, Any]) -> dict[str, Any]:
         "names": [(MATCH_WORDS.get(kind, kind), count) for kind, count in (facts.get("names") or {}).items() if count],
         "stopping": [requirement for requirement in found["requirements"] if requirement["code"] in found["not_met"]],
     }
+
+
+def _in_order(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an example with its columns in the order of the page: what was stored has lost its own."""
+    known = {name: example[name] for name in _COLUMNS if name in example}
+    return {**known, **{name: value for name, value in example.items() if name not in known}}

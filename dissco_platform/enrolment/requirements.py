@@ -201,7 +201,7 @@ def _identifiers(trial: Trial) -> Requirement:
             "have neither a catalogue number nor a global identifier",
             "has neither a catalogue number nor a global identifier",
         ),
-        "All {count} have one.",
+        ("All {count} have one.", "The only record has one."),
         "Publish each specimen's catalogue number as catalogNumber, or a global identifier as occurrenceID (UnitID in ABCD), "
         "then publish the dataset again.",
     )
@@ -214,13 +214,13 @@ def _unique(trial: Trial) -> Requirement:
         "All specimens have an identifier of their own: no two are the same",
         "duplicate_identifier",
         ("repeat the identifier of an earlier record", "repeats the identifier of an earlier record"),
-        "The identifiers of all {count} differ.",
+        ("The identifiers of all {count} differ.", "There is only one record."),
         "Give each specimen a number of its own, or publish it as one record, and publish the dataset again.",
     )
 
 
 def _counted(
-    trial: Trial, code: str, title: str, reason: str, what: tuple[str, str], fine: str, advice: str
+    trial: Trial, code: str, title: str, reason: str, what: tuple[str, str], fine: tuple[str, str], advice: str
 ) -> Requirement:
     """Judge by the share of records that were set aside for a reason; `what` they do in the plural and the singular."""
     if trial.report is None:
@@ -232,7 +232,7 @@ def _counted(
         return Requirement(code, title, NOT_CHECKABLE, _NONE)
     count = trial.report.rejects.get(reason, 0)
     if not count:
-        return Requirement(code, title, MET, fine.format(count=_number(records, "record")))
+        return Requirement(code, title, MET, fine[records == 1].format(count=_number(records, "record")))
     evidence = f"{_part(count, records, 'record', *what)}."
     if code == "identifiers" and not trial.has_column(*IDENTIFIERS):
         evidence += " The dataset has no column for either."
