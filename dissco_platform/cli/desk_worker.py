@@ -78,6 +78,7 @@ def _run_granted(house: House, tried: set[str]) -> None:
             run_dataset(house, slug)
         except DisscoError as error:
             messages.print(f"{slug}: {error}", soft_wrap=True)
+        _send(house)  # the first DOI's letter does not wait for the other datasets
 
 
 def _send(house: House) -> None:

@@ -52,10 +52,11 @@ def observe(connection: Connection, slug: str, doi_prefix: str) -> Application:
     dataset = find_dataset(connection, slug)
     if found.state not in RUNNING or dataset is None:
         return found
-    minted, registered, suffix = statements.registered_objects(connection, slug)
+    minted, registered = statements.registered_objects(connection, slug)
+    first = statements.first_suffixes(connection, slug, 1)
     waiting = dataset.waiting
-    if found.state == "granted" and registered and suffix:
-        inputs: dict[str, object] = {"doi": f"{doi_prefix}/{suffix}", "cause": "first"}
+    if found.state == "granted" and first:
+        inputs: dict[str, object] = {"doi": f"{doi_prefix}/{first[0]}", "cause": "first"}
         found = desk.act(connection, slug, "load", actor=ACTOR, inputs=inputs)
     # A grant that was minted in whole, or that nothing is left to use: the publication says what waits.
     used = minted >= found.granted or waiting == 0

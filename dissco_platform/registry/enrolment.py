@@ -170,13 +170,12 @@ def granted_total(connection: Connection, slug: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def registered_objects(connection: Connection, slug: str) -> tuple[int, int, str | None]:
-    """Return of a dataset: DOIs minted, DOIs registered at the DOI service, and one registered suffix."""
+def registered_objects(connection: Connection, slug: str) -> tuple[int, int]:
+    """Return of a dataset: DOIs minted, and DOIs registered at the DOI service."""
     o = digital_object.c
     minted = select(func.count()).where(o.dataset == slug, o.suffix.is_not(None))
-    registered = select(func.count(), func.min(o.suffix)).where(o.dataset == slug, o.doi_state == "registered")
-    row = connection.execute(registered).one()
-    return int(connection.execute(minted).scalar_one()), int(row[0]), row[1]
+    registered = select(func.count()).where(o.dataset == slug, o.doi_state == "registered")
+    return int(connection.execute(minted).scalar_one()), int(connection.execute(registered).scalar_one())
 
 
 def first_suffixes(connection: Connection, slug: str, limit: int) -> list[str]:

@@ -102,7 +102,7 @@ def _grown(portal: Portal, slug: str) -> dict[str, Any] | None:
         dataset = find_dataset(connection, slug)
         if dataset is None:
             return None
-        minted, registered, _ = statements.registered_objects(connection, slug)
+        minted, registered = statements.registered_objects(connection, slug)
         return {
             "dataset": dataset,
             "minted": minted,

@@ -3,8 +3,10 @@
 Either way a sealed cookie names the person afterwards, and every request looks up whether they still are what it says.
 """
 
+import logging
 from typing import Annotated, Protocol
 
+import httpx
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from dissco_platform.enrolment import staff
@@ -14,6 +16,7 @@ from dissco_platform.portal.desk.paths import FORM, PAGE
 from dissco_platform.registry import desk as statements
 from dissco_platform.registry.desk import Person
 
+_LOG = logging.getLogger(__name__)
 router = APIRouter(prefix="/staff")
 
 SESSION, DAYS = "desk-staff", 0.5
@@ -49,13 +52,14 @@ class OpenIdConnect:
     def __init__(self, desk: Desk) -> None:
         import warnings
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it would rather have another HTTP library, whenever it is imported
-            from authlib.integrations.starlette_client import OAuth, OAuthError
+        with warnings.catch_warnings(record=True):  # on import it says that it would rather have another HTTP library
+            from authlib.common.errors import AuthlibBaseError
+            from authlib.integrations.starlette_client import OAuth
+            from joserfc.errors import JoseError
 
         settings = desk.settings
         assert settings.oidc_issuer is not None
-        self.refused: type[Exception] = OAuthError
+        self.refused: tuple[type[Exception], ...] = (AuthlibBaseError, JoseError, httpx.HTTPError)
         self.issuer = settings.oidc_issuer.rstrip("/")
         self.back = settings.landing_page.rstrip("/") + "/staff/sign-in/done"
         self.client = OAuth().register(
@@ -79,7 +83,8 @@ class OpenIdConnect:
         request.scope["session"] = unseal(request, _FLOW, days=0.02)
         try:
             token = await self.client.authorize_access_token(request)
-        except self.refused:
+        except self.refused as error:
+            _LOG.warning("A sign-in at %s failed (%s)", self.issuer, type(error).__name__)
             return None
         told = token.get("userinfo") or {}
         if not told.get("sub"):
@@ -123,7 +128,9 @@ async def signed_in_elsewhere(request: Request, desk: DeskOf, gate: GateOf) -> R
     limited(request, "sign-in")
     if isinstance(gate, Tokens):
         raise HTTPException(404)
-    return _signed_in(request, desk, await gate.finish(request, ""))
+    response = _signed_in(request, desk, await gate.finish(request, ""))
+    drop_cookie(desk, response, _FLOW)  # an answer of the provider counts once
+    return response
 
 
 def _signed_in(request: Request, desk: Desk, person: Person | None) -> Response:

@@ -146,7 +146,7 @@ def decide(request: Request, desk: DeskOf, person: Signed, slug: Slug, action: s
         raise HTTPException(413, f"A reason has at most {_LONGEST_REASON:,} characters.")
     inputs: dict[str, Any] = {}
     if action in {"accept", "judge"}:
-        inputs = {"flags": {flag: bool(form.get(flag)) for flag in domain.JUDGED_FLAGS}}
+        inputs = {"flags": {flag: bool(form.get(f"flag-{flag}")) for flag in domain.JUDGED_FLAGS}}
     try:
         with _acting(desk, person, action, slug, reason, inputs) as connection:
             _found(connection, slug)

@@ -1,5 +1,6 @@
 """What tests of the desk on the web share: a client with the desk's forms, and a running portal with its worker."""
 
+import itertools
 import json
 import os
 import re
@@ -19,10 +20,12 @@ from dissco_platform.enrolment import desk, staff
 from dissco_platform.enrolment.links import links_of
 from dissco_platform.portal.app import create_portal
 from dissco_platform.registry import Registry, open_registry
+from dissco_platform.registry.engine import connect
 from dissco_platform.settings import Settings
 from tests.enrolment.conftest import Served, archive, served
+from tests.identity.conftest import postgres
 
-__all__ = ["archive", "served"]
+__all__ = ["archive", "postgres", "served"]
 
 ROR = [
     ("0566bfb96", "Naturalis Biodiversity Center", "NL", "Leiden"),
@@ -103,6 +106,23 @@ def visit(tmp_path: Path) -> Iterator[Callable[..., Visitor]]:
 
         yield fresh
     registry.close()
+
+
+_databases = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty database, of both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'registry.sqlite'}"
+    server = str(request.getfixturevalue("postgres"))
+    name = f"desk_{next(_databases)}"
+    admin = connect(server)
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.dispose()
+    return server.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture
