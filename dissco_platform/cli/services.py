@@ -117,7 +117,13 @@ def _desk_worker(wanted: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        _end(worker)
+        # The worker alone: helpers of Dagster in its session would die with a traceback, and end with it anyway.
+        with contextlib.suppress(ProcessLookupError):
+            worker.send_signal(signal.SIGINT)
+        try:
+            worker.wait(_INTERRUPT_SECONDS)
+        except subprocess.TimeoutExpired:
+            _end(worker)
 
 
 def _bring_index_up_to_date(house: House) -> None:
