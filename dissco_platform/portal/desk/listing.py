@@ -100,6 +100,7 @@ def _make(portal: Portal, stamp: tuple[int, str]) -> Listing:
         result = loads(last["result"])
         told = {
             "number": last["id"],
+            "this_month": last["time"][:7] == f"{today:%Y-%m}",
             "date": last["time"],
             "quota": result["quota"],
             "granted": result["granted"],
