@@ -1,6 +1,7 @@
 """The desk's worker on one machine: does what was asked for on the web, follows runs up, sends letters."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -25,6 +26,8 @@ def work_off(house: House, *, watch: bool, run: bool) -> Iterator[Job]:
 
     With `run`, datasets that were granted and never loaded are run, and their letters follow.
     """
+    if watch:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how the portal ends it: clean, wherever it is
     parent = os.getppid()
     tried: set[str] = set()
     while True:

@@ -119,7 +119,7 @@ def _desk_worker(wanted: bool) -> Iterator[None]:
     finally:
         # The worker alone: helpers of Dagster in its session would die with a traceback, and end with it anyway.
         with contextlib.suppress(ProcessLookupError):
-            worker.send_signal(signal.SIGINT)
+            worker.terminate()
         try:
             worker.wait(_INTERRUPT_SECONDS)
         except subprocess.TimeoutExpired:

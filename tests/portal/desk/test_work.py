@@ -101,6 +101,7 @@ def test_dagsters_sensor_makes_runs_of_requests(asked: Registry, tmp_path: Path)
 
 def test_the_watching_worker_ends_with_who_started_it(asked: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     parents = iter([7, 7, 1])  # asked at the start and each time there is nothing to do
+    monkeypatch.setattr("dissco_platform.cli.desk_worker.signal.signal", lambda *_: None)  # this process is pytest's
     monkeypatch.setattr("os.getppid", lambda: next(parents))
     monkeypatch.setattr("dissco_platform.cli.desk_worker.SECONDS", 0.0)
     assert _work(watch=True) == [None]
