@@ -109,7 +109,7 @@ def killed(museum: Museum, phase: str, longest: float) -> None:
 def disk_full(museum: Museum) -> None:
     """Publish in a child that cannot write a Parquet file to its end, then again."""
     edition = museum.next()
-    result = museum.bear(edition, "publishing", museum.draw.uniform(500, 4_000), "full")
+    result = museum.bear(edition, "publishing", museum.draw.uniform(50, 1_200), "full")
     museum.struck += result == FULL
     museum.through(edition)
 
