@@ -188,7 +188,15 @@ class Nursery:
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "benchmarks.identity.faults", "--nursery"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # Their messages go nowhere: the limit on what a child may write holds for a log file as well.
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
 
     def bear(self, edition: Edition, folder: Path, url: str, phase: str, amount: float, fault: str) -> int:
         """Publish an edition in a process of its own that meets a fault; return its exit code."""
