@@ -30,6 +30,18 @@ MEDIA_SECONDS = 120.0
 IDENTIFIERS = (
     "dwc:catalogNumber", "dwc:occurrenceID", "dwc:materialEntityID", "dwc:materialSampleID", "abcd:UnitID", "abcd:UnitGUID",
 )  # fmt: skip
+_DESCRIPTOR = "Have your publishing tool make the archive again: its description (meta.xml) does not fit its files."
+# Reason why an archive could not be read → what to do.
+_MENDED = {
+    "damaged": "Download the archive yourself and open it. If that fails too, have it published again.",
+    "html_page": "Give the address of the archive itself, not of the page about it. In an IPT, copy the link of “DwC-A”.",
+    "encrypted": "Publish it without a password: it must be open to everyone.",
+    "empty": "Look whether the last publication went through: the archive has no records.",
+    "provider_error": "Ask who runs your publishing tool: it answered with an error in place of the data.",
+    "core_file_missing": _DESCRIPTOR,
+    "malformed_descriptor": _DESCRIPTOR,
+    "ambiguous_without_descriptor": _DESCRIPTOR,
+}
 _KINDS = {"dwca": "a Darwin Core Archive", "abcd": "an ABCD dataset", "dwc-dp": "a Darwin Core Data Package"}
 _UNREACHABLE = ("is not a known host", "cannot be reached")
 _NONE = "Could not be looked at, because no specimen with an identifier was found."
@@ -153,7 +165,10 @@ def _format(trial: Trial) -> Requirement:
     if trial.archive_error is not None and trial.archive_error.reason != "no_specimens":
         return Requirement(
             code, title, NOT_MET, _sentence(str(trial.archive_error)),
-            "Publish it as a Darwin Core Archive (an IPT does) or as ABCD (BioCASe does), and give that address.",
+            _MENDED.get(
+                trial.archive_error.reason,
+                "Publish it as a Darwin Core Archive (an IPT does) or as ABCD (BioCASe does), and give that address.",
+            ),
         )  # fmt: skip
     if trial.archive is None:
         return Requirement(
@@ -422,4 +437,5 @@ def _size(count: int) -> str:
 
 
 def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -147,6 +147,31 @@ def test_an_address_in_our_own_network_is_not_fetched(check: Callable[..., Check
     assert "private browser window" in report.page(found.to_json(), "2026-11-22")
 
 
+@pytest.mark.parametrize(
+    ("content", "evidence", "advice"),
+    [
+        (b"PK\x03\x04 cut off", "The archive is damaged and cannot be read", "Download the archive yourself"),
+        (b"<!doctype html><title>IPT</title>", "is a web page, not an archive", "copy the link of"),
+        (b"hello", "is neither a Darwin Core Archive", "Publish it as a Darwin Core Archive"),
+    ],
+)
+def test_a_broken_archive_is_told_with_what_to_do(
+    served: Served, tmp_path: Path, content: bytes, evidence: str, advice: str
+) -> None:
+    (served.folder / "broken.zip").write_bytes(content)
+    (tmp_path / "trial").mkdir()
+    found = check_requirements(
+        Wanted("moths", f"{served.url}/broken.zip", ROR),
+        tmp_path / "trial",
+        http=HttpClient(trusted_hosts=[served.host]),
+        mapping_of=lambda _kind: load_mapping(MAPPINGS / "dwc.yaml"),
+    )
+    requirement = _of(found, "format")
+    assert found.not_met == ["format"]
+    assert evidence in requirement.evidence and advice in requirement.advice
+    assert str(tmp_path) not in report.page(found.to_json(), "2026-11-22"), "no path of this machine is told"
+
+
 def test_the_report_shows_strangers_text_as_text(check: Callable[..., CheckReport]) -> None:
     found = check([_row(1, catalogNumber="", scientificName="<script>alert(1)</script>"), _row(2)])
     page = report.page(found.to_json(), "2026-11-22")
