@@ -78,7 +78,10 @@ def demo(
         return
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. What to look at next:")
     console.print("  make ui                          the same in Dagster's web interface")
+    console.print("  dissco portal                    the pages that the DOIs lead to")
     if example:
+        page = f"{settings.landing_page.rstrip('/')}/{example}"
+        console.print(f"  {page}    a specimen with two versions, while the portal runs", soft_wrap=True)
         console.print(f"  dissco specimen show {example}")
         console.print(f"  dissco specimen history {example}")
     console.print(f"  dissco export {museums[0]['slug']} --format doi-list", soft_wrap=True)
@@ -135,7 +138,7 @@ def _start_afresh(settings: Settings, ours: set[str]) -> None:
         return  # state lives elsewhere: go on with it
     for name in ("store", "dagster", "demo"):
         shutil.rmtree(settings.home / name, ignore_errors=True)
-    for name in ("registry", "sandbox"):
+    for name in ("registry", "sandbox", "search"):
         for file in settings.home.glob(f"{name}.sqlite*"):
             file.unlink()
 

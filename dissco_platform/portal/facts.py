@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from dissco_platform.portal.pages import shown
+
 Sources = Callable[[str, str], list[str]]
 
 
@@ -52,7 +54,7 @@ def listed(value: Any) -> list[str]:
 
 def italic(label: object) -> Markup:
     """Return a name's HTML label with its <i> alone let through; everything else is text."""
-    text = str(escape(unescape(str(label))))
+    text = str(escape(shown(unescape(str(label)))))
     return Markup(re.sub(r"&lt;(/?)i&gt;", r"<\1i>", text) if _balanced(text) else text)  # noqa: S704  escaped above
 
 

@@ -27,6 +27,7 @@ def media_view(
     common = {
         "citation": citation(portal.publications.csl_json(found, version.number), found, version),
         "held_by": holder(document, told),
+        "dataset_title": found.dataset.title or portal.finder.labelled("dataset", found.dataset.slug),
     }
     if document is None:
         return {**common, "title": title_of(told), "image": None, "tombstone": withdrawn(told)}

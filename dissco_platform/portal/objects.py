@@ -4,6 +4,8 @@ All addresses begin with the DOI: `/{prefix}/{suffix}`, then a form (`.jsonld`) 
 show is put together in `specimen_view` and `media_view`.
 """
 
+import json
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -31,6 +33,7 @@ Rooms = Annotated[Portal, Depends(portal_of)]
 _READ = ["GET", "HEAD"]
 _CONTEXT = b'{"@context":' + orjson.dumps(CONTEXT) + b","
 JSON = "application/json"
+_SUFFIX = re.compile(r"[A-Za-z0-9]{3}-[A-Za-z0-9]{3}-[A-Za-z0-9]{3}")
 
 
 @router.api_route("/{prefix}/{name}", methods=_READ)
@@ -59,7 +62,7 @@ def landing(
 def versions(request: Request, portal: Rooms, prefix: str, suffix: str) -> Response:
     """List the versions of an object."""
     found = find(portal, prefix, suffix)
-    if (same := unchanged(request, headers := _headers(found, "versions"))) is not None:
+    if (same := unchanged(request, headers := headers_of(found, "versions"))) is not None:
         return same
     if formats.chosen(request.headers.get("accept")) == HTML:
         return page(request, "versions.html", headers=headers, found=found)
@@ -84,9 +87,9 @@ def difference(
     """Show what changed between two versions (the last two by default); JSON Patch for machines."""
     found = find(portal, prefix, suffix)
     newest = found.version().number
-    later = _numbered(found, after or newest).number
-    earlier = _numbered(found, before or max(later - 1, found.versions[0].number)).number
-    headers = _headers(found, "diff", earlier, later)
+    later = numbered(found, after or newest).number
+    earlier = numbered(found, before or max(later - 1, found.versions[0].number)).number
+    headers = headers_of(found, "diff", earlier, later)
     if (same := unchanged(request, headers)) is not None:
         return same
     if formats.chosen(request.headers.get("accept")) == HTML:
@@ -113,14 +116,14 @@ def events(request: Request, portal: Rooms, prefix: str, suffix: str) -> Respons
         }
         for one in found.versions
     ]
-    return Response(orjson.dumps(listed), 200, _headers(found, "events"), JSON)
+    return Response(orjson.dumps(listed), 200, headers_of(found, "events"), JSON)
 
 
 @router.api_route("/{prefix}/{suffix}/events/{number}", methods=_READ)
 def event(request: Request, portal: Rooms, prefix: str, suffix: str, number: int) -> Response:
     """Return the provenance event of a version (openDS, W3C PROV)."""
     found = find(portal, prefix, suffix)
-    _numbered(found, number)
+    numbered(found, number)
     made = portal.publications.event(found, number)
     return _json(request, found, ("event", number), made, "application/ld+json", LASTING)
 
@@ -161,8 +164,8 @@ def find(portal: Portal, prefix: str, suffix: str) -> Published:
 
 def in_form(request: Request, portal: Portal, found: Published, form: Form, number: int | None) -> Response:
     """Answer an object (a version of it) in a form for machines."""
-    version = _numbered(found, number)
-    headers = _headers(found, form.suffix, version.number, cache=CURRENT if number is None else LASTING)
+    version = numbered(found, number)
+    headers = headers_of(found, form.suffix, version.number, cache=CURRENT if number is None else LASTING)
     headers["link"] = (
         f'<{found.url}>; rel="cite-as", '
         f'<{portal.settings.landing_page.rstrip("/")}/{found.doi}>; rel="describes"; type="text/html"'
@@ -219,9 +222,9 @@ _BODIES: dict[str, Callable[[Portal, Published, PublishedVersion], bytes]] = {
 
 
 def _page(request: Request, portal: Portal, found: Published, number: int | None) -> Response:
-    version = _numbered(found, number)
+    version = numbered(found, number)
     generation = portal.finder.generation
-    headers = _headers(
+    headers = headers_of(
         found, "page", version.number, found.doi_state, generation, cache=CURRENT if number is None else LASTING
     )
     if (same := unchanged(request, headers)) is not None:
@@ -279,7 +282,7 @@ def _schema_org(
         ),
         "contentUrl": (document or {}).get("ac:accessURI"),
     }
-    text = orjson.dumps({key: value for key, value in made.items() if value}).decode()
+    text = json.dumps({key: value for key, value in made.items() if value})  # ASCII: no mark that turns the text
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -287,14 +290,20 @@ def _told(portal: Portal, found: Published, number: int) -> dict[str, Any]:
     return portal.publications.document(found, number) or portal.publications.datacite_json(found, number)
 
 
-def _numbered(found: Published, number: int | None) -> PublishedVersion:
+def numbered(found: Published, number: int | None) -> PublishedVersion:
+    """Return a version of an object, the current one by default.
+
+    Raises:
+        HTTPException: 404: there is none of that number.
+    """
     try:
         return found.version(number)
     except UsageError as error:
         raise HTTPException(404, str(error)) from error
 
 
-def _headers(found: Published, *what: object, cache: str = CURRENT) -> dict[str, str]:
+def headers_of(found: Published, *what: object, cache: str = CURRENT) -> dict[str, str]:
+    """Return the headers that let a client keep an answer about an object: `what` it is, as it stands now."""
     newest = found.version()
     tag = etag(__version__, found.doi, newest.number, newest.content_hash, found.state, *what)
     return freshness(tag, newest.created, cache)
@@ -303,14 +312,14 @@ def _headers(found: Published, *what: object, cache: str = CURRENT) -> dict[str,
 def _json(
     request: Request, found: Published, what: tuple[object, ...], made: Any, media_type: str, cache: str = CURRENT
 ) -> Response:
-    headers = _headers(found, *what, cache=cache)
+    headers = headers_of(found, *what, cache=cache)
     headers["access-control-allow-origin"] = "*"
     return unchanged(request, headers) or Response(orjson.dumps(made), 200, headers, media_type)
 
 
 def _moved(request: Request, portal: Portal, prefix: str, suffix: str, name: str) -> Response | None:
     """DOIs are the same in any case; one spelling has the page."""
-    if prefix != portal.settings.doi_prefix or suffix == suffix.upper():
+    if prefix != portal.settings.doi_prefix or suffix == suffix.upper() or not _SUFFIX.fullmatch(suffix):
         return None
     rest = name[len(suffix) :]
     query = f"?{request.url.query}" if request.url.query else ""

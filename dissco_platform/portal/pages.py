@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -53,6 +55,20 @@ def web_address(value: object) -> str | None:
     return text if re.match(r"^https?://[^\s<>\"']+$", text) else None
 
 
+def without_cursor(given: Mapping[str, Sequence[str]]) -> str:
+    """Return parameters as a query, from the first page on."""
+    return _query({**given, "cursor": []})
+
+
+def sorted_by(given: Mapping[str, Sequence[str]], sort: str) -> str:
+    """Return parameters as a query with another order."""
+    return _query({**given, "cursor": [], "sort": [sort]})
+
+
+def _query(given: Mapping[str, Sequence[str]]) -> str:
+    return urlencode([(name, value) for name, values in given.items() for value in values if value])
+
+
 def page_templates(settings: Settings) -> Environment:
     """Return the environment that pages are rendered with; text is escaped everywhere."""
     environment = Environment(
@@ -62,7 +78,8 @@ def page_templates(settings: Settings) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=shown, number=number, day=day, web_address=web_address, spaced=spaced)
+    for function in (shown, number, day, web_address, spaced, without_cursor, sorted_by):
+        environment.filters[function.__name__] = function
     style = (STATIC / "portal.css").read_bytes()
     environment.globals.update(
         site={

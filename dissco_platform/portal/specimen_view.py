@@ -9,7 +9,7 @@ from dissco_platform.identity.publications import Published, PublishedVersion
 from dissco_platform.portal.context import Portal
 from dissco_platform.portal.facts import Fact, Sources, facts, italic, listed
 from dissco_platform.portal.maps import Locator, locator
-from dissco_platform.search.summary import RANKS, accepted, licence_of, links, people
+from dissco_platform.search.summary import NO_TYPE, RANKS, accepted, licence_of, links, people
 
 Json = dict[str, Any]
 
@@ -85,7 +85,11 @@ def specimen_view(
 ) -> dict[str, Any]:
     """Return what the template of a specimen shows."""
     cited = portal.publications.csl_json(found, version.number)
-    common = {"citation": citation(cited, found, version), "held_by": holder(document, told)}
+    common = {
+        "citation": citation(cited, found, version),
+        "held_by": holder(document, told),
+        "dataset_title": found.dataset.title or portal.finder.labelled("dataset", found.dataset.slug),
+    }
     if document is None:
         return {**common, "title": title_of(told), "named": None, "images": [], "tombstone": withdrawn(told)}
     known = portal.provenance.sources(found.dataset.slug, version.made_from)
@@ -125,7 +129,9 @@ def specimen_view(
         "mids_title": MIDS_TITLES.get(level if isinstance(level, int) else -1, ""),
         "mids_missing": [ELEMENTS.get(name, name) for name in card.get("mids_missing", [])],
         "type_status": [
-            one["dwc:typeStatus"] for one in document.get("ods:hasIdentifications") or [] if one.get("dwc:typeStatus")
+            one["dwc:typeStatus"]
+            for one in document.get("ods:hasIdentifications") or []
+            if one.get("dwc:typeStatus") not in (None, NO_TYPE)
         ],
         "licence_name": licence_of(document.get("dcterms:license"))[1],
         "licence_address": document.get("dcterms:license"),
@@ -135,16 +141,9 @@ def specimen_view(
 
 
 _SAID_ELSEWHERE: Final = frozenset(
-    {
-        "hasDigitalMedia",
-        "hasOrganisationID",
-        "hasSourceSystemID",
-        "hasFDOType",
-        "hasPhysicalIdentifier",
-        "hasCOLID",
-        "hasURL",
-    }
-)
+    {"hasDigitalMedia", "hasOrganisationID", "hasSourceSystemID", "hasFDOType", "hasPhysicalIdentifier", "hasCOLID",
+     "hasURL", "hasLicense"}
+)  # fmt: skip
 
 
 def _unknown(_owner: str, _term: str) -> list[str]:
@@ -226,9 +225,8 @@ def _event(event: Json, sources: Sources) -> dict[str, Any]:
     coordinates = []
     if isinstance(latitude, int | float) and isinstance(longitude, int | float):
         at = locator(float(latitude), float(longitude), place.get("dwc:coordinateUncertaintyInMeters"))
-        columns = sources("ods:Georeference", "dwc:decimalLatitude") + sources(
-            "ods:Georeference", "dwc:decimalLongitude"
-        )
+        both = [sources("ods:Georeference", f"dwc:decimal{axis}") for axis in ("Latitude", "Longitude")]
+        columns = list(dict.fromkeys(both[0] + both[1]))
         coordinates = [Fact("Coordinates", [f"{latitude:g}, {longitude:g}"], "dwc:decimalLatitude", columns)]
     return {
         "map": at,

@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, del
 from dissco_platform.registry.bulk import fetch_frame, insert_frame, staged, update_frame
 from dissco_platform.registry.tables import batch, dataset, digital_object, outbox, quota, vanished, version
 
+_SUFFIXES = 500  # values in one IN (…)
+
 _CURRENT_SCHEMA: dict[str, Any] = {
     "id": pl.Int64,
     "identity_key": pl.String,
@@ -247,6 +249,38 @@ def where_current(connection: Connection, *conditions: ColumnElement[bool]) -> p
         "path": pl.String,
     }
     return fetch_frame(connection, query, schema)
+
+
+def current_parts(connection: Connection, suffixes: pl.Series) -> pl.DataFrame:
+    """Return where the current version of each object lies: `suffix, version, dataset, path`; unknown ones are left out."""
+    schema: dict[str, Any] = {"suffix": pl.String, "version": pl.Int64, "dataset": pl.String, "path": pl.String}
+    found = []
+    for start in range(0, suffixes.len(), _SUFFIXES):
+        query = (
+            select(digital_object.c.suffix, digital_object.c.version, batch.c.dataset, batch.c.path)
+            .join(
+                version, (version.c.object_id == digital_object.c.id) & (version.c.version == digital_object.c.version)
+            )
+            .join(batch, batch.c.id == version.c.batch_id)
+            .where(digital_object.c.suffix.in_(suffixes.slice(start, _SUFFIXES).to_list()))
+        )
+        found.append(fetch_frame(connection, query, schema))
+    return pl.concat(found) if found else pl.DataFrame(schema=schema)
+
+
+def objects_after(connection: Connection, kind: str, after: str, limit: int) -> list[RowMapping]:
+    """Return published objects of a kind behind a suffix, in the order of suffixes.
+
+    Columns: `suffix, version, dataset, modified, doi_only, state`.
+    """
+    o = digital_object.c
+    query = (
+        select(o.suffix, o.version, o.dataset, o.modified, o.doi_only, o.state)
+        .where(o.kind == kind, o.suffix > after, o.version > 0)
+        .order_by(o.suffix)
+        .limit(limit)
+    )
+    return [row._mapping for row in connection.execute(query)]
 
 
 def count_missed(connection: Connection, dataset: str) -> None:

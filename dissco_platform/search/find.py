@@ -7,7 +7,7 @@ counts by cell. Either way every count is exact, and no statement counts facet b
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,11 +18,13 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    column,
     false,
     func,
     literal_column,
     or_,
     select,
+    table,
     text,
     tuple_,
 )
@@ -33,9 +35,21 @@ from dissco_platform.search.summary import CELL, FACETS, FLAGS, GROUP_DEPTH, RAN
 from dissco_platform.search.tables import DEEP_RANKS, SCHEMA, cell, entry, identifier, label, medium, state, taxon
 
 SHOWN_VALUES: Final = 12
+EXPORTED: Final = 5_000
 _CACHED: Final = 64
 # Below this share of all entries, a page is gathered from its cells and sorted; above, the sorted index is walked.
 _WALK_SHARE: Final = 0.02
+
+
+# What an entry shows where its document says nothing.
+_CARD: Final[dict[str, Any]] = dict.fromkeys(
+    ("verbatim", "family", "collector", "date", "country", "locality", "institution", "type_status", "mids", "match",
+     "doi_only")
+) | {"media": [], "media_count": 0, "mids_missing": []}  # fmt: skip
+_COLUMNS: Final = (
+    "id", "suffix", "version", "modified", "name", "catalog_number", "latitude", "longitude", "card"
+)  # fmt: skip
+_place = table("search_place", *(column(name) for name in ("id", "south", "north", "west", "east")))
 
 
 @dataclass(frozen=True)
@@ -122,11 +136,33 @@ class Finder:
             if not total:
                 return Found(0, [], None)
             walk = total >= cells.total * _WALK_SHARE
-            rows = [dict(row._mapping) for row in connection.execute(_page(connection, asked, cells.frame, walk))]
+            rows = [
+                dict(zip(_COLUMNS, row, strict=True))
+                for row in connection.execute(_page(connection, asked, cells.frame, walk))
+            ]
         more = len(rows) > asked.size
         rows = rows[: asked.size]
         cursor = asked.cursor(rows[-1][asked.sort], rows[-1]["id"]) if more else None
-        return Found(total, [{**orjson.loads(row.pop("card")), **row} for row in rows], cursor)
+        return Found(total, [{**_CARD, **orjson.loads(row.pop("card")), **row} for row in rows], cursor)
+
+    def every(self, asked: Question, size: int = EXPORTED) -> Iterator[list[tuple[str, str | None, str]]]:
+        """Yield all entries that answer a question, in parts: (suffix, catalogue number, name), oldest first."""
+        last = -1
+        while True:
+            with self.index.read() as connection:
+                cells = self._renewed(connection)
+                e = entry.c
+                query = select(e.id, e.suffix, e.catalog_number, e.name).where(
+                    e.id > last, *_row_conditions(connection, asked)
+                )
+                if narrowed := _cell_conditions(asked, cells.frame):
+                    query = query.where(e.cell.in_(select(cell.c.id).where(*narrowed)))
+                rows = [tuple(row) for row in connection.execute(query.order_by(e.id).limit(size))]
+            if rows:
+                yield [(suffix, number, name) for _, suffix, number, name in rows]
+            if len(rows) < size:
+                return
+            last = rows[-1][0]
 
     def card(self, suffix: str) -> dict[str, Any]:
         """Return what lists show of one specimen, with its `name`; empty where it is not in the index."""
@@ -391,10 +427,9 @@ def _within(box: tuple[float, float, float, float], postgresql: bool) -> ColumnE
         corners = f"box(point({west!r}, {south!r}), point({east!r}, {north!r}))"
         return and_(literal_column(f"point(longitude, latitude) <@ {corners}"), exact)
     # The R*Tree keeps 32-bit numbers, rounded outwards: what it finds is looked at exactly.
-    found = text(
-        "SELECT id FROM search_place WHERE south <= :north AND north >= :south AND west <= :east AND east >= :west"
-    ).bindparams(north=north, south=south, east=east, west=west)
-    return and_(entry.c.id.in_(found.columns(entry.c.id)), exact)
+    p = _place.c
+    found = select(p.id).where(p.south <= north, p.north >= south, p.west <= east, p.east >= west)
+    return and_(entry.c.id.in_(found), exact)
 
 
 def _page(connection: Connection, asked: Question, cells: pl.DataFrame, walk: bool) -> Select[Any]:
@@ -408,9 +443,7 @@ def _page(connection: Connection, asked: Question, cells: pl.DataFrame, walk: bo
     def plain(name: str, hidden: bool) -> ColumnElement[Any]:
         return literal_column(f"+search_entry.{name}") if sqlite and hidden else e[name]
 
-    query = select(
-        e.id, e.suffix, e.version, e.modified, e.name, e.catalog_number, e.latitude, e.longitude, e.card
-    ).where(*_row_conditions(connection, asked))
+    query = select(*(e[name] for name in _COLUMNS)).where(*_row_conditions(connection, asked))
     narrowed = _cell_conditions(asked, cells)
     if narrowed:
         query = query.where(plain("cell", walk).in_(select(cell.c.id).where(*narrowed)))

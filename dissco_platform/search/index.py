@@ -54,16 +54,25 @@ def open_index(url: str) -> Registry:
 def behind(index: Registry, registry: Registry) -> list[str]:
     """Return the datasets that have publications which the index does not know."""
     with registry.read() as connection:
-        newest = dict(
-            connection.execute(
-                select(batch.c.dataset, func.max(batch.c.id))
-                .join(dataset, dataset.c.slug == batch.c.dataset)
-                .group_by(batch.c.dataset)
-            ).all()
+        query = (
+            select(batch.c.dataset, func.max(batch.c.id))
+            .join(dataset, dataset.c.slug == batch.c.dataset)
+            .group_by(batch.c.dataset)
         )
+        newest = {row[0]: row[1] for row in connection.execute(query)}
+    return sorted(slug for slug, number in newest.items() if _known(index, registry, slug) < number)
+
+
+def _known(index: Registry, registry: Registry, slug: str) -> int:
+    """Return the newest batch of a dataset that was read; 0 for none, or none of this registry's."""
     with index.read() as connection:
-        known = dict(connection.execute(select(progress.c.dataset, progress.c.batch)).all())
-    return sorted(slug for slug, last in newest.items() if known.get(slug, 0) < last)
+        query = select(progress.c.batch, progress.c.path).where(progress.c.dataset == slug)
+        found = connection.execute(query).first()
+    if found is None:
+        return 0
+    with registry.read() as connection:
+        path = connection.execute(select(batch.c.path).where(batch.c.id == found.batch)).scalar()
+    return int(found.batch) if path == found.path else 0
 
 
 def update_index(
@@ -83,8 +92,9 @@ def update_index(
         slug: the dataset.
         told: called with a step's name and a count.
     """
-    with index.read() as connection:
-        known = connection.execute(select(progress.c.batch).where(progress.c.dataset == slug)).scalar() or 0
+    known = _known(index, registry, slug)
+    if not known:
+        forget(index, slug)
     with registry.read() as connection:
         query = (
             select(batch.c.id, batch.c.path, batch.c.made_from)
@@ -111,7 +121,7 @@ def update_index(
                 if told:
                     told("specimens indexed", replaced)
         with index.write() as connection:
-            _advance(connection, slug, number)
+            _advance(connection, slug, number, path)
     if parts and index.is_sqlite:
         with index.write() as connection:
             connection.exec_driver_sql("PRAGMA optimize")
@@ -398,9 +408,9 @@ def _label(connection: Connection, found: dict[tuple[str, str], str]) -> None:
         connection.execute(insert(label), rows)
 
 
-def _advance(connection: Connection, slug: str, number: int) -> None:
+def _advance(connection: Connection, slug: str, number: int, path: str) -> None:
     total = select(func.coalesce(func.sum(cell.c.entries), 0)).where(cell.c.dataset == slug)
-    values = {"batch": number, "entries": int(connection.execute(total).scalar_one()), "updated": now()}
+    values = {"batch": number, "path": path, "entries": int(connection.execute(total).scalar_one()), "updated": now()}
     found = connection.execute(update(progress).where(progress.c.dataset == slug).values(**values))
     if not found.rowcount:
         connection.execute(insert(progress).values(dataset=slug, **values))

@@ -158,8 +158,8 @@ def _days(begin: str, end: str) -> tuple[int | None, int | None]:
     for name, given, read in (("from", begin, first), ("to", end, last)):
         if given and read is None:
             raise UsageError(f"{name}: {given[:40]} is no date; write 1890, 1890-05 or 1890-05-17.")
-    if first is not None and last is not None and first > last:
-        raise UsageError(f"from: {begin} is later than {end}.")
+    if first is not None and last is not None and first > last:  # the two in the other order
+        return days(end)[0], days(begin)[1]
     return first, last
 
 
@@ -170,9 +170,9 @@ def _box(given: str) -> tuple[float, float, float, float] | None:
         west, south, east, north = (float(part) for part in given.split(","))
     except ValueError as error:
         raise UsageError("bbox: four numbers are needed: west,south,east,north in degrees.") from error
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= 90 and -90 <= north <= 90):
         raise UsageError("bbox: west and east lie between -180 and 180, south and north between -90 and 90.")
-    return west, south, east, north
+    return west, min(south, north), east, max(south, north)
 
 
 def _after(cursor: str, sort: str) -> tuple[str, int] | None:

@@ -28,6 +28,7 @@ FLAGS: Final = ("located", "dated")
 CELL: Final = (*FACETS, *FLAGS, "taxon_group")
 
 MEDIA_SHOWN: Final = 12
+NO_TYPE: Final = "notAType"  # of the vocabulary: said of what is no type
 LONGEST_TEXT: Final = 20_000
 LONGEST_VALUE: Final = 250
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -79,7 +80,12 @@ def summarise(document: Json, dataset: str, match: str | None = None, missing: S
     licence, licence_label = licence_of(document.get("dcterms:license"))
     institution = document.get("ods:organisationID") or document.get("ods:organisationName")
     type_status = next(
-        (found["dwc:typeStatus"] for found in _identifications(document) if found.get("dwc:typeStatus")), None
+        (
+            found["dwc:typeStatus"]
+            for found in _identifications(document)
+            if found.get("dwc:typeStatus") not in (None, NO_TYPE)
+        ),
+        None,
     )
     media = links(document, "hasDigitalMedia")
     values = {
@@ -102,6 +108,7 @@ def summarise(document: Json, dataset: str, match: str | None = None, missing: S
         ("country", country): location.get("dwc:country"),
         ("institution", institution): document.get("ods:organisationName"),
         ("licence", licence): licence_label,
+        ("dataset", dataset): document.get("ods:sourceSystemName") or document.get("dwc:datasetName"),
     }
     identifiers = [
         document.get("ods:physicalSpecimenID"),

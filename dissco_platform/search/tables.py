@@ -46,6 +46,7 @@ progress = Table(
     metadata,
     Column("dataset", String(64), primary_key=True),
     Column("batch", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),  # of that batch's part: another registry has another
     Column("entries", Integer, nullable=False),
     Column("updated", String(24), nullable=False),
 )
