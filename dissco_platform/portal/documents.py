@@ -24,5 +24,4 @@ def texts_of(portal: Portal, suffixes: Sequence[str]) -> Iterator[str]:
     """Yield the current openDS documents of objects as text, part by part."""
     with portal.registry.read() as connection:
         parts = current_parts(connection, pl.Series(suffixes, dtype=pl.String))
-    for (dataset,), members in parts.sort("dataset", "path").group_by("dataset", maintain_order=True):
-        yield from iterate_current(portal.store, str(dataset), members)
+    yield from iterate_current(portal.store, "", parts.sort("folder", "path"))

@@ -252,8 +252,8 @@ def where_current(connection: Connection, *conditions: ColumnElement[bool]) -> p
 
 
 def current_parts(connection: Connection, suffixes: pl.Series) -> pl.DataFrame:
-    """Return where the current version of each object lies: `suffix, version, dataset, path`; unknown ones are left out."""
-    schema: dict[str, Any] = {"suffix": pl.String, "version": pl.Int64, "dataset": pl.String, "path": pl.String}
+    """Return where the current version of each object lies: `suffix, version, folder, path`; unknown ones are left out."""
+    schema: dict[str, Any] = {"suffix": pl.String, "version": pl.Int64, "folder": pl.String, "path": pl.String}
     found = []
     for start in range(0, suffixes.len(), _SUFFIXES):
         query = (

@@ -7,7 +7,7 @@ counts by cell. Either way every count is exact, and no statement counts facet b
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -73,12 +73,57 @@ class Counted:
     taxa: list[tuple[str, str, int]] = field(default_factory=list)
 
 
+# Columns of the cells' frame that hold codes instead of texts: comparing and grouping numbers is many times faster.
+_GROUPS: Final = tuple(f"group_{depth}" for depth in range(1, GROUP_DEPTH + 1))
+_CODED: Final = (*CELL, *_GROUPS)
+
+
+class _Codes:
+    """The number of each text of each column. Grows only, so that frames made earlier stay true."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, dict[str, int]] = {name: {} for name in _CODED}
+        self.texts: dict[str, list[str]] = {name: [] for name in _CODED}
+
+    def encoded(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a frame of texts as one of numbers."""
+        made = []
+        for name in _CODED:
+            numbers, texts = self.numbers[name], self.texts[name]
+            for text_of in frame[name].unique().drop_nulls().to_list():
+                if text_of not in numbers:
+                    numbers[text_of] = len(texts)
+                    texts.append(text_of)
+            coded = (
+                frame[name].replace_strict(list(numbers), list(numbers.values()), return_dtype=pl.UInt32, default=None)
+                if numbers
+                else pl.Series(name, [None] * frame.height, dtype=pl.UInt32)
+            )
+            made.append(coded.alias(name))
+        return frame.with_columns(made)
+
+    def of(self, name: str, texts: Iterable[str]) -> list[int]:
+        """Return the numbers of texts; those that never occurred have none."""
+        numbers = self.numbers[name]
+        return [numbers[one] for one in texts if one in numbers]
+
+    def named(self, rank: str, name: str | None) -> list[int]:
+        """Return the classifications down to a rank that end with a name; None: with any known name."""
+        texts = self.texts[f"group_{RANKS.index(rank) + 1}"]
+        return [
+            number
+            for number, path in enumerate(texts)
+            if (path.rpartition(SEPARATOR)[2] != UNKNOWN if name is None else path.rpartition(SEPARATOR)[2] == name)
+        ]
+
+
 @dataclass(frozen=True)
 class _Cells:
     generation: int
     frame: pl.DataFrame
     total: int
     labels: dict[tuple[str, str], str]
+    codes: _Codes = field(default_factory=_Codes)
 
 
 class Finder:
@@ -87,7 +132,7 @@ class Finder:
     def __init__(self, index: Registry) -> None:
         """Ask a database that `index.open_index` made; a read-only connection is enough."""
         self.index = index
-        self._cells = _Cells(-1, _frame([]), 0, {})
+        self._cells = _no_cells()
         self._lock = threading.Lock()
         self._weights: OrderedDict[tuple[object, ...], pl.DataFrame] = OrderedDict()
 
@@ -107,7 +152,7 @@ class Finder:
         with self.index.read() as connection:
             cells = self._renewed(connection)
             frame = self._weighted(connection, cells, asked)
-            masks = _masks(asked)
+            masks = _masks(asked, cells.codes)
             everything = _all(masks.values())
             narrowed = frame.filter(everything)
             facets = {}
@@ -117,14 +162,15 @@ class Finder:
                     if facet in masks
                     else narrowed
                 )
-                facets[facet] = _shown(facet, rest, asked.facets.get(facet, ()), values, cells.labels)
+                facets[facet] = _shown(cells.codes, facet, rest, asked.facets.get(facet, ()), values, cells.labels)
             return Counted(int(narrowed["weight"].sum()), facets, self._taxa(connection, cells, frame, masks, asked))
 
     def total(self, asked: Question) -> int:
         """Return how many entries answer a question."""
         with self.index.read() as connection:
-            frame = self._weighted(connection, self._renewed(connection), asked)
-            return int(frame.filter(_all(_masks(asked).values()))["weight"].sum())
+            cells = self._renewed(connection)
+            frame = self._weighted(connection, cells, asked)
+            return int(frame.filter(_all(_masks(asked, cells.codes).values()))["weight"].sum())
 
     def find(self, asked: Question, *, total: int | None = None) -> Found:
         """Return a page of entries, in the question's order, behind its `after`."""
@@ -132,13 +178,13 @@ class Finder:
             cells = self._renewed(connection)
             if total is None:
                 frame = self._weighted(connection, cells, asked)
-                total = int(frame.filter(_all(_masks(asked).values()))["weight"].sum())
+                total = int(frame.filter(_all(_masks(asked, cells.codes).values()))["weight"].sum())
             if not total:
                 return Found(0, [], None)
             walk = total >= cells.total * _WALK_SHARE
             rows = [
                 dict(zip(_COLUMNS, row, strict=True))
-                for row in connection.execute(_page(connection, asked, cells.frame, walk))
+                for row in connection.execute(_page(connection, asked, cells, walk))
             ]
         more = len(rows) > asked.size
         rows = rows[: asked.size]
@@ -155,7 +201,7 @@ class Finder:
                 query = select(e.id, e.suffix, e.catalog_number, e.name).where(
                     e.id > last, *_row_conditions(connection, asked)
                 )
-                if narrowed := _cell_conditions(asked, cells.frame):
+                if narrowed := _cell_conditions(asked, cells):
                     query = query.where(e.cell.in_(select(cell.c.id).where(*narrowed)))
                 rows = [tuple(row) for row in connection.execute(query.order_by(e.id).limit(size))]
             if rows:
@@ -205,15 +251,16 @@ class Finder:
             if known.generation == generation:
                 return known
             if generation < known.generation:  # made anew meanwhile
-                known = _Cells(-1, _frame([]), 0, {})
+                known = _no_cells()
             if generation < 0:
                 self._cells = known
                 return known
-            changed = _frame([tuple(row) for row in connection.execute(_cells_since(known.generation))])
+            rows = [tuple(row) for row in connection.execute(_cells_since(known.generation))]
+            changed = known.codes.encoded(_frame(rows))
             kept = known.frame.filter(~pl.col("id").is_in(changed["id"].implode()))
             frame = pl.concat([kept, changed.filter(pl.col("entries") > 0)]).rechunk()
             labels = {(row.facet, row.value): row.label for row in connection.execute(select(label))}
-            self._cells = _Cells(generation, frame, int(frame["entries"].sum()), labels)
+            self._cells = _Cells(generation, frame, int(frame["entries"].sum()), labels, known.codes)
             self._weights.clear()
             return self._cells
 
@@ -247,7 +294,8 @@ class Finder:
         if depth < GROUP_DEPTH:
             column = f"group_{depth + 1}"
             counted = frame.filter(_all(masks.values())).group_by(column).agg(pl.col("weight").sum()).drop_nulls()
-            below = dict(counted.with_columns(pl.col(column).cast(pl.String)).iter_rows())
+            texts = cells.codes.texts[column]
+            below = {texts[number]: count for number, count in counted.iter_rows()}
         else:
             members = select(taxon.c.id).where(_below(taxon.c.path, asked.taxon))
             pairs = (
@@ -289,40 +337,50 @@ def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
         pl.when(parts.list.len() >= depth).then(parts.list.head(depth).list.join(SEPARATOR)).alias(f"group_{depth}")
         for depth in range(1, GROUP_DEPTH + 1)
     ]
-    return frame.with_columns(groups).with_columns(pl.col(pl.String).cast(pl.Categorical))
+    return frame.with_columns(groups)
 
 
-def _masks(asked: Question) -> dict[str, pl.Expr]:
+def _no_cells() -> _Cells:
+    codes = _Codes()
+    return _Cells(-1, codes.encoded(_frame([])), 0, {}, codes)
+
+
+def _masks(asked: Question, codes: _Codes) -> dict[str, pl.Expr]:
     """Return the conditions on cells, by facet (existence, taxon and ranks under names of their own)."""
-    masks = {facet: pl.col(facet).cast(pl.String).is_in(list(values)) for facet, values in asked.facets.items()}
+    masks = {facet: _among(facet, codes.of(facet, values)) for facet, values in asked.facets.items()}
     for name, wanted in asked.exists.items():
-        column = _existing(name)
-        if column is not None:
-            masks[f"has {name}"] = column if wanted else ~column
+        if _is_of_cells(name):
+            held = _existing(name, codes)
+            masks[f"has {name}"] = held if wanted else ~held
     depth = len(asked.taxon.split(SEPARATOR)) if asked.taxon else 0
     if 0 < depth <= GROUP_DEPTH:
-        masks["taxon"] = (pl.col(f"group_{depth}").cast(pl.String) == asked.taxon).fill_null(False)
+        masks["taxon"] = _among(f"group_{depth}", codes.of(f"group_{depth}", [asked.taxon]))
     for rank, name in asked.ranks.items():
         if RANKS.index(rank) < GROUP_DEPTH:
-            masks[rank] = (_segment(rank) == name).fill_null(False)
+            masks[rank] = _among(f"group_{RANKS.index(rank) + 1}", codes.named(rank, name))
     return masks
 
 
-def _existing(name: str) -> pl.Expr | None:
-    """Return whether cells have what an existence filter asks for; None where cells do not tell."""
+def _among(name: str, numbers: list[int]) -> pl.Expr:
+    if not numbers:
+        return pl.lit(value=False)
+    if len(numbers) == 1:
+        return (pl.col(name) == numbers[0]).fill_null(value=False)
+    return pl.col(name).is_in(numbers).fill_null(value=False)
+
+
+def _is_of_cells(name: str) -> bool:
+    """Say whether cells tell what an existence filter asks for."""
+    return EXISTENCE[name] not in DEEP_RANKS
+
+
+def _existing(name: str, codes: _Codes) -> pl.Expr:
     target = EXISTENCE[name]
     if target == "media":
-        return (pl.col("media").cast(pl.String) == "true").fill_null(False)
+        return _among("media", codes.of("media", ["true"]))
     if target in FACETS or target in FLAGS:
         return pl.col(target).is_not_null()
-    if RANKS.index(target) < GROUP_DEPTH:
-        return (_segment(target) != UNKNOWN).fill_null(False)
-    return None
-
-
-def _segment(rank: str) -> pl.Expr:
-    column = pl.col(f"group_{RANKS.index(rank) + 1}").cast(pl.String)
-    return column.str.split(SEPARATOR).list.last()
+    return _among(f"group_{RANKS.index(target) + 1}", codes.named(target, None))
 
 
 def _all(masks: Any) -> pl.Expr:
@@ -330,18 +388,21 @@ def _all(masks: Any) -> pl.Expr:
 
 
 def _shown(
-    facet: str, frame: pl.DataFrame, asked: tuple[str, ...], most: int | None, labels: dict[tuple[str, str], str]
+    codes: _Codes,
+    facet: str,
+    frame: pl.DataFrame,
+    asked: tuple[str, ...],
+    most: int | None,
+    labels: dict[tuple[str, str], str],
 ) -> list[tuple[str | None, str, int]]:
-    counted = (
-        frame.group_by(facet)
-        .agg(pl.col("weight").sum())
-        .with_columns(pl.col(facet).cast(pl.String))
-        .filter(pl.col("weight") > 0)
-        .sort("weight", facet, descending=[True, False])
-    )
-    rows = [
-        (value, labels.get((facet, value), value) if value else "", int(count)) for value, count in counted.iter_rows()
+    texts = codes.texts[facet]
+    counted = [
+        (None if number is None else texts[number], int(count))
+        for number, count in frame.group_by(facet).agg(pl.col("weight").sum()).iter_rows()
+        if count
     ]
+    counted.sort(key=lambda pair: (-pair[1], pair[0] or ""))
+    rows = [(value, labels.get((facet, value), value) if value else "", count) for value, count in counted]
     if most is None:
         return rows
     chosen = [row for row in rows[most:] if row[0] in asked]
@@ -356,7 +417,7 @@ def _row_key(asked: Question) -> tuple[object, ...]:
         asked.days,
         asked.box,
         asked.identifiers,
-        tuple(sorted((name, wanted) for name, wanted in asked.exists.items() if _existing(name) is None)),
+        tuple(sorted((name, wanted) for name, wanted in asked.exists.items() if not _is_of_cells(name))),
     )
 
 
@@ -382,7 +443,7 @@ def _row_conditions(connection: Connection, asked: Question) -> list[ColumnEleme
     if asked.identifiers:
         conditions.append(entry.c.id.in_(select(identifier.c.entry).where(identifier.c.value.in_(asked.identifiers))))
     for name, wanted in asked.exists.items():
-        if _existing(name) is None:
+        if not _is_of_cells(name):
             known = select(taxon.c.id).where(taxon.c[EXISTENCE[name]].is_not(None))
             conditions.append(entry.c.taxon.in_(known) if wanted else entry.c.taxon.not_in(known))
     return conditions
@@ -432,7 +493,7 @@ def _within(box: tuple[float, float, float, float], postgresql: bool) -> ColumnE
     return and_(entry.c.id.in_(found), exact)
 
 
-def _page(connection: Connection, asked: Question, cells: pl.DataFrame, walk: bool) -> Select[Any]:
+def _page(connection: Connection, asked: Question, cells: _Cells, walk: bool) -> Select[Any]:
     """Return the statement of a page.
 
     SQLite is told which way to go: a unary plus keeps a column's index out of consideration.
@@ -457,12 +518,12 @@ def _page(connection: Connection, asked: Question, cells: pl.DataFrame, walk: bo
     return query.order_by(*order).limit(asked.size + 1)
 
 
-def _cell_conditions(asked: Question, cells: pl.DataFrame) -> list[ColumnElement[bool]]:
+def _cell_conditions(asked: Question, cells: _Cells) -> list[ColumnElement[bool]]:
     """Return the conditions on cells as a statement's: what `_masks` are in memory."""
     c = cell.c
     conditions: list[ColumnElement[bool]] = [c[facet].in_(values) for facet, values in asked.facets.items()]
     grouped: list[pl.Expr] = []
-    masks = _masks(asked)
+    masks = _masks(asked, cells.codes)
     for name, wanted in asked.exists.items():
         target = EXISTENCE[name]
         if target == "media":
@@ -476,8 +537,9 @@ def _cell_conditions(asked: Question, cells: pl.DataFrame) -> list[ColumnElement
     grouped += [masks[rank] for rank in asked.ranks if rank in masks]
     if grouped:
         # Classifications are few (one for each order at most), and their ranks are told apart in memory.
-        found = cells.filter(_all(grouped))["taxon_group"].cast(pl.String).unique()
-        conditions.append(c.taxon_group.in_(found.drop_nulls().to_list()))
+        found = cells.frame.filter(_all(grouped))["taxon_group"].unique()
+        texts = cells.codes.texts["taxon_group"]
+        conditions.append(c.taxon_group.in_([texts[number] for number in found.drop_nulls().to_list()]))
         if found.null_count():
             conditions[-1] = or_(conditions[-1], c.taxon_group.is_(None))
     return conditions
