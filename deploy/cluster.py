@@ -175,7 +175,7 @@ class Cluster:
         if name.startswith("worker-"):
             return [dissco, "serve", "worker", "--name", name]
         if name == "portal":
-            return [dissco, "portal", "--port", str(self.ports[name])]
+            return [dissco, "portal", "--no-work", "--port", str(self.ports[name])]
         if name in {"web", "metrics"}:
             return [dissco, "serve", name, "--port", str(self.ports[name])]
         return [dissco, "serve", name]

@@ -39,6 +39,7 @@ CLAIMS = {
     "partner": "Our institution is a paying partner",
 }
 _MOST_DOIS = 10**9
+_MOST_UNCONFIRMED = 5
 
 
 @dataclass
@@ -207,6 +208,15 @@ def submit(connection: Connection, draft: Draft) -> desk.Application:
     Raises:
         UsageError: the dataset is pre-registered already, or something in it cannot be.
     """
+    contact = draft.get("contact").casefold()
+    waiting = [
+        found
+        for found in desk.list_all(connection)
+        if found.form["contact"].casefold() == contact and not found.confirmed and found.state in desk.OPEN
+    ]
+    if len(waiting) >= _MOST_UNCONFIRMED:
+        # Each sends a letter: nobody's mailbox shall be filled by a stranger.
+        raise UsageError("This address has pre-registrations that wait for confirmation. Please confirm those first.")
     return desk.submit(connection, free_slug(connection, draft.get("title")), to_form(draft), actor="applicant")
 
 

@@ -59,7 +59,7 @@ def apply(request: Request, desk: DeskOf, form: OwnForm) -> Response:
             forms.submit(connection, draft)
     except UsageError as error:
         if "pre-registered already" not in str(error):
-            draft.errors["source"] = str(error)
+            draft.errors["contact" if "confirmation" in str(error) else "source"] = str(error)
             return _form(request, draft, 422)
         draft.errors["source"] = (
             "A dataset at this address is pre-registered already. If it is yours, have the link to its page sent again."

@@ -145,6 +145,14 @@ def test_too_much_from_one_network_is_refused_for_a_while(visitor: Visitor) -> N
     assert "Please try again in 5 minutes" in answer.text
 
 
+def test_nobodys_mailbox_is_filled_by_a_stranger(visitor: Visitor) -> None:
+    for number in range(5):
+        _apply(visitor, source=f"https://ipt.example.org/{number}.zip")
+    more = {**FORM, "source": "https://ipt.example.org/more.zip", "contact": "Curator@example.org"}
+    assert "Please confirm those first" in visitor.send("/enrolment/apply", more, status=422)
+    visitor.send("/enrolment/apply", {**more, "contact": "other@example.org"})
+
+
 def test_a_limiter_fills_again_and_forgets_the_quiet() -> None:
     limiter = Limiter({"x": (2, 60.0)})
     assert [limiter.wait("x", "a", 0.0) for _ in range(3)] == [0.0, 0.0, 30.0]
