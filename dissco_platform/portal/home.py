@@ -34,7 +34,7 @@ def front(request: Request, portal: Rooms) -> Response:
         return same
     counted = portal.finder.count(Question())
     latest = portal.finder.find(
-        Question(facets={"media": ("true",)}, sort="modified", size=6), total=counted.total
+        Question(facets={"media": ("true",)}, sort="modified", size=8), total=counted.total
     ).entries
     pictures = portal.finder.media([one["media"][0] for one in latest if one.get("media")])
     for one in latest:

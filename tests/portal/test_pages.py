@@ -187,3 +187,28 @@ def test_a_page_does_not_need_the_search_index(settings, home: Path, dois: dict[
     with TestClient(create_portal(settings.model_copy(update={"home": copied}))) as client:
         assert "Hamme" in client.get(f"/{dois['M0']}", headers=HTML).text
         assert client.get("/search", headers=HTML).status_code == 200
+
+
+def test_a_tombstone_says_why_and_stays_readable(settings, home: Path, dois: dict[str, str], tmp_path: Path) -> None:
+    from dissco_platform.cli.house import House
+    from dissco_platform.cli.services import _bring_index_up_to_date
+    from dissco_platform.portal.app import create_portal
+    from tests.house import CommandLine
+
+    copied = tmp_path / "home"
+    shutil.copytree(home, copied)
+    doi = dois["M1"]
+    CommandLine(copied)("specimen", "withdraw", doi, "--reason", "It was a <b>cast</b>.", "--yes")
+    there = settings.model_copy(update={"home": copied})
+    with House(there) as house:
+        _bring_index_up_to_date(house)
+    with TestClient(create_portal(there)) as client:
+        ended = client.get(f"/{doi}", headers=HTML)
+        assert ended.status_code == 200 and "This record has ended." in ended.text
+        assert "It was a &lt;b&gt;cast&lt;/b&gt;." in ended.text
+        assert html.fromstring(ended.text).xpath("//meta[@name='robots']/@content") == ["noindex"]
+        assert client.get(f"/{doi}.json").json()["ods:status"] == "Tombstone"
+        assert "Quercus robur" in client.get(f"/{doi}/versions/1", headers=HTML).text
+        assert client.get(f"/{doi}/events/2").json()["prov:Activity"]["@type"] == "ods:Tombstone"
+        found = client.get("/api/digital-specimen/v1/search", params={"id": doi}).json()
+        assert found["meta"]["totalRecords"] == 0
