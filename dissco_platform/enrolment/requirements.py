@@ -15,6 +15,7 @@ import polars as pl
 from dissco_platform.enrolment.organisations import MET, NOT_CHECKABLE, NOT_MET, Organisation, check_organisation
 from dissco_platform.enrolment.ror import Directory
 from dissco_platform.enrolment.trial import EXAMPLES, Trial, Wanted, for_strangers, load_for_trial
+from dissco_platform.enrolment.wording import media_count, number, part_of, sentence, size
 from dissco_platform.errors import SourceError
 from dissco_platform.http import HttpClient, Validators
 from dissco_platform.opends.mapping import Mapping as TermMapping
@@ -157,14 +158,14 @@ def _published(wanted: Wanted, trial: Trial) -> Requirement:
             code, title, NOT_CHECKABLE, f"{wanted.source} was read from our own machine.",
             "Give the address at which the dataset is published.",
         )  # fmt: skip
-    return Requirement(code, title, MET, f"{wanted.source} was downloaded ({_size(trial.size)}).")
+    return Requirement(code, title, MET, f"{wanted.source} was downloaded ({size(trial.size)}).")
 
 
 def _format(trial: Trial) -> Requirement:
     code, title = "format", "It is a Darwin Core or ABCD dataset"
     if trial.archive_error is not None and trial.archive_error.reason != "no_specimens":
         return Requirement(
-            code, title, NOT_MET, _sentence(str(trial.archive_error)),
+            code, title, NOT_MET, sentence(str(trial.archive_error)),
             _MENDED.get(
                 trial.archive_error.reason,
                 "Publish it as a Darwin Core Archive (an IPT does) or as ABCD (BioCASe does), and give that address.",
@@ -177,7 +178,7 @@ def _format(trial: Trial) -> Requirement:
     records, aside = trial.archive.records, sum(trial.archive.rejects.values())
     lost = f"; {aside:,} rows could not be read and were set aside" if aside else ""
     kind = _KINDS.get(trial.archive.kind, trial.archive.kind)
-    return Requirement(code, title, MET, f"It is {kind} with {_number(records, 'record')}{lost}.")
+    return Requirement(code, title, MET, f"It is {kind} with {number(records, 'record')}{lost}.")
 
 
 def _specimens(trial: Trial) -> Requirement:
@@ -187,14 +188,14 @@ def _specimens(trial: Trial) -> Requirement:
             code,
             title,
             NOT_MET,
-            _sentence(str(trial.archive_error)),
+            sentence(str(trial.archive_error)),
             "Publish the specimens as a dataset of their own.",
         )
     if trial.report is None:
         return Requirement(code, title, NOT_CHECKABLE, _WAITS)
     others = trial.report.rejects.get("not_a_specimen", 0)
     specimens = trial.report.records - others
-    evidence = f"{_part(specimens, trial.report.records, 'record', 'are', 'is')} about specimens."
+    evidence = f"{part_of(specimens, trial.report.records, 'record', 'are', 'is')} about specimens."
     if not specimens:
         return Requirement(
             code, title, NOT_MET, evidence, "Check basisOfRecord: it should say PreservedSpecimen, FossilSpecimen or the like.",
@@ -247,8 +248,8 @@ def _counted(
         return Requirement(code, title, NOT_CHECKABLE, _NONE)
     count = trial.report.rejects.get(reason, 0)
     if not count:
-        return Requirement(code, title, MET, fine[records == 1].format(count=_number(records, "record")))
-    evidence = f"{_part(count, records, 'record', *what)}."
+        return Requirement(code, title, MET, fine[records == 1].format(count=number(records, "record")))
+    evidence = f"{part_of(count, records, 'record', *what)}."
     if code == "identifiers" and not trial.has_column(*IDENTIFIERS):
         evidence += " The dataset has no column for either."
     if count / records > TOLERATED:
@@ -266,8 +267,8 @@ def _licence(wanted: Wanted, trial: Trial) -> Requirement:
     if not frame.height:
         return Requirement(code, title, NOT_CHECKABLE, _NONE)
     if not closed.height:
-        return Requirement(code, title, MET, f"{_number(frame.height, 'specimen')}: {_licences(frame)}.")
-    has = _part(closed.height, frame.height, "specimen", "have", "has")
+        return Requirement(code, title, MET, f"{number(frame.height, 'specimen')}: {_licences(frame)}.")
+    has = part_of(closed.height, frame.height, "specimen", "have", "has")
     evidence = f"{has} another licence, or none that we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(
@@ -294,8 +295,8 @@ def _media_licence(wanted: Wanted, trial: Trial) -> Requirement:
         return Requirement(code, title, MET, "There are no media.")
     closed = media.filter("doi_only")
     if not closed.height:
-        return Requirement(code, title, MET, f"{_media(media.height)}: {_licences(media)}.")
-    has = f"{closed.height:,} of {_media(media.height)} {'have' if closed.height != 1 else 'has'}"
+        return Requirement(code, title, MET, f"{media_count(media.height)}: {_licences(media)}.")
+    has = f"{closed.height:,} of {media_count(media.height)} {'have' if closed.height != 1 else 'has'}"
     evidence = f"{has} another licence, or none that we understand ({_licences(closed)})."
     if wanted.doi_only:
         return Requirement(code, title, MET, f"{evidence} You chose DOIs only.", stops=False)
@@ -329,7 +330,7 @@ def _media_links(trial: Trial, http: HttpClient, pause: float) -> Requirement:
         except SourceError as error:
             broken.append({"medium": link, "what": for_strangers(error)})
     good = asked - len(broken)
-    evidence = f"We tried {_number(asked, 'link')} of {len(links):,}: {good:,} opened."
+    evidence = f"We tried {number(asked, 'link')} of {len(links):,}: {good:,} opened."
     if not good and all(any(sign in found["what"] for sign in _UNREACHABLE) for found in broken):
         return Requirement(
             code, title, NOT_CHECKABLE, f"{evidence} Their servers could not be reached from here.",
@@ -359,10 +360,10 @@ def _documents(trial: Trial) -> Requirement:
         )
     if not count:
         return Requirement(
-            code, title, MET, f"{_number(rendered, 'digital specimen')} made for trial, none with a fault."
+            code, title, MET, f"{number(rendered, 'digital specimen')} made for trial, none with a fault."
         )
     return Requirement(
-        code, title, NOT_MET, f"{_number(count, 'record')} cannot be made into a digital specimen that fits the standard.",
+        code, title, NOT_MET, f"{number(count, 'record')} cannot be made into a digital specimen that fits the standard.",
         "Our staff look at these records; you will hear from us if something in them needs mending.",
         _examples(trial, "invalid_document"), stops=count > TOLERATED * trial.report.records,
     )  # fmt: skip
@@ -408,34 +409,3 @@ def _licences(frame: pl.DataFrame) -> str:
     )
     shown = [f"{name}: {count:,}" for name, count in counted.head(3).iter_rows()]
     return ", ".join(shown) + (" …" if counted.height > 3 else "")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _media(count: int) -> str:
-    return f"{count:,} {'medium' if count == 1 else 'media'}"
-
-
-def _part(part: int, whole: int, noun: str, verb: str, verb_of_one: str) -> str:
-    """Return a part of a whole with its verb: "All 20 records have", "1 of 3 records (33.3%) has"."""
-    if part == whole:
-        return f"The only {noun} {verb_of_one}" if whole == 1 else f"All {whole:,} {noun}s {verb}"
-    share = f"({part / whole:.1%})" if whole else "(none)"
-    return f"{part:,} of {_number(whole, noun)} {share} {verb_of_one if part == 1 else verb}"
-
-
-def _size(count: int) -> str:
-    """Return a number of bytes as people write it."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} GB"
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
