@@ -12,6 +12,7 @@ from typing import Any, Final
 from dissco_platform.errors import DisscoError
 from dissco_platform.opends.mapping import Mapping as TermMapping
 from dissco_platform.opends.mapping import load_mapping, rule_columns
+from dissco_platform.provenance import json_version
 from dissco_platform.registry import Registry
 from dissco_platform.registry.harvests import columns_at
 from dissco_platform.store import DatasetStore
@@ -70,8 +71,10 @@ class Provenance:
             for kept in self._store.versions(MAPPED, slug):
                 folder = self._store.path(MAPPED, slug, kept.name)
                 for path in sorted(folder.glob("*.json")):
+                    # A folder of one kind of archive is named by its version, whatever software wrote it.
+                    is_named = kept.name == json_version({path.stem: version})
                     mapping = load_mapping(path)
-                    if mapping.version == version:
+                    if is_named or mapping.version == version:
                         return mapping
         except (DisscoError, OSError):
             return None
