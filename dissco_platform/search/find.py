@@ -138,9 +138,9 @@ class Finder:
 
     @property
     def generation(self) -> int:
-        """Which state of the index answers come from; -1 where there is none."""
+        """Which state the index is in; -1 where there is none. Reads nothing else."""
         with self.index.read() as connection:
-            return self._renewed(connection).generation
+            return _generation(connection)
 
     def count(self, asked: Question, *, values: int | None = SHOWN_VALUES) -> Counted:
         """Return all counts of a question.
@@ -230,7 +230,11 @@ class Finder:
 
     def labelled(self, facet: str, value: str) -> str:
         """Return how a facet's value is called."""
-        return self._cells.labels.get((facet, value), value)
+        with self.index.read() as connection:
+            if _generation(connection) < 0:
+                return value
+            query = select(label.c.label).where(label.c.facet == facet, label.c.value == value)
+            return connection.execute(query).scalar() or value
 
     def suggest(self, facet: str, beginning: str, size: int = 10) -> list[tuple[str, str, int]]:
         """Return a facet's values whose label or value begins so: (value, label, count) by falling count."""
