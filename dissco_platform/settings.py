@@ -166,6 +166,14 @@ class Settings(BaseSettings):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _no_empty_home(cls, value: object) -> object:
+        # An empty path is the current folder: state would be strewn over whatever folder a command is called in.
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty; give a folder, or leave it unset for .dissco")
+        return value
+
     @field_validator("secret", mode="before")
     @classmethod
     def _no_empty_secret(cls, value: object) -> object:

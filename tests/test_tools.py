@@ -207,6 +207,12 @@ def test_a_wrong_setting_is_named_with_its_variable(monkeypatch: pytest.MonkeyPa
         load_settings()
 
 
+def test_an_empty_home_is_refused_and_not_taken_for_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISSCO_HOME", "")
+    with pytest.raises(SettingsError, match=r"DISSCO_HOME: .*is empty"):
+        load_settings()
+
+
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISSCO_DATACITE_PASSWORD", "hunter2")
     assert "hunter2" not in repr(load_settings())

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,71 @@ def test_our_schema_finds_in_the_official_examples_what_theirs_finds(shared: Pat
             return {"/".join(str(step) for step in error.instance_path) for error in validator.iter_errors(whole)}
 
         assert places(ours) == places(theirs), example.name
+
+
+_EVENT = {f"ods:hasEvents/{name}" for name in (
+    "dwc:continent", "dwc:country", "dwc:countryCode", "dwc:hasGeologicalContext", "dwc:locality", "dwc:locationID",
+    "dwc:municipality", "dwc:stateProvince", "ods:hasGeoreference",
+)}  # fmt: skip
+_RELATION = {"ods:hasEntityRelationships/dwc:relatedResourceURI"}
+# Terms that the published examples use and the published schemas do not know.
+UNKNOWN_IN_EXAMPLES = {
+    "digital-specimen/0.4.0/digital-specimen-example.json": _EVENT | _RELATION
+    | {"ods:hasIdentifications/ods:hasTaxonIdentifications/ods:scientificNameHtmlLabel"},
+    "digital-specimen/0.4.0/digital-specimen-specimen-parts-example.json": _EVENT | _RELATION
+    | {"dwc:hasSpecimenParts"},
+    "digital-media/0.4.0/digital-media-example.json": _RELATION,
+    "digital-media/0.4.0/tombstoned-digital-media-example.json": _RELATION
+    | {"ods:hasTombstoneMetadata/ods:hasRelatedPID"},
+    "digital-media/0.5.0/digital-media-derivative-example.json": _RELATION | {"ods:hasMediaDerivatives/ods:hasAgent"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("example", UNKNOWN_IN_EXAMPLES)
+def test_our_schema_names_the_terms_of_the_official_examples_that_do_not_exist(shared: Path, example: str) -> None:
+    folder, _, name = example.rpartition("/")
+    document = json.loads((shared / "reference/opends/fdo-type" / folder / "examples" / name).read_text())
+    validator = jsonschema_rs.validator_for(json_schema(document["@type"]), validate_formats=True)
+    unknown = set()
+    for error in validator.iter_errors(document):
+        if terms := re.search(r"\((.*) w(?:as|ere) unexpected\)", error.message):
+            steps = [step for step in error.instance_path if isinstance(step, str)]
+            unknown |= {"/".join([*steps, term]) for term in re.findall(r"'([^']+)'", terms[1])}
+    assert unknown == UNKNOWN_IN_EXAMPLES[example]
+
+
+# Filled from the source, and by no rule of a mapping: classes within classes, which the build puts together.
+PUT_TOGETHER = {
+    "ods:DigitalSpecimen": {"ods:hasSpecimenParts", "ods:hasIdentifications", "ods:hasAgents", "ods:hasEvents",
+                            "ods:hasChronometricAges"},
+    "ods:Identification": {"ods:hasTaxonIdentifications"},
+    "ods:Event": {"ods:hasAssertions", "ods:hasLocation"},
+    "ods:Location": {"ods:hasGeoreference", "ods:hasGeologicalContext"},
+    "ods:DigitalMedia": {"ods:hasAssertions", "ods:hasCitations"},
+}  # fmt: skip
+NOT_PRODUCED = {
+    # No archive format says which identification, event or age is of a part and not of the whole specimen.
+    "ods:SpecimenPart": {"ods:hasIdentifications", "ods:hasEvents", "ods:hasChronometricAges"},
+    # A georeference has no identifier of its own in Darwin Core, ABCD or DwC-DP; a dataset's mapping may give one.
+    "ods:Georeference": {"@id"},
+}
+
+
+def test_every_term_is_fed_by_a_mapping_or_said_why_not() -> None:
+    fed = {
+        (owner, term)
+        for name in ("dwc", "abcd", "dwc-dp")
+        for (owner, _), rules in load_mapping(MAPPINGS / f"{name}.yaml").blocks.items()
+        for term in rules
+    }
+    labels = {"ods:TaxonIdentification": {"ods:scientificNameHTMLLabel", "ods:genusHTMLLabel"}}  # made of the names
+    argued = {
+        (owner, term) for terms in (PUT_TOGETHER, NOT_PRODUCED, labels) for owner in terms for term in terms[owner]
+    }
+    wanted = {
+        (owner, name)
+        for owner, terms in model().classes.items()
+        for name, term in terms.items()
+        if term.filled == "source"
+    }
+    assert wanted - fed == argued

@@ -72,6 +72,18 @@ def normalise(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[^\w♀♂⚥†+%]+|_", " ", text)).strip()
 
 
+def _mended(text: str) -> str:
+    """Return the text with UTF-8 that was read as a Western code page put right (LutÃ©tien: Lutétien)."""
+    if text.isascii():
+        return text
+    for page in ("cp1252", "latin-1"):
+        try:
+            return text.encode(page).decode("utf-8")
+        except UnicodeError:
+            continue
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Concept:
     """One concept: the name that documents carry, and the wider concept it belongs to."""
@@ -135,7 +147,12 @@ class Vocabulary:
                 return found
             if found := self._stems.match(key):
                 return found
-        return self._contained(key) if self.contained else None
+        if self.contained and (found := self._contained(key)):
+            return found
+        mended = _mended(text)
+        if self.inflected:  # MiddleMiocene, MaastrichtianUpper
+            mended = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mended)
+        return self.match(mended) if mended != text else None
 
     def _contained(self, key: str) -> str | None:
         """Return the concept whose labels stand inside the text as whole words; of a line of concepts the narrowest.
