@@ -38,6 +38,7 @@ def commands(folder: Path, *, full: bool) -> dict[str, list[str]]:
         chosen["names"] = ["benchmarks/names/suites.py", str(SHARED / "suites")]
         chosen["chain"] = ["benchmarks/chain.py", str(crustaceans), str(checklist)]
     if full:
+        chosen["portal"] = ["-m", "benchmarks.portal.serve", "--specimens", "1000000"]
         chosen["small datasets"] = ["-m", "benchmarks.sensors.small_datasets"]
         chosen["registry"] = ["-m", "benchmarks.identity.million"]
         chosen["faults"] = ["-m", "benchmarks.identity.faults"]

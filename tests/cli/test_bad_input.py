@@ -136,7 +136,9 @@ def test_a_wrong_datacite_password(tmp_path: Path) -> None:
 
 
 def test_people_read_what_machines_read(dissco: CommandLine, tmp_path: Path) -> None:
-    assert "rows_read" in dissco("archive", "inspect", str(EXAMPLES / "week1" / "zoology.zip"))
+    archive = str(EXAMPLES / "week1" / "zoology.zip")
+    assert "Imaginary Museum of Zoology" in dissco("archive", "inspect", archive)
+    assert "rows_read" in json.dumps(dissco.json("archive", "inspect", archive))
     dissco("dataset", "add", "edited", "--source", "typo.zip", "--organisation", ORGANISATION)
     shown = dissco(
         "dataset", "edit", "edited", "--source", str(EXAMPLES / "week1" / "fossils.zip"), "--name", "A museum"
