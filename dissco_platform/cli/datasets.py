@@ -24,7 +24,10 @@ from dissco_platform.registry.datasets import (
 )
 from dissco_platform.registry.pins import NO_PINS, Pins, pins_of
 
-app = typer.Typer(help="Enrolled datasets: add, list, show.", no_args_is_help=True)
+app = typer.Typer(
+    help="Enrolled datasets: added, edited, looked into, held to an earlier state, confirmed, handed over.",
+    no_args_is_help=True,
+)
 checklist = typer.Typer(help="The checklist that names are harmonised with.", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Argument(help="Name of the dataset.")]

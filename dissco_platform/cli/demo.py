@@ -78,10 +78,12 @@ def demo(
         return
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. What to look at next:")
     console.print("  make ui                          the same in Dagster's web interface")
-    console.print("  dissco portal                    the pages that the DOIs lead to")
+    console.print("  make portal                      the pages that the DOIs lead to")
     if example:
         page = f"{settings.landing_page.rstrip('/')}/{example}"
         console.print(f"  {page}    a specimen with two versions, while the portal runs", soft_wrap=True)
+        if shutil.which("dissco") is None:
+            console.print("  source .venv/bin/activate        so that the shell knows dissco")
         console.print(f"  dissco specimen show {example}")
         console.print(f"  dissco specimen history {example}")
     console.print(f"  dissco export {museums[0]['slug']} --format doi-list", soft_wrap=True)
@@ -215,12 +217,20 @@ def _print_week(week: str, results: list[dict[str, Any]]) -> None:
 
 
 def _an_example(house: House, slug: str) -> str | None:
-    """Return the DOI of a specimen that has more than one version, if there is one."""
+    """Return the DOI of a specimen that has more than one version, if there is one: rather one whose own values changed."""
+    from dissco_platform.identity.publications import open_publications
     from dissco_platform.registry.objects import current_batches
 
     with house.registry.read() as connection:
         found = current_batches(connection, slug, "specimen").sort("version", "suffix", descending=[True, False])
-    return f"{house.settings.doi_prefix}/{found['suffix'][0]}" if found.height else None
+    publications = open_publications(house.settings, house.registry, house.store)
+    again = found.filter(found["version"] > 1)["suffix"].head(40)
+    dois = [f"{house.settings.doi_prefix}/{suffix}" for suffix in again]
+    for doi in dois:
+        paths = [change["path"] for change in publications.difference(publications.get(doi), 1, 2)]
+        if not any("Relationships" in path or "Media" in path for path in paths):
+            return doi
+    return dois[0] if dois else None
 
 
 def _say(text: str, quiet: bool) -> None:

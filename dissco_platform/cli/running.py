@@ -24,6 +24,7 @@ from dissco_platform.registry.engine import now
 from dissco_platform.registry.enrolment import applied
 from dissco_platform.registry.objects import count_objects
 from dissco_platform.registry.outbox import process_lives
+from dissco_platform.registry.watch import set_watch
 from dissco_platform.sensors.jobs import selection_of, tags_of
 from dissco_platform.sensors.reconcile import Plan, look_upstream, plan
 from dissco_platform.sensors.requesting import TRIGGER_TAG
@@ -233,8 +234,13 @@ def materialize(
         )
     finally:
         progress.removeHandler(watcher)
-    if not result.success:
-        raise RunFailedError(_first_failure(result, house.settings.home))
+    said = None if result.success else _first_failure(result, house.settings.home)
+    if slug is not None:  # what people see in `dissco status` and in the overview, as for a run of the daemon
+        failed = now() if said else None
+        with house.registry.write() as connection:
+            set_watch(connection, slug, run_failed=failed, run_id=result.run_id if said else None, run_failure=said)
+    if said:
+        raise RunFailedError(said)
 
 
 def _by_hand() -> dict[str, str]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import httpx
 import typer
@@ -98,8 +99,19 @@ def portal(
                 port,
                 workers=workers,
                 proxy=proxy,
-                announce=lambda address: console.print(f"Portal: {address} (stop with Ctrl-C)", soft_wrap=True),
+                announce=lambda address: _announce_portal(address, house.settings.landing_page),
             )
+
+
+def _announce_portal(address: str, landing_page: str) -> None:
+    console.print(f"Portal: {address} (stop with Ctrl-C)", soft_wrap=True)
+    if (
+        urlsplit(address).port != (urlsplit(landing_page).port or 443)
+        and urlsplit(landing_page).hostname == "localhost"
+    ):
+        messages.print(
+            f"Links say {landing_page}, which is DISSCO_LANDING_PAGE: set it to this address.", soft_wrap=True
+        )
 
 
 @contextlib.contextmanager

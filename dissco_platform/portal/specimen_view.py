@@ -157,8 +157,10 @@ def citation(cited: Json, found: Published, version: PublishedVersion) -> str:
         for author in cited.get("author") or []
     )
     kind = "Digital Specimen" if found.kind == "specimen" else "Digital Media"
+    held_by = authors or found.dataset.organisation_name or ""
+    title = (cited.get("title") or found.doi).rstrip(".")
     return (
-        f"{authors or found.dataset.organisation_name or ''} ({version.created[:4]}). {cited.get('title') or found.doi}. "
+        f"{held_by} ({version.created[:4]}). {title}. "
         f"Version {version.number}. {cited.get('publisher') or ''}. {kind}. {found.url}"
     )
 

@@ -31,6 +31,8 @@ def test_unchanged_looks_count_as_harvests_and_a_tombstone_follows(dissco: Comma
     source.write_text(table(*range(19)))
     run = dissco.json("run", "birds")
     assert (run["versions"]["missing"], run["versions"]["tombstoned"]) == (1, 0)
+    listed = dissco("export", "birds", "--format", "doi-list").splitlines()
+    assert [line for line in listed if line.startswith("19,https://museum.example/19,https://doi.org/")]
     assert dissco.json("run", "birds")["ran"] == []
     run = dissco.json("run", "birds")
     assert run["ran"] == ["registered_dois", "search_index"]
