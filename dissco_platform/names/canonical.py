@@ -44,8 +44,7 @@ _NO_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_NAME_STARTS: Final = ("no", "un", "indet", "environ", "misc")
-_NO_NAME_PARTS: Final = ("symbiont", "bacterium", "rna", "prion", "plasmid", "phytoplasma")
-_NO_GENUS: Final = re.compile(r"^(?:[A-Z][a-z]*'|[A-Z][a-z]+[A-Z]|[A-Z][a-z]+:$)|^[A-Z][a-z]*\d")
+_NO_GENUS: Final = re.compile(r"[A-Z](?:[a-z]*['\d]|[a-z]+(?:[A-Z]|:$))")
 _RNA: Final = re.compile(r"(?:^|[\s_])[a-z]{0,3}RNA(?![A-Za-z])")
 _FORMULA: Final = re.compile(r"\s+[×xX]\s+|\s+×|×\s+|\s+\+\s+")
 _ABBREVIATED: Final = re.compile(r"^([A-Z])[a-z]{0,2}\.\s*(?=[a-z])")
@@ -67,7 +66,14 @@ def no_organism(text: str) -> bool:
 def no_name(text: str) -> bool:
     """Return whether gnparser leaves a string unparsed that reads like a name: organisms nobody named, phrases."""
     lower = text.lower()
-    telling = lower.startswith(_NO_NAME_STARTS) or any(part in lower for part in _NO_NAME_PARTS)
+    telling = (
+        lower.startswith(_NO_NAME_STARTS)
+        or "rna" in lower
+        or "bacterium" in lower
+        or "symbiont" in lower
+        or "prion" in lower
+        or "plasm" in lower
+    )
     found = _NO_NAME.search(text) if telling else None
     if found is None:
         return bool(_NO_GENUS.match(text.lstrip("†‡ ")))
@@ -87,6 +93,8 @@ def write_word(word: str, *, first: bool = False) -> str:
         >>> write_word("4-gibbus"), write_word("o'donelli"), write_word("Saxo-Fridericia", first=True)
         ('quadrigibbus', 'odonelli', 'Saxo-fridericia')
     """
+    if word.isalpha() and word.isascii():
+        return word if first else word.lower()
     numeral = re.match(r"^(\d+)[-.]?(?=[a-z])", word)
     if numeral:
         word = DIGITS.get(int(numeral[1]), numeral[1]) + word[numeral.end() :]
@@ -113,6 +121,8 @@ _LETTERS_BELOW: Final = re.compile(r"\s[α-ωß]\.?\s[a-z]+\s[A-H]\.\s([a-z]{4,}
 
 def lettered_epithet(text: str) -> str | None:
     """Return the epithet after a rank written as a mere letter: `Cortinarius angulatus B gracilescens`."""
+    if not (" A" in text or " B" in text or " C" in text or " D" in text or not text.isascii()):
+        return None
     found = _LETTER_RANK.match(text) or _LETTERS_BELOW.search(text)
     return found[1] if found else None
 

@@ -73,8 +73,8 @@ _CAPITAL_SIGN: Final = re.compile(r"^[A-Z][a-z]{2}.*\sX\s[A-Z][a-z]{2}")
 _STAGE: Final = re.compile(r"[\s,]+(?:juv|imm|ad|subad|larv|fem|masc)\.$|[\s,]*[♂♀]+$")
 """Sex and life stage behind a name are no part of it."""
 
-_SEVERAL: Final = re.compile(r"(?:\s*[;|,]\s*|\s/\s)[A-Z][a-z]+ [a-z]{3,}(?=$|[\s;|/,])")
-"""Where the second of several names in one cell begins."""
+_SEVERAL: Final = re.compile(r"[;|,/](?:(?<!/)|(?<=\s/)(?=\s))\s*[A-Z][a-z]+ [a-z]{3,}(?=$|[\s;|/,])")
+"""What stands before the second of several names in one cell: a sign, or a stroke with blanks around it."""
 
 _ABOVE: Final = re.compile(r"^[A-Z][a-z]+: (?=[A-Z][a-z]+$)")
 _SAINT: Final = re.compile(r"(?<=[a-z]\s)St\.?-[A-Z](?=[a-z]+i\b)")
@@ -126,17 +126,17 @@ def parse_name(
         return Parse(outcome="blank" if not raw.strip() else "unparsable")
     if text.lower().strip(" .") in _PHRASES and not (authorship and text[0].isupper()):
         return Parse(outcome="placeholder")
-    if _CODE.match(text):
+    if text[1:2].isupper() and _CODE.match(text):
         return Parse(outcome="identifier")
     parse = _parse(text, authorship, rank, code)
-    if parse.quality and repairs:
-        parse = parse._replace(quality=max(parse.quality, repairs))
+    if parse.quality and repairs > parse.quality:
+        parse = parse._replace(quality=repairs)
     return parse
 
 
 def _parse(text: str, authorship: str | None, rank: str | None, code: str | None) -> Parse:
     cultivar = code == "cultivars"
-    if cultivar or _SPECIAL.search(text):
+    if cultivar or (any(map(text.__contains__, _SPECIAL_SIGNS)) and _SPECIAL.search(text)):
         special = _special(text, authorship, rank, code)
         if isinstance(special, Parse):
             return special
@@ -145,7 +145,7 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
         parsed = nameparser.parse(_exceptions(text), _author_hint(text, authorship), None, _CODES.get(code or ""))
     except nameparser.UnparsableNameError as error:
         return _unparsable(text, error, code)
-    if canonical.no_name(text) or _QUOTED_PARENT.match(text):
+    if canonical.no_name(text) or ("×" in text and _QUOTED_PARENT.match(text)):
         parse = _fields(parsed, text)
         outcome = "placeholder" if canonical.no_organism(text) else parse.outcome
         return parse._replace(canonicalName=None, canonicalStem=None, outcome=outcome, quality=0, approximate=True)
@@ -154,6 +154,8 @@ def _parse(text: str, authorship: str | None, rank: str | None, code: str | None
 
 _SPECIAL: Final = re.compile(r"\+|\s[Xx×](?:\s|$)|\sSt\.?-|\scv\b|(?:in|un)det\b|\bgen\.|^[A-Z][a-z]+: ")
 """What a text must hold for `_special` to have a say: most names never get there."""
+
+_SPECIAL_SIGNS: Final = ("+", " x", " X", "×", " St", " cv", "det", "gen.", ": ")
 
 _GRAFT: Final = re.compile(r"[A-Za-z]\s\+\s[A-Z]")
 _NAMED_GRAFT: Final = re.compile(r"^\+\s*([A-Z][\w-]+\s[a-z].*)$")
@@ -223,7 +225,7 @@ def _exceptions(text: str) -> str:
     Of several names in one cell it is the first.
     """
     if several := _SEVERAL.search(text):
-        text = text[: several.start()]
+        text = text[: several.start()].rstrip()
     words = text.split(" ", 2)
     if len(words) > 2 and f"{words[0]} {words[1]}" in canonical.PARTICLE_EPITHETS:
         return f"{words[0]} {words[1]}{_STAND_IN} {words[2]}"
@@ -308,21 +310,20 @@ def _fields(parsed: Any, text: str, *, cultivar: bool = False) -> Parse:
     if parsed.cultivar_epithet and str(parsed.code) == "CULTIVARS" and cultivar:
         words.append(f"‘{parsed.cultivar_epithet}’")
     name = " ".join(words) or None
-    authors = parsed.combination_authorship
-    notho = parsed.notho or []
+    notho = parsed.notho
     return Parse(
-        canonicalName=name,
-        canonicalStem=stem_canonical(name) if name else None,
-        authorship=parsed.authorship_complete(),
-        year=authors.year or parsed.basionym_authorship.year,
-        genericName=generic,
-        specificEpithet=species,
-        infraspecificEpithet=infra,
-        rank=_rank(parsed.rank),
-        notho=str(notho[-1]).lower() if notho else None,
-        outcome="parsed" if name or generic else "unparsable",
-        quality=_quality(parsed, text, reading) if name else 0,
-        approximate=reading is not None and reading.approximate,
+        name,
+        stem_canonical(name) if name else None,
+        parsed.authorship_complete(),
+        parsed.combination_authorship.year or parsed.basionym_authorship.year,
+        generic,
+        species,
+        infra,
+        _rank(parsed.rank),
+        str(notho[-1]).lower() if notho else None,
+        "parsed" if name or generic else "unparsable",
+        _quality(parsed, text, reading) if name else 0,
+        reading is not None and reading.approximate,
     )
 
 
