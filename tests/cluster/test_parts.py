@@ -215,3 +215,23 @@ def test_logs_are_lines_of_json_with_dataset_and_run(capsys: pytest.CaptureFixtu
     first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (first["message"], first["dataset"]) == ("one\ntwo", "moths")
     assert (second["message"], second["dataset"], second["run"]) == ("short", "moths", "r1")
+
+
+def test_a_workers_own_messages_are_lines_of_json_as_well(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text(
+        "run_launcher:\n  module: dagster_celery.launcher\n  class: CeleryRunLauncher\n"
+        "  config:\n    broker: 'memory://'\n    backend: 'cache+memory://'\n"
+    )
+    code = (
+        "import logging; from dissco_platform.cluster.worker import app; app.log.setup(loglevel='INFO')\n"
+        "logging.getLogger('celery.worker').info('ready')"
+    )
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(tmp_path),
+        "DISSCO_HOME": str(tmp_path),
+        "DISSCO_LOG_FORMAT": "json",
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    line = json.loads(done.stderr.splitlines()[-1])
+    assert (line["logger"], line["message"]) == ("celery.worker", "ready")
