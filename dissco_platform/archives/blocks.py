@@ -121,6 +121,14 @@ class _Reader:
         self.skipping: SetAside | None = None
 
     def feed(self, text: bytes, final: bool) -> Iterator["_Job"]:
+        if not final and self.dialect.quote is None and not self.header_left and self.skipping is None:
+            end = text.rfind(b"\n") + 1
+            if end:  # the common case, with one copy of the text instead of three
+                whole = b"".join((self.rest, memoryview(text)[:end]))
+                self.rest = text[end:]
+                yield from self._parse(whole, final, unfinished=False)
+                self._guard_rest()
+                return
         data = self.rest + text if self.rest else text
         self.rest = b""
         unfinished = final and data != b"" and not data.endswith(b"\n")
@@ -141,6 +149,9 @@ class _Reader:
             return
         block_text, self.rest = data[:cut], data[cut:]
         yield from self._parse(block_text, final, unfinished)
+        self._guard_rest()
+
+    def _guard_rest(self) -> None:
         if len(self.rest) > self.limits.max_record and b"\n" not in self.rest:
             self._start_skipping()
 
@@ -216,7 +227,7 @@ class _Reader:
         starts = self.row_lines(text)
         if starts is not None:
             job = _Job(self, text, self.line, starts + self.line)
-            self.line += text.count(b"\n")
+            self.line += text.count(b"\n") if self.enclosed(text) else len(starts)
         else:
             splice = _Splice(self, self.line, final=final, unfinished=unfinished)
             splice.take(text, every_line=False)

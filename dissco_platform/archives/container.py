@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from dissco_platform.archives.members import GZIP_MAGIC, READ_ERRORS, Member, damaged
+from dissco_platform.archives.members import GZIP_MAGIC, READ_ERRORS, Member, damaged, open_zipped
 from dissco_platform.archives.model import DEFAULT_LIMITS, Limits
 from dissco_platform.errors import ArchiveError
 
@@ -216,7 +216,7 @@ def _zip(path: Path, limits: Limits) -> Iterator[Container]:
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, limits: Limits) -> Member:
     def opener() -> BinaryIO:
         try:
-            return cast(BinaryIO, archive.open(info))
+            return open_zipped(archive, info)
         except (*READ_ERRORS, UnicodeDecodeError) as error:
             raise damaged(name, error) from error
 

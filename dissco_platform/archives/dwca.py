@@ -20,7 +20,8 @@ from dissco_platform.archives.columns import arrays, constant, filled, one_array
 from dissco_platform.archives.container import Container
 from dissco_platform.archives.contents import CONTENT, content_of, content_of_columns, id_hash, record_fingerprints
 from dissco_platform.archives.eml import empty_metadata, read_eml
-from dissco_platform.archives.extensions import CORE_ID, KEY, Extensions, Group, HashIndex
+from dissco_platform.archives.extensions import CORE_ID, KEY, Extensions, Group
+from dissco_platform.archives.hashindex import HashIndex, HashTable
 from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet, make_plan, specimens_possible
@@ -97,7 +98,8 @@ class _Reading:
         self.rejects = RejectWriter(out, self.version, limits)
         self.extensions = Extensions(scratch, limits)
         self.reports: list[FileReport] = []
-        self.keys: list[pl.Series] = []
+        self.keys = HashTable(np.uint32, "first")
+        self.keyless = 0
         self.row = 0
         self.by_event = False
         self.event_keys: list[pl.Series] = []
@@ -131,18 +133,17 @@ class _Reading:
         for extension in others:
             self._read_extension(extension)
         columns = {RECORDS: self._read_core(core)}
-        keys = pl.concat(self.keys) if self.keys else pl.Series(KEY, [], dtype=pl.UInt64)
-        self.keys = []
-        index = HashIndex(keys)
-        filled = keys.len() - keys.null_count()
-        if len(index) < filled:
+        filled = self.row - self.keyless
+        if len(self.keys) < filled:
             self.plan.flags.append("duplicate_core_ids")
-        if keys.null_count() and filled:
+        if self.keyless and filled:
             self.plan.flags.append("records_without_core_id")
-        if self.event_keys:
+        first = 0
+        for keys in self.event_keys:
             # Rows that hang on an event and not on one of its occurrences go to the event's first record.
-            rows = pl.int_range(keys.len(), dtype=pl.UInt32, eager=True)
-            index = HashIndex(pl.concat([keys, *self.event_keys]), pl.concat([rows, rows]))
+            self.keys.put(keys, np.arange(first, first + len(keys), dtype=np.uint32))
+            first += len(keys)
+        index = self.keys.index()
         return columns | self.extensions.write(self.out, index, self.rejects)
 
     def _finish(self, metadata: dict[str, Any], columns: dict[str, list[str]]) -> ParsedArchive:
@@ -332,11 +333,13 @@ class _Reading:
     def _number(self, identity: pl.Series, content: np.ndarray, sums: HashIndex | None) -> pa.StringArray:
         """Count the next records in; return their fingerprints."""
         keys = identity.to_frame(CORE_ID).select(id_hash(CORE_ID).alias(KEY))[KEY]
-        self.keys.append(keys)
+        self.keys.put(keys, np.arange(self.row, self.row + len(identity), dtype=np.uint32))
+        self.keyless += keys.null_count()
         hanging = np.zeros(len(identity), np.uint64)
         if sums is not None:
-            for found in [keys, self.event_keys[-1]] if self.by_event else [keys]:
-                hanging += sums.find(found).fill_null(0).to_numpy()
+            for wanted in [keys, self.event_keys[-1]] if self.by_event else [keys]:
+                found, total = sums.find(wanted)
+                hanging += np.where(found, total, np.uint64(0))
         prints = record_fingerprints(content, hanging)
         self.version.add(RECORDS, pl.Series("fingerprint", pl.from_arrow(prints)))
         self.row += len(identity)

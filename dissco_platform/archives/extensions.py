@@ -2,7 +2,8 @@
 
 Reading an archive goes: extension rows, with a hash of their core id, are kept here (in memory up to `HELD`, beyond that
 on disk); core rows go to `records.parquet`; then this module gives each extension row its record's number, sets orphans
-aside and writes the tables. Memory beside `HELD`: 16 bytes a record, 16 a record with extensions, 4 an extension row.
+aside and writes the tables. Memory beside `HELD`: 16 bytes a record with extensions while records are read, then 12 a
+record and 4 an extension row of a table (`hashindex.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,57 +16,19 @@ import pyarrow as pa
 
 from dissco_platform.archives.columns import constant, one_array, series
 from dissco_platform.archives.contents import content_of_columns, hashes, row_hashes
+from dissco_platform.archives.hashindex import HashIndex, HashTable
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.tables import EXTENSION_COLUMNS, VERBATIM
 from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
 
 KEY = "__key"
 """Column: 64-bit hash of the core id."""
-HASH = "__hash"
 CORE_ID = "__core_id"
 ROW = "row"
 BUCKET_ROWS = 250_000
 MAX_BUCKETS = 200
 HELD = 48 << 20
 """Bytes of rows that wait in memory."""
-
-
-class HashIndex:
-    """A map from 64-bit hashes to numbers in two flat arrays; of equal hashes the first counts.
-
-    `values` are the numbers, or None for the places of the keys themselves. Null keys are left out.
-    """
-
-    def __init__(self, keys: pl.Series, values: pl.Series | None = None) -> None:
-        places = None
-        if keys.null_count():
-            places = keys.is_not_null().arg_true().to_numpy()
-            keys = keys.drop_nulls()
-        hashed = keys.to_numpy()
-        order = np.argsort(hashed, kind="stable")
-        hashed = hashed[order]
-        first = np.ones(len(hashed), bool)
-        np.not_equal(hashed[1:], hashed[:-1], out=first[1:])
-        if not first.all():
-            hashed, order = hashed[first], order[first]
-        if places is not None:
-            order = places[order]
-        self._keys = hashed
-        self._values = order.astype(np.uint32) if values is None else values.to_numpy()[order]
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def find(self, keys: pl.Series) -> pl.Series:
-        """Return the number of each key, null where it has none."""
-        if not len(self):
-            return pl.Series("v", [None] * len(keys), dtype=pl.UInt64)
-        wanted = keys.fill_null(0).to_numpy()
-        at = np.minimum(np.searchsorted(self._keys, wanted), len(self) - 1)
-        found = self._keys[at] == wanted
-        if keys.null_count():
-            found &= keys.is_not_null().to_numpy()
-        return pl.select(pl.when(pl.Series(found)).then(pl.Series(self._values[at])).alias("v"))["v"]
 
 
 class _Part:
@@ -109,7 +72,8 @@ class _Part:
                 column = stream.read_all().column(wanted)
         if wanted == ROW:
             return np.asarray(column.to_numpy(), np.int32)
-        return index.find(pl.Series(KEY, pl.from_arrow(column))).cast(pl.Int32).fill_null(-1).to_numpy()
+        found, numbers = index.find(pl.Series(KEY, pl.from_arrow(column)))
+        return np.where(found, numbers.astype(np.int32), np.int32(-1))
 
     def _names(self) -> list[str]:
         if self._table is not None:
@@ -142,7 +106,7 @@ class Extensions:
     def __init__(self, scratch: Path, limits: Limits) -> None:
         self._scratch = scratch
         self._limits = limits
-        self._sums: list[pl.DataFrame] = []
+        self._sums: HashTable | None = None
         self._number = 0
         self.groups: list[Group] = []
 
@@ -157,10 +121,9 @@ class Extensions:
         group.reports[report.name] = report
         content = content_of_columns({term: columns[term] for term in group.terms}, len(core_id))
         keys = pl.Series(KEY, _key(core_id), dtype=pl.UInt64)
-        hashed = pl.DataFrame([keys, pl.Series(HASH, row_hashes(group.row_type, content), dtype=pl.UInt64)])
-        self._sums.append(hashed.group_by(KEY).agg(pl.col(HASH).sum()))
-        if sum(one.height for one in self._sums) > 2 * max(self._sums[0].height, 500_000):
-            self._sums = [pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())]
+        if self._sums is None:
+            self._sums = HashTable(np.uint64, "sum")
+        self._sums.put(keys, row_hashes(group.row_type, content))
         self._keep(group, pa.table({**columns, CORE_ID: core_id, KEY: keys.to_arrow()}))
 
     def add_numbered(self, group: Group, columns: Mapping[str, pa.Array], rows: np.ndarray) -> None:
@@ -179,11 +142,10 @@ class Extensions:
 
     def sums(self) -> HashIndex | None:
         """Return the sum of row hashes for each core id, None where no extension has rows; to be asked for once."""
-        if not self._sums:
+        if self._sums is None:
             return None
-        total = pl.concat(self._sums).group_by(KEY).agg(pl.col(HASH).sum())
-        self._sums = []
-        return HashIndex(total[KEY], total[HASH])
+        sums, self._sums = self._sums, None
+        return sums.index()
 
     def write(self, out: Path, index: HashIndex, rejects: RejectWriter) -> dict[str, list[str]]:
         """Write one file a table, sorted by `row`; rows without a record become rejects.
