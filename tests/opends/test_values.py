@@ -248,7 +248,7 @@ def test_begin_end_and_text_of_a_gathering_are_one_date() -> None:
         ("Deutsch-Ostafrika", "TZ"), ("Siam", "TH"), ("Kamerun", "CM"), ("Niger", "NE"), ("Nigeria", "NG"),
         ("Peru or Bolivia", None), ("Chile ou Argentine", None), ("Peru or Pérou", "PE"), ("Gulf of Mexico", None),
         ("Coral Sea", None), ("N. New Guinea", None), ("Austri", "AT"), ("Aust", None), ("Atlantis", None), ("island", "IS"),
-        ("Easter Island", "CL"),
+        ("Easter Island", "CL"), ("Central and South America", None), ("America del Sur", None), ("AND", "AD"),
     ],
 )  # fmt: skip
 def test_countries_as_labels_write_them(text: str, code: str | None) -> None:

@@ -39,7 +39,11 @@ _SHARED_WORDS = (
     "congo samoa korea guinea georgia guiana guyane malaya lapland caribbean indies antilles ussr urss land virgin borneo"
     " timor macedonia"
 )
-_SHARED = frozenset(_SHARED_WORDS.split()) | {"new guinea", "n guinea", "nouvelle guinee", "netherlands antilles"}
+# Codes of three letters that are words, or points of the compass: left of a longer text they tell nothing either.
+_WORDS = frozenset({"and", "est", "sur"})
+_SHARED = (
+    _WORDS | frozenset(_SHARED_WORDS.split()) | {"new guinea", "n guinea", "nouvelle guinee", "netherlands antilles"}
+)
 _SHORTEST = 4
 
 
