@@ -17,6 +17,7 @@ import pyarrow as pa
 from dissco_platform.archives.columns import constant, one_array, series
 from dissco_platform.archives.contents import content_of_columns, hashes, row_hashes
 from dissco_platform.archives.hashindex import HashIndex, HashTable
+from dissco_platform.archives.merging import most_waiting, together, windows
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.tables import EXTENSION_COLUMNS, VERBATIM
 from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
@@ -168,25 +169,26 @@ class Extensions:
         return columns
 
     def _write_table(self, groups: list[Group], index: HashIndex, rejects: RejectWriter, writer: TableWriter) -> None:
-        numbered = [(group, part, part.numbers(index)) for group in groups for part in group.parts]
-        ordered, last, total, highest = True, -1, 0, 0
-        for _, _, rows in numbered:
-            known = rows[rows >= 0]
-            if len(known):
-                ordered = ordered and int(known[0]) >= last and bool((known[1:] >= known[:-1]).all())
-                last, total, highest = int(known[-1]), total + len(known), max(highest, int(known.max()))
-        if ordered or total <= BUCKET_ROWS:
-            frames = (self._known(group, part, rows, rejects) for group, part, rows in numbered)
-            if ordered:
-                for group, table in frames:
-                    _write(writer, group, table)
-            elif total:
-                _write_sorted(writer, list(frames))
-            else:
-                list(frames)
-            return
-        for bucket in self._buckets(numbered, total, highest, rejects):
-            _write_sorted(writer, bucket)
+        numbers = [[part.numbers(index) for part in group.parts] for group in groups]
+        numbered = [
+            (group, part, rows)
+            for group, parts in zip(groups, numbers, strict=True)
+            for part, rows in zip(group.parts, parts, strict=True)
+        ]
+        if len(groups) == 1 and _ascending(numbers[0]):
+            for group, part, rows in numbered:
+                _write(writer, *self._known(group, part, rows, rejects))
+        elif most_waiting(numbers) <= BUCKET_ROWS:
+
+            def load(place: int, part: int) -> pa.Table:
+                group = groups[place]
+                return self._known(group, group.parts[part], numbers[place][part], rejects)[1]
+
+            for window in windows(numbers, load):
+                _write_sorted(writer, [(groups[place], table) for place, table in window])
+        else:
+            for bucket in self._buckets(numbered, rejects):
+                _write_sorted(writer, bucket)
 
     def _known(self, group: Group, part: _Part, rows: np.ndarray, rejects: RejectWriter) -> tuple[Group, pa.Table]:
         """Return a part's rows that have a record, with `row`; the others are set aside."""
@@ -220,9 +222,11 @@ class Extensions:
             group.reports[name].rows_rejected += rows
 
     def _buckets(
-        self, numbered: list[tuple[Group, _Part, np.ndarray]], total: int, highest: int, rejects: RejectWriter
+        self, numbered: list[tuple[Group, _Part, np.ndarray]], rejects: RejectWriter
     ) -> Iterator[list[tuple[Group, pa.Table]]]:
         """Yield all rows by ranges of records that fit in memory, in the order of the ranges."""
+        total = sum(len(rows) for _, _, rows in numbered)
+        highest = max(int(rows.max(initial=0)) for _, _, rows in numbered)
         count = min(-(-total // BUCKET_ROWS), MAX_BUCKETS)
         size = highest // count + 1
         buckets: list[list[tuple[Group, _Part]]] = [[] for _ in range(count)]
@@ -239,6 +243,18 @@ class Extensions:
                 yield [(group, piece.load()) for group, piece in bucket]
                 for _, piece in bucket:
                     piece.drop()
+
+
+def _ascending(parts: list[np.ndarray]) -> bool:
+    """Return whether all rows that have a record are in the order of the records."""
+    last = -1
+    for rows in parts:
+        known = rows[rows >= 0]
+        if len(known):
+            if int(known[0]) < last or not (known[1:] >= known[:-1]).all():
+                return False
+            last = int(known[-1])
+    return True
 
 
 def _key(core_id: pa.Array) -> np.ndarray:
@@ -269,13 +285,13 @@ def _write(writer: TableWriter, group: Group, table: pa.Table) -> None:
 
 def _write_sorted(writer: TableWriter, tables: list[tuple[Group, pa.Table]]) -> None:
     """Write rows of several parts in the order of their records; of one record, in the order they were read."""
-    frames = [
-        _long(group, table)
-        if group.table == VERBATIM
-        else _frame(table).with_columns(pl.lit(group.row_type).alias("row_type"))
-        for group, table in tables
-    ]
-    writer.write(pl.concat(frames, how="diagonal").sort(ROW, maintain_order=True))
+    if writer.table == VERBATIM:
+        frames = [_long(group, table) for group, table in tables]
+        writer.write(pl.concat(frames, how="diagonal").sort(ROW, maintain_order=True))
+        return
+    typed = [table.append_column("row_type", constant(group.row_type, table.num_rows)) for group, table in tables]
+    if any(table.num_rows for table in typed):
+        writer.write_columns(together(typed, ROW))
 
 
 def _long(group: Group, table: pa.Table) -> pl.DataFrame:
