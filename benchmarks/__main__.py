@@ -36,7 +36,7 @@ def commands(folder: Path, *, full: bool) -> dict[str, list[str]]:
     if SHARED.is_dir():
         crustaceans, checklist = SHARED / "dwca" / "mnhn-crustaceans.zip", SHARED / "coldp" / "afd.zip"
         chosen["names"] = ["benchmarks/names/suites.py", str(SHARED / "suites")]
-        chosen["chain"] = ["benchmarks/chain.py", str(crustaceans), str(checklist)]
+        chosen["chain"] = ["-m", "benchmarks.chain", str(crustaceans), str(checklist)]
     if full:
         chosen["portal"] = ["-m", "benchmarks.portal.serve", "--specimens", "1000000"]
         chosen["small datasets"] = ["-m", "benchmarks.sensors.small_datasets"]

@@ -1,9 +1,10 @@
 """The whole chain on one archive: first run, unchanged second run, and a run with a few hundred records changed.
 
-    python benchmarks/chain.py ARCHIVE CHECKLIST [--changed 300]
+    python -m benchmarks.chain ARCHIVE CHECKLIST [--changed 300]
 
 Each run is `dissco run` in a process of its own with the sandbox as DOI service; wall and CPU seconds, peak memory (of the
-largest process), records per second and what the run says are printed as JSON.
+largest process), records per second and what the run says are printed as JSON, with the costs of every asset (the DOI
+service's drain is `registered_dois`). A Markdown table of the assets follows on standard error.
 """
 
 import argparse
@@ -18,27 +19,48 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.watching import Watch, steps
+
 DISSCO = [sys.executable, "-c", "from dissco_platform.cli import main; main()"]
 
 
-def command(home: Path, *arguments: str) -> tuple[dict[str, Any], dict[str, float]]:
-    """Run a command; return its JSON and what it cost."""
+def command(home: Path, *arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run a command; return its JSON and what it cost, as a whole and by `assets`."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    done = subprocess.run(
-        [*DISSCO, *arguments, "--json"],
-        env={**os.environ, "DISSCO_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    began, since = time.monotonic(), time.time()
+    with (
+        subprocess.Popen(
+            [*DISSCO, *arguments, "--json"],
+            env={**os.environ, "DISSCO_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        Watch(process.pid) as watch,
+    ):
+        told, complaint = process.communicate()
     seconds = time.monotonic() - began
-    if done.returncode:
-        sys.exit(done.stderr)
+    if process.returncode:
+        sys.exit(complaint)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    cost = {"wall_s": round(seconds, 1), "cpu_s": round(cpu, 1), "peak_mib": round(after.ru_maxrss / 1024)}
-    return json.loads(done.stdout), cost
+    return json.loads(told), {
+        "wall_s": round(seconds, 1),
+        "cpu_s": round(cpu, 1),
+        "peak_mib": round(max((sample[2] for sample in watch.samples), default=0) / 2**20),
+        "assets": steps(home / "dagster", watch.samples, since),
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the costs of the runs' assets as a Markdown table."""
+    lines = ["| run | asset | wall s | CPU s | peak MiB |", "|---|---|---|---|---|"]
+    for name, run in results.items():
+        if not isinstance(run, dict):
+            continue  # a count beside the runs
+        for asset, cost in {**run["assets"], "(whole command)": run}.items():
+            lines.append(f"| {name} | {asset} | {cost['wall_s']} | {cost['cpu_s']} | {cost['peak_mib']} |")
+    return "\n".join(lines)
 
 
 def change_records(source: Path, target: Path, count: int) -> int:
@@ -86,6 +108,7 @@ def main() -> None:
                 "versions": run["versions"],
                 "dois_written": run["dois"]["written"],
             }
+    print(table(results), file=sys.stderr)
     results["load"] = os.getloadavg()
     json.dump(results, sys.stdout, indent=2)
     print()
