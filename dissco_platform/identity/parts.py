@@ -6,7 +6,9 @@ once and named by the registry when a publication is committed; one that no regi
 """
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,7 +30,9 @@ from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
+AT_ONCE = 2  # parts that are made at the same time, while the documents of another one are read
 _WRITTEN = ("id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "cause", "path")
+_Part = tuple[str, pl.DataFrame]
 _DOCUMENTS = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
 
@@ -75,13 +79,9 @@ class PartWriter:
         """
         rows = rows.with_columns((pl.col("version") + 1).alias("version"))
         open_rows = rows.filter(~pl.col("doi_only"))
-        for chunk in documents_of(kind, open_rows, self._documents):
-            self._write_part(
-                kind, chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document"))
-            )
+        self._write_all(kind, documents_of(kind, open_rows, self._documents))
         closed = rows.filter("doi_only").with_columns(document=pl.lit(None, pl.String))
-        for chunk in closed.iter_slices(ROWS_PER_PART):
-            self._write_part(kind, chunk)
+        self._write_all(kind, closed.iter_slices(ROWS_PER_PART))
 
     def write_tombstones(
         self,
@@ -115,16 +115,14 @@ class PartWriter:
             payload = tombstone_payloads(
                 found["payload"], date=self.moment, reason=said, replaced_by=remaining * found.height or None
             )
-            self._write_ready(
-                kind,
-                found.with_columns(
-                    pl.Series("document", documents, dtype=pl.String),
-                    payload.alias("payload"),
-                    fingerprint([pl.lit("tombstone"), "old_hash"]).alias("content_hash"),
-                    pl.col("was_doi_only").alias("doi_only"),
-                    cause=pl.lit(ending),
-                ),
+            ended = found.with_columns(
+                pl.Series("document", documents, dtype=pl.String),
+                payload.alias("payload"),
+                fingerprint([pl.lit("tombstone"), "old_hash"]).alias("content_hash"),
+                pl.col("was_doi_only").alias("doi_only"),
+                cause=pl.lit(ending),
             )
+            self._note(self._part(kind, ended))
 
     def keep(self) -> None:
         """Make all that was written durable: from now on the registry may name it."""
@@ -141,11 +139,35 @@ class PartWriter:
     def _documents(self, batch: str) -> Path:
         return self.store.path("documents", self.slug, batch)
 
-    def _write_part(self, kind: str, chunk: pl.DataFrame) -> None:
-        if chunk.height:
-            self._write_ready(kind, chunk.with_columns(payloads(kind, chunk, self.datacite).alias("payload")))
+    def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame]) -> None:
+        """Write a part for each chunk; while parts are made, the documents of the next ones are read."""
+        waiting: deque[Future[_Part]] = deque()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for chunk in chunks:
+                if chunk.height:
+                    waiting.append(pool.submit(self._made, kind, chunk))
+                if len(waiting) > AT_ONCE:  # bounded: a chunk is tens of megabytes
+                    self._note(waiting.popleft().result())
+            while waiting:
+                self._note(waiting.popleft().result())
 
-    def _write_ready(self, kind: str, chunk: pl.DataFrame) -> None:
+    def _made(self, kind: str, chunk: pl.DataFrame) -> _Part:
+        if "document" not in chunk.columns:
+            chunk = chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document")).drop(
+                "content", "relationships"
+            )
+        return self._part(kind, chunk.with_columns(payloads(kind, chunk, self.datacite).alias("payload")))
+
+    def _note(self, part: _Part) -> None:
+        name, rows = part
+        self.paths.append(name)
+        self._written.append(rows)
+        self._count += rows.height
+        if self.progress:
+            self.progress("documents published", self._count)
+
+    def _part(self, kind: str, chunk: pl.DataFrame) -> _Part:
+        """Write one part; return its name and what the registry has to know of its rows."""
         chunk = chunk.sort("suffix")
         chunk = chunk.with_columns(visible_hashes(chunk["payload"]).alias("visible_hash"))
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
@@ -162,11 +184,7 @@ class PartWriter:
                 f"A part of {self.slug} cannot be written to {self.folder} ({error}): make room there. Nothing of this "
                 "publication was committed; run again."
             ) from error
-        self.paths.append(name)
-        self._written.append(chunk.with_columns(path=pl.lit(name)).select(_WRITTEN))
-        self._count += chunk.height
-        if self.progress:
-            self.progress("documents published", self._count)
+        return name, chunk.with_columns(path=pl.lit(name)).select(_WRITTEN)
 
 
 def documents_of(kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> Iterator[pl.DataFrame]:

@@ -1,7 +1,7 @@
 """Frames in and out of the database in bulk: what a million rows need and SQLAlchemy's row by row does not give.
 
-SQLite takes tuples through its driver's `executemany`, PostgreSQL a COPY; updates and look-ups go through a temporary
-table and one statement. Which rows are written is decided in the modules beside.
+SQLite takes tuples through its driver's `executemany`, PostgreSQL a COPY and, to update, a temporary table and one
+statement; look-ups go through a temporary table in both. Which rows are written is decided in the modules beside.
 """
 
 import io
@@ -73,7 +73,17 @@ def staged(connection: Connection, frame: pl.DataFrame, like: Table, key: str | 
 
 def update_frame(connection: Connection, table: Table, frame: pl.DataFrame, key: str) -> None:
     """Set the frame's columns on the rows of a table that its `key` column names."""
-    if frame.height:
+    if not frame.height:
+        return
+    frame = frame.sort(key)  # neighbours in the table follow each other: a page is changed once
+    if _is_sqlite(connection):
+        names = [name for name in frame.columns if name != key]
+        cursor: Any = connection.connection.cursor()
+        sets = ", ".join(f"{name} = ?" for name in names)
+        for rows in frame.select(*names, key).iter_slices(_CHUNK):
+            cursor.executemany(f"UPDATE {table.name} SET {sets} WHERE {key} = ?", rows.iter_rows())
+        cursor.close()
+    else:
         with staged(connection, frame, table, key) as changed:
             values = {name: changed.c[name] for name in frame.columns if name != key}
             connection.execute(update(table).where(table.c[key] == changed.c[key]).values(values))
