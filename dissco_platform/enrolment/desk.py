@@ -48,6 +48,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "grant": ("waiting", *RUNNING),
     "load": ("granted",),
     "activate": ("loading",),
+    "postpone": ("waiting", *RUNNING),
     "grow": RUNNING,
     "problem": RUNNING,
     "relink": (*OPEN, *RUNNING, "paused"),
@@ -194,7 +195,7 @@ def apply(application: Application | None, slug: str, event: Event) -> Applicati
             return replace(application, state="loading")
         case "activate":
             return replace(application, state="active")
-    return application  # a problem is told, a comment kept, and neither changes anything
+    return application  # a problem or an estimate is told, a comment kept, and none changes anything
 
 
 def _amended(application: Application, changed: Mapping[str, Any]) -> Application:

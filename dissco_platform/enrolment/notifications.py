@@ -40,13 +40,14 @@ LETTERS = {
     "resume": "resumed",
     "withdraw": "withdrawn",
     "grant": "granted",
+    "postpone": "postponed",
     "load": "first_doi",
     "activate": "finished",
     "problem": "problem",
     "grow": "grown",
     "relink": "link",
 }
-NEWS = frozenset({"first_doi", "problem", "grown"})
+NEWS = frozenset({"first_doi", "problem", "grown", "postponed"})
 """Letters that nobody has to have; the others tell of decisions, or of what only the applicant can do."""
 
 PAGE = "[[page]]"

@@ -23,6 +23,8 @@ from dissco_platform.registry.datasets import add_dataset, list_datasets, set_se
 from dissco_platform.registry.objects import quota_used
 
 MONTHS = 12
+MONTHS_AHEAD = 24
+"""How far expected months are estimated."""
 _LISTED = ("waiting", "not_ready", "paused", "checked", "received", *desk.RUNNING)
 
 
@@ -193,6 +195,7 @@ def grant_round(connection: Connection, inputs: Inputs, *, actor: str, handle_pr
             for grant in result.grants
         ],
     )
+    _tell_postponed(connection, inputs, result, number, actor)
     added = []
     enrolled = {dataset.slug for dataset in list_datasets(connection)}
     for slug, count in result.totals().items():
@@ -213,6 +216,36 @@ def grant_round(connection: Connection, inputs: Inputs, *, actor: str, handle_pr
             _add(connection, found, handle_prefix)
             added.append(slug)
     return Round(number, inputs, inputs_hash, result, tuple(added))
+
+
+def _tell_postponed(connection: Connection, inputs: Inputs, result: Plan, number: int, actor: str) -> None:
+    """Tell those whom the round passed over when their turn comes: the first time, and when it has moved back."""
+    served = result.totals()
+    passed = [found for found in inputs.candidates if found.ready and found.id not in served]
+    if not passed:
+        return
+    expected = simulate(inputs, MONTHS_AHEAD)
+    for found in passed:
+        first = expected[found.id]["first"]
+        told = [event.inputs["expected"] for event in desk.history(connection, found.id) if event.action == "postpone"]
+        # None is later than every month.
+        if told and (told[-1] is None or (first is not None and str(first) <= told[-1])):
+            continue
+        desk.act(
+            connection,
+            found.id,
+            "postpone",
+            actor=actor,
+            reason=f"it is number {result.positions[found.id]} of {len(inputs.candidates)} in the waiting list, and the "
+            f"{inputs.quota:,} DOIs of the round went to others",
+            inputs={
+                "expected": first,
+                "before": told[-1] if told else None,
+                "month": f"{inputs.year}-{inputs.month:02}",
+                "horizon": MONTHS_AHEAD,
+                "cause": f"round-{number}",
+            },
+        )
 
 
 def _lane(lane: str) -> str:
@@ -241,7 +274,7 @@ def replay(row: RowMapping) -> tuple[bool, Plan]:
     return same, again
 
 
-def simulate(inputs: Inputs, months: int = 24) -> dict[str, dict[str, str | int | None]]:
+def simulate(inputs: Inputs, months: int = MONTHS_AHEAD) -> dict[str, dict[str, str | int | None]]:
     """Estimate when each application is served if nothing changes: `{slug: {first, complete}}` as `YYYY-MM`.
 
     Months are rounds with the month's part of the year's quota; a month beyond the horizon is None.

@@ -107,6 +107,27 @@ def test_a_dataset_served_in_part_stays_first_and_is_completed_later(registry: R
     assert _letters(registry).count("granted") == 2
 
 
+def test_who_is_passed_over_is_told_the_expected_month_and_again_only_when_it_moves_back(registry: Registry) -> None:
+    waiting(registry, "moths")
+    waiting(registry, "bees", source="https://ipt.example.org/bees")
+    with registry.write() as connection:
+        rounds.set_parameters(connection, {"cap": 1.0, "lanes": {}, "min_tranche": 0})
+        for month, yearly in ((1, 36_000), (2, 36_000), (3, 100_000), (3, 13_000), (3, 0)):
+            inputs = rounds.gather(connection, yearly_quota=yearly, year=2026, month=month)
+            rounds.grant_round(connection, inputs, actor="anna", handle_prefix="20.5000.1025")
+        told = [event.inputs for event in desk.history(connection, "bees") if event.action == "postpone"]
+        bodies = [row["body"] for row in statements.notifications_of(connection, "bees") if row["event"] == "postponed"]
+        (stored, *_) = statements.list_rounds(connection)
+    assert [(entry["before"], entry["expected"]) for entry in told] == [
+        (None, "2026-05"),
+        ("2026-05", "2027-01"),
+        ("2027-01", None),
+    ]
+    assert rounds.replay(stored)[0]
+    assert "number 2 of 2" in bodies[0] and "We expect the next DOIs for it in 2026-05." in bodies[0]
+    assert len(bodies) == len(told), told
+
+
 def test_what_is_not_ready_keeps_its_date_and_is_passed_over(registry: Registry) -> None:
     waiting(registry)
     with registry.write() as connection:
