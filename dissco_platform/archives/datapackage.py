@@ -51,6 +51,9 @@ CHILDREN: dict[str, tuple[str, str]] = {
     "reference": ("references", "gbif:Reference"),
     "identifier": ("identifiers", "gbif:Identifier"),
 }
+ALIASES = {"material": "dwc:materialEntityID", "occurrence": "dwc:occurrenceID"}
+"""The core's identifier that other tables may name beside its key."""
+RELATIONSHIPS = "resource-relationship"
 COLUMNS: dict[str, str] = {
     # Fields of the package whose Darwin Core term has another name.
     "collectedBy": "dwc:recordedBy",
@@ -81,6 +84,9 @@ COLUMNS: dict[str, str] = {
     "usageTerms": "xmpRights:UsageTerms",
     "owner": "xmpRights:Owner",
     "webStatement": "xmpRights:WebStatement",
+    "subjectResourceID": "dwc:resourceID",
+    "relationshipType": "dwc:relationshipOfResource",
+    "relationshipTypeIRI": "dwc:relationshipOfResourceID",
     "isAcceptedIdentification": "dwc:isAcceptedIdentification",
 }
 
@@ -125,7 +131,12 @@ def plan_package(container: Container, limits: Limits) -> Plan:
         child = builder.table(name, kind[0], kind[1], key=pointer)
         if child.parts:
             extensions.append(child)
-    return Plan(core, extensions, None, builder.flags, kind="dwc-dp")
+    if RELATIONSHIPS in resources:
+        # Its subjects may be of any table; rows whose subject is no record of the core are set aside.
+        related = builder.table(RELATIONSHIPS, "relationships", "dwc:ResourceRelationship", key="subjectResourceID")
+        if related.parts:
+            extensions.append(related)
+    return Plan(core, extensions, None, builder.flags, kind="dwc-dp", alias=ALIASES[core_name])
 
 
 def _load(descriptor: Member, limits: Limits) -> dict[str, Any]:

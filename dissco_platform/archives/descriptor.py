@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dissco_platform.archives.tables import PREFIXES, curie
-from dissco_platform.archives.terms import term_of
+from dissco_platform.archives.terms import settled, term_of
 from dissco_platform.archives.xmlsafe import attribute, local, parse_xml, text_of
 from dissco_platform.errors import ArchiveError
 
@@ -175,6 +175,9 @@ def _add_field(name: str, element: Any, fileset: FileSet) -> None:
     if term == raw and "/" not in raw:
         prefix = raw.split(":", 1)[0]
         term = raw if prefix in PREFIXES and ":" in raw else (term_of(raw) or raw)
+    if settled(term) != term and all(one.term != settled(term) for one in fileset.fields):
+        term = settled(term)
+        fileset.notes.append("term_in_wrong_namespace")
     index_text = attribute(element, "index")
     index = _index(index_text, fileset) if index_text is not None and index_text.strip() else None
     default = attribute(element, "default")

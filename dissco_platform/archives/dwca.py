@@ -102,7 +102,8 @@ class _Reading:
         self.keyless = 0
         self.row = 0
         self.by_event = False
-        self.event_keys: list[pl.Series] = []
+        self.other_keys: list[pl.Series] = []
+        """For each block of records, other keys by which rows may hang on them: of their events, or of `plan.alias`."""
         self.looked_up: dict[int, pl.DataFrame] = {}
 
     def run(self, metadata: dict[str, Any]) -> ParsedArchive:
@@ -139,7 +140,7 @@ class _Reading:
         if self.keyless and filled:
             self.plan.flags.append("records_without_core_id")
         first = 0
-        for keys in self.event_keys:
+        for keys in self.other_keys:
             # Rows that hang on an event and not on one of its occurrences go to the event's first record.
             self.keys.put(keys, np.arange(first, first + len(keys), dtype=np.uint32))
             first += len(keys)
@@ -250,7 +251,7 @@ class _Reading:
                         frame = self._bounded(rows, part)
                         if frame.height:
                             frame = self._own_id(self._look_up(frame, core, part, terms), terms)
-                            self._keep_frame(frame, terms, sums, writer, media)
+                            self._keep_frame(frame, part, terms, sums, writer=writer, media=media)
                 else:
                     for block in self._blocks(part):
                         self._bound(block, part)
@@ -259,11 +260,20 @@ class _Reading:
             return list(writer.schema)
 
     def _keep_frame(
-        self, frame: pl.DataFrame, terms: list[str], sums: HashIndex | None, writer: TableWriter, media: Group | None
+        self,
+        frame: pl.DataFrame,
+        part: Part,
+        terms: list[str],
+        sums: HashIndex | None,
+        *,
+        writer: TableWriter,
+        media: Group | None,
     ) -> None:
         """Write records that took terms of other rows."""
         content = content_of(frame, terms)
         both = content.select(CONTENT).to_numpy()
+        if self.plan.alias in terms:
+            self._also_known_as(frame[CORE_ID], frame[self.plan.alias])
         prints = self._number(frame[CORE_ID], both, sums)
         numbered = frame.rename({CORE_ID: "core_id"}).with_columns(
             pl.int_range(self.row - frame.height, self.row, dtype=pl.Int64).alias("row"),
@@ -271,7 +281,7 @@ class _Reading:
         )
         writer.write(numbered)
         if media is not None:
-            self._add_links(media, numbered)
+            self._add_links(media, numbered, part)
 
     def _keep_block(
         self,
@@ -286,6 +296,8 @@ class _Reading:
         """Write records that stand in their file as they are: no frame is made of them."""
         columns = _columns_of(block, part, terms)
         identity = _identity(block, part)
+        if self.plan.alias in terms:
+            self._also_known_as(series(CORE_ID, identity), series(CORE_ID, columns[self.plan.alias]))
         prints = self._number(series(CORE_ID, identity), content_of_columns(columns, block.rows), sums)
         rows = np.arange(self.row - block.rows, self.row, dtype=np.int64)
         fixed = {"row": pa.array(rows), "core_id": identity, "fingerprint": prints, **_origin(block, part)}
@@ -298,10 +310,10 @@ class _Reading:
                     series(ASSOCIATED_MEDIA, columns[ASSOCIATED_MEDIA]),
                 ]
             )
-            self._add_links(media, frame.with_columns(pl.lit(part.member.name).alias("source_file")))
+            self._add_links(media, frame.with_columns(pl.lit(part.member.name).alias("source_file")), part)
 
-    def _add_links(self, media: Group, records: pl.DataFrame) -> None:
-        links = associated_media(records)
+    def _add_links(self, media: Group, records: pl.DataFrame, part: Part) -> None:
+        links = associated_media(records, part.lists.get(ASSOCIATED_MEDIA))
         if links.height:
             self.extensions.add_numbered(media, arrays(links.drop("row", "row_type")), links["row"].to_numpy())
 
@@ -309,9 +321,14 @@ class _Reading:
         """Occurrences of an event core: keep the event's hash aside; the core id is the occurrence's own."""
         if not self.by_event:
             return frame
-        self.event_keys.append(frame.select(id_hash(CORE_ID).alias(KEY))[KEY])
+        self.other_keys.append(frame.select(id_hash(CORE_ID).alias(KEY))[KEY])
         identity = pl.col("dwc:occurrenceID") if "dwc:occurrenceID" in terms else pl.lit(None, dtype=pl.String)
         return frame.with_columns(identity.alias(CORE_ID))
+
+    def _also_known_as(self, identity: pl.Series, alias: pl.Series) -> None:
+        """Keep the keys of records' other identifiers, where they differ from the core ids."""
+        both = pl.DataFrame([identity.alias(CORE_ID), alias.alias(KEY)])
+        self.other_keys.append(both.select(pl.when(pl.col(KEY).ne_missing(pl.col(CORE_ID))).then(id_hash(KEY)))[KEY])
 
     def _beyond(self, rows: int, part: Part, lines: Sequence[int]) -> int:
         """Return how many of the next rows the dataset may have, and set the others aside."""
@@ -337,7 +354,7 @@ class _Reading:
         self.keyless += keys.null_count()
         hanging = np.zeros(len(identity), np.uint64)
         if sums is not None:
-            for wanted in [keys, self.event_keys[-1]] if self.by_event else [keys]:
+            for wanted in [keys, self.other_keys[-1]] if self.other_keys else [keys]:
                 found, total = sums.find(wanted)
                 hanging += np.where(found, total, np.uint64(0))
         prints = record_fingerprints(content, hanging)
@@ -424,8 +441,12 @@ def _nameless(rows: pa.Table, terms: list[str]) -> list[SetAside]:
     ]
 
 
-def associated_media(records: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a link of `dwc:associatedMedia` (separated by `|`, or by `;`, `,` or blanks before a scheme)."""
+def associated_media(records: pl.DataFrame, separator: str | None = None) -> pl.DataFrame:
+    """Return one row a link of `dwc:associatedMedia` (separated by what the descriptor says, by `|`, or by `;`, `,` or
+    blanks before a scheme)."""
+    value = pl.col(ASSOCIATED_MEDIA)
+    if separator:
+        value = value.str.replace_all(separator, "|", literal=True)
     links = (
         records.filter(pl.col(ASSOCIATED_MEDIA).is_not_null())
         .select(
@@ -433,10 +454,7 @@ def associated_media(records: pl.DataFrame) -> pl.DataFrame:
             "source_file",
             "source_line",
             pl.lit(ASSOCIATED_MEDIA).alias("row_type"),
-            pl.col(ASSOCIATED_MEDIA)
-            .str.replace_all(r"[\s;,]+((?:https?|ftp)://)", "|${1}")
-            .str.split("|")
-            .alias("ac:accessURI"),
+            value.str.replace_all(r"[\s;,]+((?:https?|ftp)://)", "|${1}").str.split("|").alias("ac:accessURI"),
         )
         .explode("ac:accessURI")
         .with_columns(pl.col("ac:accessURI").str.strip_chars(" \t\r\n;,"))

@@ -36,7 +36,8 @@ ID_TERMS = (
 
 @dataclass
 class Part:
-    """One file and how to read it: `columns` by position (None: not kept), the id's position, defaults."""
+    """One file and how to read it: `columns` by position (None: not kept), the id's position, defaults, and by term the
+    separator of lists that its descriptor states."""
 
     member: Member
     dialect: Dialect
@@ -44,6 +45,7 @@ class Part:
     id_position: int | None
     defaults: dict[str, str]
     report: FileReport
+    lists: dict[str, str] = field(default_factory=dict)
 
     @property
     def terms(self) -> list[str]:
@@ -85,6 +87,8 @@ class Plan:
     metadata: str | None = None
     flags: list[str] = field(default_factory=list)
     kind: str = "dwca"
+    alias: str | None = None
+    """Column of the core by whose value rows may name their record too."""
 
 
 def make_plan(container: Container, limits: Limits) -> Plan:
@@ -150,12 +154,14 @@ def _declared_part(member: Member, fileset: FileSet, table: str, limits: Limits)
     report = FileReport(member.name, table, public_name(dialect.codec))
     for flag in dialect.flags:
         report.flag(flag)
+    lists = {one.term: one.delimited_by for one in fileset.fields if one.delimited_by}
     has_fields = any(one.index is not None for one in fileset.fields)
     if dialect.header is not None and (dialect.from_header or not has_fields):
         part = _part_by_header(member, dialect, report, core=table == RECORDS)
         for one in fileset.fields:
             if one.default is not None and (one.index is None or one.term in part.terms):
                 part.defaults.setdefault(one.term, one.default)
+        part.lists.update(lists)
         return part
     columns: list[str | None] = [None] * dialect.width
     defaults: dict[str, str] = {}
@@ -175,7 +181,7 @@ def _declared_part(member: Member, fileset: FileSet, table: str, limits: Limits)
         if column is None and position != id_position:
             header = dialect.header[position] if dialect.header and position < len(dialect.header) else ""
             columns[position] = _unique(column_of(header, position), taken)
-    return Part(member, dialect, columns, id_position, defaults, report)
+    return Part(member, dialect, columns, id_position, defaults, report, lists)
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -135,6 +135,13 @@ ID_TERMS: tuple[tuple[str, str], ...] = (
     ("dwc:materialEntityID", "dwc:MaterialEntity"),
     ("dwc:materialSampleID", "dwc:MaterialSample"),
 )
+BORROWED = {
+    name.lower(): f"dcterms:{name}"
+    for name in _words(
+        "accessRights bibliographicCitation language license modified references rights rightsHolder type"
+    )
+}
+"""Terms that Darwin Core takes from Dublin Core: met under Darwin Core's own namespace, where they do not exist."""
 _PREFIX_NAMES = {prefix.lower(): prefix for prefix in PREFIXES}
 _CONTROLS = dict.fromkeys([*range(32), 127])
 MAX_NAME = 200
@@ -142,18 +149,24 @@ MAX_NAME = 200
 _SQUEEZE = str.maketrans("", "", " _-.")
 
 
+def settled(term: str) -> str:
+    """Return a CURIE under the vocabulary that has the term: `dcterms:license` for `dwc:license`."""
+    prefix, _, name = term.partition(":")
+    return BORROWED.get(name.lower(), term) if prefix == "dwc" else term
+
+
 def term_of(header: str) -> str | None:
     """Return the CURIE that a header cell names, or None.
 
-    Understood: IRIs, CURIEs (`dwc:sex`), local names in any case (`catalognumber`), with spaces or underscores
-    (`Catalog Number`).
+    Understood: IRIs, CURIEs (`dwc:sex`, `dwc_sex`), local names in any case (`catalognumber`), with spaces or underscores
+    (`Catalog Number`). Dublin Core's terms under Darwin Core's prefix are Dublin Core's.
     """
     text = header.strip().strip("\"'\ufeff").strip()
     if not text:
         return None
     if "://" in text:
         known = curie(text)
-        return known if known != text else None
+        return settled(known) if known != text else None
     if ":" in text:
         prefix, _, name = text.partition(":")
         proper = _PREFIX_NAMES.get(prefix.strip().lower())
@@ -162,8 +175,19 @@ def term_of(header: str) -> str | None:
         known_name = TERMS_BY_NAME.get(name.strip().lower())
         if known_name and known_name.startswith(f"{proper}:"):
             return known_name
+        if proper == "dwc" and name.strip().lower() in BORROWED:
+            return BORROWED[name.strip().lower()]
         return f"{proper}:{name.strip().translate(_CONTROLS)[:MAX_NAME]}"
-    return TERMS_BY_NAME.get(text.lower()) or TERMS_BY_NAME.get(text.lower().translate(_SQUEEZE))
+    found = TERMS_BY_NAME.get(text.lower()) or TERMS_BY_NAME.get(text.lower().translate(_SQUEEZE))
+    prefix, _, name = text.lower().partition("_")
+    if (
+        found is None
+        and prefix in _PREFIX_NAMES
+        and TERMS_BY_NAME.get(name, "").startswith(("dwc:", "dcterms:", "ac:"))
+    ):
+        own = term_of(f"{prefix}:{name}")  # `dwc_catalogNumber`
+        return own if own in TERMS_BY_NAME.values() else None
+    return found
 
 
 def column_of(header: str, position: int) -> str:

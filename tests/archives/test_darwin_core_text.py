@@ -360,3 +360,41 @@ def test_inch_signs_in_neighbouring_rows_do_not_join_them(make_zip: Make, read: 
     frame = read(make_zip({"meta.xml": meta(attributes=""), "occurrence.txt": content})).table()
     assert frame["core_id"].to_list() == [str(n) for n in range(40)]
     assert frame["dwc:locality"].to_list()[:2] == ['0" nail', '1" nail in "wood"']
+
+
+def test_a_list_is_split_where_its_descriptor_says(make_zip: Make, read: Reader) -> None:
+    field = f'<field index="4" term="{DWC}associatedMedia" delimitedBy="^"/>'
+    header = "id\toccurrenceID\tcatalogNumber\tscientificName\tassociatedMedia"
+    members = {
+        "meta.xml": meta(terms=TERMS[:3], extra=field),
+        "occurrence.txt": tsv("1\to\tc\tAus\thttp://x/1.jpg^http://x/2.jpg", header=header),
+    }
+    got = read(make_zip(members))
+    assert got.table("media").select("row", "ac:accessURI").rows() == [(0, "http://x/1.jpg"), (0, "http://x/2.jpg")]
+    assert got.table()["dwc:associatedMedia"].to_list() == ["http://x/1.jpg^http://x/2.jpg"]
+
+
+def test_a_borrowed_term_under_the_wrong_namespace_is_put_right(make_zip: Make, read: Reader) -> None:
+    header = "id\toccurrenceID\tcatalogNumber\tscientificName\tlicense"
+    rows = tsv("1\to\tc\tAus\tCC0", header=header)
+    got = read(make_zip({"meta.xml": meta(terms=(*TERMS[:3], "license")), "occurrence.txt": rows}))
+    assert got.table()["dcterms:license"].to_list() == ["CC0"]
+    assert "term_in_wrong_namespace" in got.parsed.flags
+
+
+def test_both_spellings_of_a_borrowed_term_are_kept(make_zip: Make, read: Reader) -> None:
+    right = '<field index="4" term="http://purl.org/dc/terms/license"/>'
+    wrong = f'<field index="5" term="{DWC}license"/>'
+    header = "id\toccurrenceID\tcatalogNumber\tscientificName\tlicense\tlicense"
+    for extra in (right + wrong, wrong + right):
+        got = read(
+            make_zip(
+                {
+                    "meta.xml": meta(terms=TERMS[:3], extra=extra),
+                    "occurrence.txt": tsv("1\to\tc\tAus\tCC0\tCC BY", header=header),
+                }
+            )
+        )
+        record = got.table().row(0, named=True)
+        assert record["dcterms:license"] == "CC0"
+        assert sum(value == "CC BY" for value in record.values()) == 1

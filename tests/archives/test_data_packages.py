@@ -54,3 +54,28 @@ def test_a_broken_descriptor_is_refused(text: str, make_zip: Make, read: Reader)
     with pytest.raises(ArchiveError) as refusal:
         read(make_zip({"datapackage.json": text, "material.csv": TABLES["material"]}))
     assert refusal.value.reason == "malformed_descriptor"
+
+
+def test_relationships_hang_on_their_subject_by_key_or_identifier(
+    make_zip: Make, read: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (
+        "resourceRelationshipID,subjectResourceID,relationshipType,relatedResourceID\n"
+        "r1,1,same herbarium sheet as,urn:m:2\nr2,urn:m:2,sampled from,urn:x\nr3,urn:e:1,part of,urn:y\n"
+    )
+    monkeypatch.setitem(TABLES, "resource-relationship", rows)
+    for names in (("material", "resource-relationship"), ("material", "event", "resource-relationship")):
+        got = read(make_zip(package(*names)))
+        related = got.table("relationships")
+        assert related.select(
+            "row", "dwc:resourceID", "dwc:relationshipOfResource", "dwc:relatedResourceID"
+        ).rows() == [
+            (0, "1", "same herbarium sheet as", "urn:m:2"),
+            (1, "urn:m:2", "sampled from", "urn:x"),
+        ]
+        assert got.parsed.extension_rejects == {"orphan_extension_row": 1}
+        before = got.table()["fingerprint"].to_list()
+        monkeypatch.setitem(TABLES, "resource-relationship", rows.replace("urn:x", "urn:z"))
+        after = read(make_zip(package(*names))).table()["fingerprint"].to_list()
+        assert before[0] == after[0] and before[1] != after[1]
+        monkeypatch.setitem(TABLES, "resource-relationship", rows)
