@@ -1,5 +1,6 @@
 """Rows of extensions in the order of their records, against sorting all of them."""
 
+import random
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissco_platform.archives import merging
+from dissco_platform.archives import extensions, merging
 from dissco_platform.archives.merging import most_waiting, together, windows
+from tests.archives.conftest import Make, Reader
+from tests.archives.samples import DWC, GOOD, extension, meta, tsv
 
 PARTS = st.lists(st.lists(st.integers(-1, 30), max_size=12), max_size=5)
 
@@ -62,3 +65,30 @@ def test_how_many_rows_wait_is_known_before() -> None:
     assert most_waiting([ascending, ascending]) <= 210
     assert most_waiting([ascending[::-1]]) == 1_000
     assert most_waiting([[np.full(3, -1, np.int32)], []]) == 3
+
+
+@pytest.mark.parametrize("at_once", [250_000, 5])
+def test_extension_rows_in_any_order_make_the_same_tables(
+    at_once: int, make_zip: Make, read: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extensions, "BUCKET_ROWS", at_once)  # with 5, rows are dealt out to ranges of records
+    rows = [f"{1 + number % 43}\tname {number}" for number in range(200)]  # three of 43 records are not there
+    shuffled = random.Random(5).sample(rows, len(rows))
+    names = extension(DWC + "Identification", "names.txt", ("scientificName",))
+    tables, versions = [], set()
+    for order in (sorted(rows, key=lambda row: int(row.split("\t")[0])), rows, shuffled):
+        members = {
+            "meta.xml": meta(extensions=names),
+            "occurrence.txt": tsv(*GOOD),
+            "names.txt": tsv(*order, header="coreid\tscientificName"),
+        }
+        got = read(make_zip(members))
+        table = got.table("identifications")
+        assert table["row"].is_sorted()
+        versions.add(got.parsed.data_version)
+        tables.append(table.select("row", "dwc:scientificName").sort("row", "dwc:scientificName").rows())
+        file = next(one for one in got.parsed.files if one.name == "names.txt")
+        lost = sum(int(row.split("\t")[0]) > len(GOOD) for row in rows)
+        assert (file.rows_read, file.rows_parsed, file.rows_rejected) == (200, 200 - lost, lost)
+    assert tables[0] == tables[1] == tables[2] and len(tables[0]) == 200 - lost
+    assert len(versions) == 1
