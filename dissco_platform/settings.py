@@ -4,6 +4,7 @@ Each field is set by `DISSCO_<NAME>` or in a `.env` file beside the process; `do
 keeps it true). Paths that are not given lie under `home`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -20,6 +21,11 @@ DEFAULT_YEARLY_QUOTA = 20_000_000
 # Writes per five minutes: protocols of DataCite's REST service (production: what it recommends for 100,000 and more
 # writes a day; test system: 750 is its policy). The sandbox has no limit of its own.
 _RATE_BY_HOST = {"api.datacite.org": 500, "api.test.datacite.org": 500}
+
+
+DEMO_SERVER = Path("demo") / "server"
+"""File in home in which a demonstration keeps the address of its file server."""
+_LOOPBACK = re.compile(r"127\.0\.0\.1:[1-9][0-9]{0,4}")
 
 
 class Settings(BaseSettings):
@@ -226,6 +232,18 @@ class Settings(BaseSettings):
         if self.yearly_quota is not None:
             return self.yearly_quota
         return None if self.is_on_this_machine else DEFAULT_YEARLY_QUOTA
+
+    @property
+    def reachable_hosts(self) -> frozenset[str]:
+        """Hosts that may lie on a private network: `trusted_hosts`, and the file server of this home's demonstration.
+
+        The demonstration writes its server's `127.0.0.1:port` into its folder; anything else there is passed over.
+        """
+        try:
+            written = (self.home / DEMO_SERVER).read_text("ascii").strip()
+        except (OSError, UnicodeError):
+            return self.trusted_hosts
+        return self.trusted_hosts | {written} if _LOOPBACK.fullmatch(written) else self.trusted_hosts
 
     @property
     def is_on_this_machine(self) -> bool:

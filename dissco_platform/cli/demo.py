@@ -15,14 +15,14 @@ import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
-from dissco_platform.cli.output import console, counts, messages, print_json, print_table
+from dissco_platform.cli.output import MATCH_WORDS, console, counts, messages, print_json, print_table
 from dissco_platform.cli.progress import running
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
 from dissco_platform.registry.datasets import add_dataset, list_datasets, update_dataset
 from dissco_platform.sandbox import running_sandbox
-from dissco_platform.settings import CHECKOUT, Settings, load_settings
+from dissco_platform.settings import CHECKOUT, DEMO_SERVER, Settings, load_settings
 
 EXAMPLES = CHECKOUT / "examples"
 FILES_PORT = 8631
@@ -55,6 +55,8 @@ def demo(
         House(settings.model_copy(update={"datacite_url": sandbox.url})) as house,
     ):
         _say(f"DOI sandbox at {sandbox.url}, museums' files at {address}.", as_json)
+        # So that the desk takes the museums' address, too, when somebody tries a pre-registration here.
+        (settings.home / DEMO_SERVER).write_text(address.removeprefix("http://") + "\n", "ascii")
         _enrol(house, museums, address)
         from dissco_platform.cli.running import make_checklist, run_dataset
 
@@ -181,14 +183,7 @@ def _print_week(week: str, results: list[dict[str, Any]]) -> None:
             ["extension rows set aside", *(counts(r["extension_rejects"]) for r in results)],
             *(
                 [f"names: {label}", *(r["matches"].get(match, 0) for r in results)]
-                for match, label in (
-                    ("exact", "exact"),
-                    ("variant", "spelling variant"),
-                    ("fuzzy", "misspelt"),
-                    ("higherRank", "higher taxon only"),
-                    ("ambiguous", "ambiguous"),
-                    ("none", "not found"),
-                )
+                for match, label in MATCH_WORDS.items()
             ),
             ["digital specimens", *(r["specimens"] for r in results)],
             ["DOI only", *(r["doi_only"] for r in results)],

@@ -10,7 +10,9 @@ from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, print_json, print_pairs, print_table
 from dissco_platform.registry import outbox
 
-app = typer.Typer(help="DOIs on their way to DataCite: status, drain, retry.", no_args_is_help=True)
+app = typer.Typer(
+    help="DOIs on their way to DataCite: what waits, what was refused, whether both sides agree.", no_args_is_help=True
+)
 
 Dataset = Annotated[str | None, typer.Option(help="Only this dataset (default: all).")]
 

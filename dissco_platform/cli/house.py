@@ -56,7 +56,7 @@ class House:
         return HttpClient(
             max_bytes=self.settings.download_max_bytes,
             timeout=self.settings.download_timeout_seconds,
-            trusted_hosts=self.settings.trusted_hosts,
+            trusted_hosts=self.settings.reachable_hosts,
         )
 
     @cached_property

@@ -7,9 +7,9 @@ import typer
 
 from dissco_platform.cli.datasets import AsJson, Slug
 from dissco_platform.cli.house import House
-from dissco_platform.cli.output import console, print_json, print_table
+from dissco_platform.cli.output import console, messages, print_json, print_table
 from dissco_platform.cli.specimens import Doi
-from dissco_platform.errors import UsageError
+from dissco_platform.errors import DisscoError, UsageError
 from dissco_platform.identity import decisions as deciding
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.recognition import LIKELY_RENAME
@@ -157,6 +157,7 @@ def withdraw(
         if not yes:
             typer.confirm(f"Withdraw {found.doi} ({found.identity_key})?", abort=True, err=True)
         version = curator.withdraw(doi, reason)
+        _index(house, found.dataset.slug)
     _said({"doi": found.doi, "version": version}, f"{found.doi} is withdrawn in version {version}", as_json)
 
 
@@ -179,11 +180,28 @@ def merge(
                 err=True,
             )
         version = curator.merge(doi, into, reason)
+        for slug in sorted({one.dataset.slug, two.dataset.slug}):
+            _index(house, slug)
     _said(
         {"doi": one.doi, "into": two.doi, "version": version},
         f"{one.doi} is merged into {two.doi} in version {version}",
         as_json,
     )
+
+
+def _index(house: House, slug: str) -> None:
+    """Let the search know at once; where it cannot, the next run does."""
+    from dissco_platform.search.index import behind, open_index, update_index
+
+    try:
+        index = open_index(house.settings.search_url)
+        try:
+            if slug in behind(index, house.registry):
+                update_index(index, house.registry, house.store, slug)
+        finally:
+            index.close()
+    except DisscoError as error:
+        messages.print(f"The search shows it after the next run: {error}", soft_wrap=True)
 
 
 @specimens.command("restore")

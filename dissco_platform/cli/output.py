@@ -1,6 +1,7 @@
 """How commands print: tables for people, JSON for machines, messages to standard error."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from dissco_platform.errors import UsageError
+
+MATCH_WORDS = {
+    "exact": "exact",
+    "variant": "spelling variant",
+    "fuzzy": "misspelt",
+    "higherRank": "higher taxon only",
+    "ambiguous": "ambiguous",
+    "none": "not found",
+}
+"""What people read for the kinds of match of a name with the checklist."""
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -28,7 +41,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     body = [list(row) for row in rows]
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in body) and bool(body)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        moments = all(isinstance(row[index], str) and _MOMENT.match(row[index]) for row in body) and bool(body)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=moments)
     for row in body:
         table.add_row(*(_shown(value) for value in row))
     console.print(table)

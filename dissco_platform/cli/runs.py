@@ -7,7 +7,7 @@ import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
-from dissco_platform.cli.output import console, counts, messages, print_json, print_pairs, print_table
+from dissco_platform.cli.output import MATCH_WORDS, console, counts, messages, print_json, print_pairs, print_table
 from dissco_platform.errors import DisscoError, UsageError
 from dissco_platform.registry.datasets import get_dataset, list_datasets
 from dissco_platform.registry.decisions import held_records
@@ -122,7 +122,7 @@ def print_summary(result: dict[str, Any]) -> None:
             "records": result["records"],
             "rejected": f"{rejected:,} ({counts(result['rejects'])})" if rejected else "none",
             "extension rows rejected": result["extension_rejects"],
-            "names": result["matches"],
+            "names": {MATCH_WORDS.get(match, match): count for match, count in result["matches"].items()},
             "digital specimens": result["specimens"],
             "DOI only": result["doi_only"] or None,
             "held for review": result["held"] or None,
@@ -155,6 +155,13 @@ def _because(causes: dict[str, str]) -> str:
 def status(as_json: AsJson = False) -> None:
     """Show where every dataset stands: up to date or not and why, its objects and DOIs, what waits or failed."""
     with House() as house:
+        if house.settings.registry is None and not house.settings.home.exists():
+            # Looking must leave nothing behind in whatever folder it was asked from.
+            where = house.settings.home.absolute()
+            messages.print(f"There is no {where}: is this the right folder, or DISSCO_HOME set?", soft_wrap=True)
+            if as_json:
+                print_json([])
+            return
         with house.registry.read() as connection:
             listed = list_datasets(connection)
             rows = []

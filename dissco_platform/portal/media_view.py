@@ -24,8 +24,9 @@ def media_view(
     portal: Portal, found: Published, version: PublishedVersion, document: Json | None, told: Json
 ) -> dict[str, Any]:
     """Return what the template of a medium shows."""
+    cited = portal.publications.csl_json(found, version.number)
     common = {
-        "citation": citation(portal.publications.csl_json(found, version.number), found, version),
+        "citation": citation(cited, found, version),
         "held_by": holder(document, told),
         "dataset_title": found.dataset.title or portal.finder.labelled("dataset", found.dataset.slug),
     }
@@ -35,9 +36,17 @@ def media_view(
     address = document.get("ac:accessURI")
     shows = {"address": address, "format": document.get("dcterms:format"), "type": document.get("dcterms:type")}
     specimens = [one.rpartition("/")[2] for one in links(document, "hasDigitalSpecimen")]
+    shown = [
+        (suffix, portal.finder.card(suffix).get("name") or f"{portal.settings.doi_prefix}/{suffix}")
+        for suffix in specimens[:20]
+    ]
+    title = document.get("dcterms:title") or document.get("dcterms:description") or _named(document, shown) or found.doi
+    if not cited.get("title") or cited["title"] == address:
+        # Nobody cites a picture by the address of its file.
+        common["citation"] = citation({**cited, "title": title}, found, version)
     return {
         **common,
-        "title": document.get("dcterms:title") or document.get("dcterms:description") or address or found.doi,
+        "title": title,
         "address": address,
         "image": address if is_image(shows) else None,
         "sound": address if str(shows["format"] or "").startswith("audio/") else None,
@@ -51,15 +60,21 @@ def media_view(
             (str(agent.get("schema:name") or agent.get("schema:identifier") or ""), _roles(agent))
             for agent in document.get("ods:hasAgents") or []
         ],
-        "specimens": [
-            (suffix, portal.finder.card(suffix).get("name") or f"{portal.settings.doi_prefix}/{suffix}")
-            for suffix in specimens[:20]
-        ],
+        "specimens": shown,
         "licence_name": licence_of(document.get("dcterms:rights"))[1],
         "licence_address": document.get("dcterms:rights"),
         "mapping_known": known is not None,
         "tombstone": document.get("ods:hasTombstoneMetadata"),
     }
+
+
+def _named(document: Json, specimens: list[tuple[str, str]]) -> str | None:
+    """Return a name for a medium that has none of its own: what it is, of which specimen."""
+    if not specimens:
+        return None
+    kind = str(document.get("dcterms:type") or "Medium")
+    kind = {"StillImage": "Image", "MovingImage": "Film"}.get(kind, kind)
+    return f"{kind} of {specimens[0][1]}"
 
 
 def _roles(agent: Json) -> str:

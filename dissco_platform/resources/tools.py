@@ -137,7 +137,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "http_client": HttpClientResource(
             max_bytes=settings.download_max_bytes,
             timeout_seconds=settings.download_timeout_seconds,
-            trusted_hosts=sorted(settings.trusted_hosts),
+            trusted_hosts=sorted(settings.reachable_hosts),
         ),
         "doi_service": doi_service(
             settings, secret("DISSCO_DATACITE_PASSWORD", settings.datacite_password.get_secret_value())

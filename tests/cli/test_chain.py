@@ -12,6 +12,10 @@ from typing import Any
 import jsonpatch
 import pytest
 
+from dissco_platform.registry import open_registry
+from dissco_platform.search.find import Finder
+from dissco_platform.search.index import behind, open_index
+from dissco_platform.settings import Settings
 from tests.house import EXAMPLES, ORGANISATION, CommandLine
 
 EDITIONS = json.loads((EXAMPLES / "editions.json").read_text())["datasets"]
@@ -152,6 +156,22 @@ def test_a_mapping_fix_rebuilds_documents_and_reads_no_archive(zoology: dict[str
     assert document["dcterms:rightsHolder"] == "The museum that found the mistake"
     doi = document["@id"].removeprefix("https://doi.org/")
     assert fixed.json("specimen", "history", doi)[-1]["cause"] == "mapping"
+
+
+def test_the_search_follows_a_withdrawal_and_a_merge_at_once(zoology: dict[str, Any], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(zoology["dissco"].home, home)
+    dissco, settings = CommandLine(home), Settings(home=home)
+    listed = [line.rsplit("/", 2)[1:] for line in dissco("export", "zoology", "--format", "doi-list").splitlines()[1:]]
+    one, two, three = ("/".join(found) for found in listed[:3])
+    registry, index = open_registry(settings.registry_url), open_index(settings.search_url)
+    finder = Finder(index)
+    assert finder.card(one.partition("/")[2])
+    for arguments in (("withdraw", one), ("merge", two, "--into", three)):
+        dissco("specimen", *arguments, "--reason", "A trial.", "--yes")
+        assert behind(index, registry) == [], arguments
+    registry.close()
+    index.close()
 
 
 OVERRIDE = """

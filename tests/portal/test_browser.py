@@ -83,3 +83,10 @@ def test_the_keyboard_reaches_the_content_first(browser: Any, address: str) -> N
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "q"
+
+
+def test_differences_fit_a_phone(browser: Any, address: str, dois: dict[str, str]) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(f"{address}/{dois['M0']}/diff?from=1&to=2")
+    assert page.locator("table.stacked tbody tr").count() > 0
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth)")

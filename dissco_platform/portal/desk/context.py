@@ -73,7 +73,7 @@ class Desk:
         url = settings.registry_url
         desk_url = settings.desk_registry.get_secret_value() if settings.desk_registry else url
         staff_url = settings.staff_registry.get_secret_value() if settings.staff_registry else url
-        http = HttpClient(max_bytes=2**20, timeout=15, trusted_hosts=settings.trusted_hosts)
+        http = HttpClient(max_bytes=2**20, timeout=15, trusted_hosts=settings.reachable_hosts)
         try:
             institutions = directory(settings, http)
         except SourceError as error:

@@ -1,0 +1,44 @@
+"""What a first user met: looking leaves nothing behind, words for codes, a demonstration that the desk can reach."""
+
+from pathlib import Path
+
+import pytest
+
+from dissco_platform.cli import output
+from dissco_platform.cli.house import House
+from dissco_platform.errors import SourceError
+from dissco_platform.settings import DEMO_SERVER, Settings
+from tests.house import CommandLine
+
+
+def test_status_outside_of_a_home_makes_none(tmp_path: Path) -> None:
+    dissco = CommandLine(tmp_path / "nowhere")
+    assert dissco.json("status") == []
+    assert f"There is no {tmp_path / 'nowhere'}" in dissco.process("status").stderr.replace("\n", "")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_only_the_loopback_address_that_the_demonstration_wrote_is_reachable(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, trusted_hosts="files.example")  # type: ignore[arg-type]
+    assert settings.reachable_hosts == {"files.example"}, "never by default"
+    written = tmp_path / DEMO_SERVER
+    written.parent.mkdir()
+    for wrong in ("10.0.0.7:80", "127.0.0.1", "files.internal:8631", "127.0.0.1:8631 10.0.0.7:80", "\u00e9"):
+        written.write_text(wrong)
+        assert settings.reachable_hosts == {"files.example"}, wrong
+    written.write_text("127.0.0.1:8631\n")
+    assert settings.reachable_hosts == {"files.example", "127.0.0.1:8631"}
+    with House(settings) as house, pytest.raises(SourceError, match="8632"):
+        house.http.read("http://127.0.0.1:8632/museum.zip", limit=10)
+
+
+def test_moments_stay_on_one_line_and_kinds_of_match_are_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output.console, "width", 60)
+    moment = "2026-11-26T06:43:49.123Z"
+    output.print_table(
+        ["version", "created", "cause"], [[1, moment, "a cause of many words that does not fit beside it"]]
+    )
+    assert moment in capsys.readouterr().out
+    assert set(output.MATCH_WORDS) == {"exact", "variant", "fuzzy", "higherRank", "ambiguous", "none"}
