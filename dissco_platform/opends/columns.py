@@ -4,7 +4,7 @@ Reads rules (`mapping`) and the model (`terms`); values' meaning is in `transfor
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from dissco_platform.opends.transforms import TRANSFORMS, distinct, distinct_row
 TYPES: dict[str, type[pl.DataType]] = {
     "string": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean
 }  # fmt: skip
+NO_TYPE = "notAType"  # what a thing is not: no document holds the concept, so what was written is always kept
 TOP_UNMATCHED = 1_000  # distinct values kept a vocabulary; a column of free text must not fill the memory
 
 
@@ -73,6 +74,31 @@ def _coalesced(columns: object, available: Collection[str]) -> pl.Expr | None:
     return present[0] if len(present) == 1 else pl.coalesce(present)
 
 
+def _shared(source: Source, available: Collection[str]) -> str | None:
+    """Return the name of the struct of which several rules read parts, None where the source parses for itself."""
+    if not source.steps or TRANSFORMS[source.steps[0].name].whole is None:
+        return None
+    columns = [column if column in available else None for column in source.columns]
+    return f"__whole {columns} {source.steps[0].params}" if any(columns) else None
+
+
+def _with_shared(frame: pl.DataFrame, rules: Iterable[Rule]) -> pl.DataFrame:
+    """Return the frame with a struct for each value that two or more rules read parts of, so that it is parsed once."""
+    sources = [source for rule in rules if rule.constant is None for source in rule.sources]
+    wanted = Counter(name for source in sources if (name := _shared(source, frame.columns)) is not None)
+    structs: dict[str, pl.Expr] = {}
+    for source in sources:
+        name = _shared(source, frame.columns)
+        if name is None or wanted[name] < 2 or name in structs:
+            continue
+        first = source.steps[0]
+        columns = [pl.col(one) if one in frame.columns else pl.lit(None, dtype=pl.String) for one in source.columns]
+        whole = TRANSFORMS[first.name].whole
+        if whole is not None:
+            structs[name] = whole(columns, dict(first.params)).alias(name)
+    return frame.with_columns(structs.values()) if structs else frame
+
+
 def source_expr(source: Source, available: Collection[str]) -> pl.Expr | None:
     """Return a source as an expression; None where none of its columns exists."""
     if not any(column in available for column in source.columns):
@@ -81,7 +107,11 @@ def source_expr(source: Source, available: Collection[str]) -> pl.Expr | None:
     expr = columns[0]
     if source.steps:
         first, *rest = source.steps
-        expr = TRANSFORMS[first.name].build(columns, dict(first.params))
+        whole = _shared(source, available)
+        if whole is not None and whole in available:
+            expr = pl.col(whole).struct.field(first.name)
+        else:
+            expr = TRANSFORMS[first.name].build(columns, dict(first.params))
         for step in rest:
             expr = TRANSFORMS[step.name].build([expr], dict(step.params))
     if source.when is not None:
@@ -129,10 +159,11 @@ def evaluate(frame: pl.DataFrame, mapping: Mapping, owner: str, table: str, find
     For a term with a vocabulary the concept stands in the term's column, and where the written value said it in other
     words, that stands in a column `verbatim <term>`.
     """
-    available = frame.columns
     terms = model().classes[owner]
     exprs: list[pl.Expr] = []
     rules = mapping.block(owner, table)
+    frame = _with_shared(frame, [rule for rule in rules.values() if isinstance(rule, Rule)])
+    available = frame.columns
     for name, rule in rules.items():
         if isinstance(rule, Rule):
             expr = rule_expr(rule, terms[name], available)
@@ -177,8 +208,10 @@ def _with_vocabularies(
                     findings.add_unmatched(name, value, count)
                 else:
                     findings.matched[name] += count
-            said_otherwise = concept is not None and vocabularies.normalise(value or "").replace(" ", "") != (
-                vocabularies.normalise(concept).replace(" ", "")
+            said_otherwise = concept == NO_TYPE or (
+                concept is not None
+                and vocabularies.normalise(value or "").replace(" ", "")
+                != (vocabularies.normalise(concept).replace(" ", ""))
             )
             verbatim.append(value if said_otherwise else None)
             concepts.append(concept if concept is not None or not rule.keep_unmatched else value)

@@ -297,13 +297,16 @@ def _stated(
     return None
 
 
+_NUMBER = re.compile(r"^0*(\d{1,4})(?:\.0+|st|nd|rd|th|\.)?$")
+
+
+@lru_cache(maxsize=100_000)
 def _from_parts(year: str | None, month: str | None, day: str | None) -> DateInterval | None:
-    number = re.compile(r"^0*(\d{1,4})(?:\.0+|st|nd|rd|th|\.)?$")
-    matched = number.match((year or "").strip())
+    matched = _NUMBER.match((year or "").strip())
     if not matched:
         return None
     month_text = (month or "").strip()
-    month_match, day_match = number.match(month_text), number.match((day or "").strip())
+    month_match, day_match = _NUMBER.match(month_text), _NUMBER.match((day or "").strip())
     month_number = int(month_match[1]) if month_match else (_month(month_text) or 0)
     day_number = int(day_match[1]) if day_match and month_number else 0
     text = (

@@ -77,7 +77,8 @@ def without_placeholders(
         table: the table's name.
         counted: receives the number of placeholders by column.
     """
-    names = [name for name in frame.columns if name in columns_of(mapping, table) and frame.schema[name] == pl.String]
+    read = columns_of(mapping, table)
+    names = [name for name in frame.columns if name in read and frame.schema[name] == pl.String]
     if not names or frame.is_empty():
         return frame
     listed = pl.Series(sorted(spellings()), dtype=pl.String).implode()

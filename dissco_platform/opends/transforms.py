@@ -6,6 +6,7 @@ A transform here runs on columns; what a single value means is in `dates`, `coor
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,8 @@ class Transform:
     build: Build
     inputs: int | None = 1
     parameters: Mapping[str, str] = field(default_factory=dict)
+    whole: Build | None = None
+    """Where several transforms read parts off one parsed value: gives all parts as a struct, this one by its name."""
 
 
 def distinct(parse: Callable[[str], Any], dtype: pl.DataType | type[pl.DataType]) -> Callable[[pl.Series], pl.Series]:
@@ -140,25 +143,66 @@ def _distinct_concat(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
     return joined
 
 
-def _date(part: Callable[[dates.DateInterval], Any], dtype: type[pl.DataType]) -> Build:
-    def build(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
-        order = params.get("order")
+_DATE_PARTS: dict[str, Callable[[dates.DateInterval], Any]] = {
+    "date": lambda interval: interval.iso,
+    "year": lambda interval: interval.common(4),
+    "month": lambda interval: interval.common(7),
+    "day": lambda interval: interval.common(10),
+    "start_day": dates.first_day_of_year,
+    "end_day": dates.last_day_of_year,
+}
+_DATE = pl.Struct({name: pl.String() if name == "date" else pl.Int64() for name in _DATE_PARTS})
+_NO_DATE = (None,) * len(_DATE_PARTS)
+_DAY = r"^\d{4}-\d\d-\d\d$"
+_MOMENT = r"^\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)?$"
 
-        def parse(
-            text: str | None, year: str | None = None, month: str | None = None, day: str | None = None,
-            verbatim: str | None = None,
-        ) -> Any:  # fmt: skip
-            if params.get("of") == "begin, end, verbatim":
-                interval = dates.interval_of(text, year, month, order)
-            else:
-                interval = dates.date_of(text, year, month, day, order, verbatim)
-            return None if interval is None else part(interval)
 
-        if len(columns) == 1:
-            return columns[0].map_batches(distinct(parse, dtype), return_dtype=dtype)
-        return pl.map_batches(list(columns), distinct_rows(parse, dtype), return_dtype=dtype)
+@lru_cache(maxsize=100_000)
+def _date_parts(of: str | None, order: str | None, *cells: str | None) -> tuple[Any, ...]:
+    if of == "begin, end, verbatim":
+        begin, end, written = [*cells, None, None][:3]
+        interval = dates.interval_of(begin, end, written, order)
+    else:
+        text, year, month, day, verbatim = [*cells, None, None, None, None][:5]
+        interval = dates.date_of(text, year, month, day, order, verbatim)
+    return _NO_DATE if interval is None else tuple(part(interval) for part in _DATE_PARTS.values())
 
-    return build
+
+def _dates(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+    """All parts of a date. A plain ISO day that no other cell contradicts is read by column, the rest value by value."""
+    of, order = params.get("of"), params.get("order")
+    text = columns[0]
+    day = text.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+    plain = text.str.contains(_MOMENT if len(columns) == 1 else _DAY)
+    plain = plain & day.dt.year().is_between(dates.EARLIEST_YEAR, dates.LATEST_YEAR)
+    if of == "begin, end, verbatim":
+        plain = plain & pl.all_horizontal([column.is_null() for column in columns[1:]])
+    elif len(columns) > 1:
+        agree = pl.lit(value=True)
+        for column, number in reversed(
+            list(zip(columns[1:4], (day.dt.year(), day.dt.month(), day.dt.day()), strict=False))
+        ):
+            same = column.str.contains(r"^\d{1,4}$") & (column.cast(pl.Int32, strict=False) == number.cast(pl.Int32))
+            agree = column.is_null() | (same & agree)
+        plain = plain & agree
+        if len(columns) > 4:
+            plain = plain & (columns[4].is_null() | (columns[4] == text))
+    plain = plain.fill_null(value=False)
+    rest = pl.map_batches(
+        [pl.when(~plain).then(column) for column in columns],
+        distinct_rows(lambda *cells: _date_parts(of, order, *cells), _DATE),
+        return_dtype=_DATE,
+    )
+    ordinal = day.dt.ordinal_day().cast(pl.Int64)
+    numbers = {
+        "year": day.dt.year(), "month": day.dt.month(), "day": day.dt.day(), "start_day": ordinal, "end_day": ordinal,
+    }  # fmt: skip
+    read = pl.struct(text.alias("date"), *(number.cast(pl.Int64).alias(name) for name, number in numbers.items()))
+    return pl.when(plain).then(read).otherwise(rest)
+
+
+def _date(part: str) -> Build:
+    return lambda columns, params: _dates(columns, params).struct.field(part)
 
 
 _PLAIN_DECIMAL = r"^-?\d{1,3}(?:\.\d+)?$"
@@ -265,12 +309,12 @@ _TRANSFORMS = (
     Transform("number", "a number, decimal point or comma", _number),
     Transform("integer", "a whole number", _integer),
     Transform("boolean", "true or false, in several languages", _boolean),
-    Transform("date", "ISO 8601 date or interval, of all columns together", _date(lambda d: d.iso, pl.String), None, _ORDER),
-    Transform("year", "the year of a date", _date(lambda d: d.common(4), pl.Int64), None, _ORDER),
-    Transform("month", "the month of a date", _date(lambda d: d.common(7), pl.Int64), None, _ORDER),
-    Transform("day", "the day of a date", _date(lambda d: d.common(10), pl.Int64), None, _ORDER),
-    Transform("start_day", "first day of the year of a date", _date(dates.first_day_of_year, pl.Int64), None, _ORDER),
-    Transform("end_day", "last day of the year of a date", _date(dates.last_day_of_year, pl.Int64), None, _ORDER),
+    Transform("date", "ISO 8601 date or interval, of all columns together", _date("date"), None, _ORDER, _dates),
+    Transform("year", "the year of a date", _date("year"), None, _ORDER, _dates),
+    Transform("month", "the month of a date", _date("month"), None, _ORDER, _dates),
+    Transform("day", "the day of a date", _date("day"), None, _ORDER, _dates),
+    Transform("start_day", "first day of the year of a date", _date("start_day"), None, _ORDER, _dates),
+    Transform("end_day", "last day of the year of a date", _date("end_day"), None, _ORDER, _dates),
     Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None),
     Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None),
     Transform("elevation_low", "lowest elevation in metres, of low, high, verbatim", _span(measures.elevation, "low"), None),

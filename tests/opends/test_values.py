@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissco_platform.opends import vocabularies
+from dissco_platform.opends import transforms, vocabularies
 from dissco_platform.opends.agents import agents_json, split_names
 from dissco_platform.opends.coordinates import parse_angle, parse_pair, parse_position
 from dissco_platform.opends.dates import date_of, interval_of, parse_date
@@ -267,3 +267,39 @@ def test_countries_as_labels_write_them(text: str, code: str | None) -> None:
 )  # fmt: skip
 def test_geological_time_in_whatever_language(text: str, concept: str | None) -> None:
     assert vocabularies.load("geochronology").match(text) == concept
+
+
+_YEARS = st.sampled_from([None, "1930", "1931", "01930", " 1930", "30", "x"])
+_PARTS = st.sampled_from([None, "5", "05", "6", "V", "0", "31", "005", "5.0"])
+_TEXTS = st.sampled_from(
+    [
+        None,
+        "1930-05-06",
+        "1930-05-31",
+        "1930-02-30",
+        "1400-05-06",
+        "1930-05",
+        "1930-5-6",
+        "1930-05-06T10:11:12Z",
+        "6.5.1930",
+    ]
+)
+
+
+@given(st.lists(st.tuples(_TEXTS, _YEARS, _PARTS, _PARTS, _TEXTS), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_dates_read_by_column_are_those_read_value_by_value(rows: list[tuple[str | None, ...]]) -> None:
+    names = ["text", "year", "month", "day", "verbatim"]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    columns = [pl.col(name) for name in names]
+    parts = ("date", "year", "month", "day", "start_day", "end_day")
+    read = frame.select(transforms.TRANSFORMS[part].build(columns, {}).alias(part) for part in parts)
+    alone = frame.select(transforms.TRANSFORMS["date"].build(columns[:1], {}).alias("date"))["date"].to_list()
+    for row, found, only in zip(rows, read.iter_rows(named=True), alone, strict=True):
+        text, year, month, day, verbatim = row
+        interval = date_of(text, year, month, day, verbatim=verbatim)
+        assert found["date"] == (interval and interval.iso), row
+        assert found["year"] == (interval and interval.common(4)), row
+        assert found["day"] == (interval and interval.common(10)), row
+        single = parse_date(text) if text else None
+        assert only == (single and single.iso), row
