@@ -26,7 +26,7 @@ from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import read_names
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
 BATCH_ROWS = 20_000

@@ -122,11 +122,15 @@ allowed.
 - **Geological time** is read in whatever language the name is formed (`Zanclium`, `Frühe Kreide`, `晚三叠世`). Where the
   International Chronostratigraphic Chart has a name for an early, middle or late part (Upper Permian: Lopingian) it is taken;
   where it has none (Late Silurian, Early Pleistocene) the whole is.
-- **Left to curators on purpose**: a life stage, size or preparation written as a sex ("Adult", "tissue taken") names no
-  sex; a mark of doubt or two sexes joined by "or" is indeterminate, two sexes contradicting each other ("M [=F]") are
-  mixed; finer stages than our life stages (nestling, tadpole, neonate, flowering) go to the stage that holds them, and
-  what was written stands beside; a text that names two times ("Givetian or Late Devonian") names none. With the misspelt these
-  are 120 of 1,158 sexes, 28 of 86 life stages and 6 of 92 type statuses of GBIF's lists of labels.
+- **Types**: "not a type" is no type status: isMarkedAsType is false, and what was written stands in an assertion.
+- **Events**: a record that says nothing about its gathering (no place, date, collector, sex …) has no event.
+- **Read so**: a mark of doubt or two sexes joined by "or" is indeterminate, two sexes contradicting each other ("M [=F]")
+  are mixed; finer stages than our life stages (nestling, tadpole, neonate, flowering) go to the stage that holds them, and
+  what was written stands beside; a text that names two times ("Givetian or Late Devonian") names none.
+- **Not read yet, for curators**: of GBIF's lists of labels we give another concept than GBIF, or none, for 120 of 1,158
+  sexes, 28 of 86 life stages and 6 of 92 type statuses. Some are no value of the term (a life stage, size or preparation
+  written as a sex: "Adult", "tissue taken"), some are the finer stages above, and some are misspelt or worded as our tables
+  do not know.
 - **Institutions** go by the name given when the dataset was added, else ROR's (dump or API), else the publisher's, else
   the records' institution code.
 """

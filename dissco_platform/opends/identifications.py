@@ -9,14 +9,13 @@ import polars as pl
 
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends import vocabularies
-from dissco_platform.opends.columns import Findings, evaluate
+from dissco_platform.opends.columns import NO_TYPE, Findings, evaluate
 from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.render import objects
 
 _NAME_PARTS = (
     "dwc:genus", "dwc:family", "dwc:order", "dwc:class", "dwc:phylum", "dwc:kingdom"
 )  # fmt: skip
-NO_TYPE = "notAType"
 # Concepts that are said of names, not of specimens, are no reason to mark a specimen as a type.
 TYPES = sorted(set(vocabularies.load("typeStatus").concepts) - {NO_TYPE, "typeSpecies", "typeGenus"})
 RESULT = {
@@ -200,6 +199,7 @@ def _rendered(frame: pl.DataFrame) -> pl.DataFrame:
         items.alias("ods:hasTaxonIdentifications"),
         pl.when(items.is_not_null()).then(pl.lit("TaxonIdentification")).alias("ods:identificationType"),
         pl.coalesce("dwc:verbatimIdentification", frame["taxon dwc:vernacularName"]).alias("dwc:verbatimIdentification"),
+        pl.when(pl.col("dwc:typeStatus") != NO_TYPE).then("dwc:typeStatus").alias("dwc:typeStatus"),
     )  # fmt: skip
     item = objects(identification, "ods:Identification")
     frame = frame.with_columns(

@@ -92,7 +92,7 @@ def build_batch(
     who = identify(records, batch.extensions.get("identifications"), taxa, mapping, findings)
     who = records.select("row").join(who, on="row", how="left", maintain_order="left")
     facts = _facts(records, columns, who, links, context, keys)
-    columns[EVENT] = _event(columns, facts)
+    columns[EVENT] = _event(columns, mapping)
     specimen = _specimen(batch, columns, who, facts, keys, mapping, context, findings)
     content = objects(specimen, SPECIMEN, with_type=False)
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
@@ -262,8 +262,11 @@ def _joined(parts: list[pl.Series]) -> pl.Series | None:
     return frame.select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True).replace("", None).alias("j"))["j"]
 
 
-def _event(columns: dict[str, pl.DataFrame], facts: pl.DataFrame) -> pl.DataFrame:
-    """Return the event's columns with its location (and that one's georeference and geology) inside."""
+def _event(columns: dict[str, pl.DataFrame], mapping: Mapping) -> pl.DataFrame:
+    """Return the event's columns with its location (and that one's georeference and geology) inside.
+
+    Nulls alone where nothing is said but a rule's default: of such a record nobody knows that it was gathered.
+    """
     geo = columns[GEOREFERENCE]
     location = columns[LOCATION]
     parts = []
@@ -281,7 +284,17 @@ def _event(columns: dict[str, pl.DataFrame], facts: pl.DataFrame) -> pl.DataFram
     ]
     if (assertions := _joined(said)) is not None:
         more.append(assertions.alias("ods:hasAssertions"))
-    return event.with_columns(more) if event.width else pl.DataFrame(more)
+    event = event.with_columns(more) if event.width else pl.DataFrame(more)
+    defaults = {
+        name: rule.default
+        for name, rule in mapping.block(EVENT, "records").items()
+        if isinstance(rule, Rule) and rule.default is not None and name in event.columns
+    }
+    if not defaults:
+        return event
+    stated = [pl.col(name).is_not_null() for name in event.columns if name not in defaults]
+    stated += [(pl.col(name) != pl.lit(default)).fill_null(value=False) for name, default in defaults.items()]
+    return event.with_columns(pl.when(pl.any_horizontal(stated)).then(pl.col(name)).alias(name) for name in defaults)
 
 
 def _specimen(

@@ -159,7 +159,20 @@ def test_kinds_of_preserved_material_stand_beside_the_preparations(tmp_path: Pat
 
 
 def test_not_a_type_is_not_a_type(tmp_path: Path) -> None:
-    assert document(tmp_path, {"dwc:typeStatus": "not a type"})["ods:isMarkedAsType"] is False
+    for at, written in enumerate(("not a type", "notAType")):
+        content = document(tmp_path / str(at), {"dwc:typeStatus": written})
+        assert content["ods:isMarkedAsType"] is False
+        assert "dwc:typeStatus" not in content["ods:hasIdentifications"][0]
+        said = {one["dwc:measurementType"]: one["dwc:measurementValue"] for one in content["ods:hasAssertions"]}
+        assert said["verbatim dwc:typeStatus"] == written
+
+
+def test_a_record_that_says_nothing_about_gathering_has_no_event(tmp_path: Path) -> None:
+    assert "ods:hasEvents" not in document(tmp_path / "nothing", {})
+    (event,) = document(tmp_path / "place", {"dwc:locality": "Lima"})["ods:hasEvents"]
+    assert event["dwc:eventType"] == "Collecting Event"
+    (event,) = document(tmp_path / "kind", {"dwc:eventType": "Survey"})["ods:hasEvents"]
+    assert event["dwc:eventType"] == "Survey"
 
 
 def test_unmatched_values_stay_and_are_counted_for_curators(tmp_path: Path) -> None:
