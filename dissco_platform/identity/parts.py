@@ -22,6 +22,7 @@ from dissco_platform.identity.datacite.metadata import (
     tombstone_payloads,
     visible_hashes,
 )
+from dissco_platform.identity.incoming import ROW
 from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
 from dissco_platform.provenance import fingerprint
@@ -69,19 +70,20 @@ class PartWriter:
         self._written: list[pl.DataFrame] = []
         self._count = 0
 
-    def write(self, kind: str, rows: pl.DataFrame) -> None:
+    def write(self, kind: str, rows: pl.DataFrame, shown: Callable[[pl.Series], pl.DataFrame]) -> None:
         """Stamp and write the next version of each row.
 
         Args:
             kind: `specimen` or `media`.
             rows: of a `resolve.Resolution`, with `suffix`, `links`, `cause` and the `batch` of the build that holds the
                 document.
+            shown: gives what DataCite shows of the records with the given `build_row` numbers.
         """
         rows = rows.with_columns((pl.col("version") + 1).alias("version"))
         open_rows = rows.filter(~pl.col("doi_only"))
-        self._write_all(kind, documents_of(kind, open_rows, self._documents))
+        self._write_all(kind, documents_of(kind, open_rows, self._documents), shown)
         closed = rows.filter("doi_only").with_columns(document=pl.lit(None, pl.String))
-        self._write_all(kind, closed.iter_slices(ROWS_PER_PART))
+        self._write_all(kind, closed.iter_slices(ROWS_PER_PART), shown)
 
     def write_tombstones(
         self,
@@ -139,14 +141,16 @@ class PartWriter:
     def _documents(self, batch: str) -> Path:
         return self.store.path("documents", self.slug, batch)
 
-    def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame]) -> None:
+    def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame], shown: Callable[[pl.Series], pl.DataFrame]) -> None:
         """Write a part for each chunk; while parts are made, the documents of the next ones are read."""
         waiting: deque[Future[_Part]] = deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for chunk in chunks:
                 if chunk.height:
-                    waiting.append(pool.submit(self._made, kind, chunk))
-                if len(waiting) > AT_ONCE:  # bounded: a chunk is tens of megabytes
+                    columns = shown(chunk[ROW])
+                    whole = chunk.drop(columns.columns, strict=False).hstack(columns)
+                    waiting.append(pool.submit(self._made, kind, whole))
+                if len(waiting) >= AT_ONCE:  # bounded: a chunk is tens of megabytes
                     self._note(waiting.popleft().result())
             while waiting:
                 self._note(waiting.popleft().result())

@@ -7,8 +7,7 @@ In order, so that a kill at any point loses and doubles nothing:
 3. write: stamped documents and DataCite payloads go into part files of the store, which nobody refers to yet;
 4. commit: one transaction adds the parts, makes the versions current and queues the outbox.
 
-Registering with DataCite follows in `datacite.drain`. What `specimens.parquet` and `media.parquet` hold is defined by
-`opends.build`.
+What is read of the build when is `incoming`; registering with DataCite follows in `datacite.drain`.
 """
 
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from sqlalchemy import Connection
 
 from dissco_platform.errors import RegistryError
 from dissco_platform.identity.committing import commit_versions
+from dissco_platform.identity.incoming import Incoming
 from dissco_platform.identity.parts import PartWriter, Rules
 from dissco_platform.identity.recognition import OTHER_DATASET, Recognised, alike, recognise
 from dissco_platform.identity.reserve import reserve
@@ -47,22 +47,6 @@ Progress = Callable[[str, int], None]
 
 # Which input's change makes which cause; the keys are those of `made_from`.
 CAUSES = {"archive": "source", "release": "names", "mapping": "mapping", "code": "code"}
-
-# Columns of a build that DataCite's record of an object shows.
-VISIBLE = (
-    "normalisedPhysicalSpecimenID",
-    "catalogNumber",
-    "physicalSpecimenID",
-    "specimen_name",
-    "licence",
-    "topicDiscipline",
-    "topicDomain",
-    "topicCategory",
-    "accessURI",
-    "media_type",
-    "format",
-    "rights_holder",
-)
 
 
 @dataclass
@@ -116,8 +100,19 @@ def publish(
     Raises:
         RegistryError: another process published the dataset meanwhile.
     """
-    specimens = _incoming(build / "specimens.parquet", "normalisedPhysicalSpecimenID", "media_keys")
-    media = _incoming(build / "media.parquet", None, "specimen_ids", organisation=dataset.organisation_id)
+    tables = {
+        "specimen": Incoming(
+            build / "specimens.parquet", "normalisedPhysicalSpecimenID", "media_keys", prefix=rules.prefix
+        ),
+        "media": Incoming(
+            build / "media.parquet",
+            "media_key",
+            "specimen_ids",
+            prefix=rules.prefix,
+            organisation=dataset.organisation_id,
+        ),
+    }
+    specimens, media = (table.rows() for table in tables.values())
     media_key = pl.concat_str([pl.lit(dataset.organisation_id + " "), pl.element()])
     specimens = specimens.with_columns(pl.col("targets").list.eval(media_key))
 
@@ -150,7 +145,7 @@ def publish(
     for state, other in ((specimen_state, media_state), (media_state, specimen_state)):
         changed = state.rows.filter(pl.col("outcome").is_in(PUBLISHED) & pl.col("suffix").is_not_null())
         linked = other.rows.filter(~pl.col("outcome").is_in([HELD, ENDED])).select("identity_key", "suffix")
-        writer.write(state.kind, _with_links(changed, linked))
+        writer.write(state.kind, _with_links(changed, linked), tables[state.kind].shown)
     report = _report(specimen_state, media_state)
     with registry.read() as connection:
         ending = _ending(connection, context, specimen_state, media_state, rules.vanishing, report)
@@ -239,21 +234,6 @@ class _Publication:
             .alias("cause"),
         )
         return replace(state, rows=rows)
-
-
-def _incoming(path: Path, key: str | None, targets: str, organisation: str = "") -> pl.DataFrame:
-    """Read a build's table; `identity_key` and `targets` (keys of linked objects) get their common names."""
-    frame = pl.read_parquet(path)
-    identity = pl.col(key) if key else pl.concat_str([pl.lit(organisation + " "), pl.col("media_key")])
-    frame = frame.with_columns(
-        identity.alias("identity_key"), pl.col(targets).alias("targets"), pl.col("content_hash").alias("document_hash")
-    )
-    # What an object shows of its links is part of its content: a medium that a second specimen uses has changed.
-    # A DOI-only object has no document; what DataCite shows of it is all that can change.
-    links = pl.col("targets").list.sort().list.join("\x1e")
-    visible = fingerprint([pl.col(name) for name in VISIBLE if name in frame.columns] + [links])
-    linked = pl.when("doi_only").then(visible).otherwise(fingerprint(["content_hash", links]))
-    return frame.with_columns(linked.alias("content_hash"))
 
 
 def _resolve(kind: str, incoming: pl.DataFrame, known: Recognised, ended: pl.Series) -> Resolution:
@@ -399,8 +379,6 @@ def _report(specimens: Resolution, media: Resolution) -> PublishReport:
 def _data_version(connection: Connection, slug: str) -> str:
     content = ContentVersion()
     for kind in ("specimen", "media"):
-        current = objects.current_objects(connection, slug, kind)
-        if current.height:
-            columns = ["identity_key", "suffix", "state", "was_doi_only", "version", "old_hash"]
-            content.add(kind, current.select(fingerprint(columns).alias("f"))["f"])
+        for current in objects.current_states(connection, slug, kind):
+            content.add(kind, current.select(fingerprint(current.columns).alias("f"))["f"])
     return content.hexdigest()

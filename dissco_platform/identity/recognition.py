@@ -35,8 +35,6 @@ FORMER_IDENTIFIER = "former_identifier"
 LIKELY_RENAME = "likely_rename"
 MAY_BE_NEW = frozenset({LIKELY_RENAME, UNKNOWN_DOI, FORMER_IDENTIFIER})
 
-# Columns of a build that may hold a DOI of ours.
-_CLAIMING = ("physicalSpecimenID", "occurrenceID", "catalogNumber", "otherSpecimenIds")
 # Terms that say which specimen it is, when, and in what version: all else is what it says.
 _NAMING = frozenset(
     {
@@ -86,7 +84,7 @@ def recognise(
         store: holds published parts.
         dataset: the dataset that publishes.
         kind: `specimen` or `media`; only the third question is asked of media.
-        incoming: unique `identity_key` and the columns of the build.
+        incoming: the records, as `incoming.Incoming.rows` gives them; their `identity_key` is unique.
         prefix: the DOI prefix.
         documents: gives the folder of a build by the name in the `batch` column.
     """
@@ -184,9 +182,8 @@ class _Search:
 
     def claims(self, unknown: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return (renamed, held) of the records that carry a DOI of ours."""
-        columns = [pl.col(name) for name in _CLAIMING if name in unknown.columns]
-        text = pl.concat_str(columns, separator=" ", ignore_nulls=True)
-        carried = unknown.select("identity_key", text.str.extract(self.pattern, 1).alias("suffix")).drop_nulls("suffix")
+        suffix = pl.col("claims").str.extract(self.pattern, 1).alias("suffix")
+        carried = unknown.select("identity_key", suffix).drop_nulls("suffix")
         rest = unknown.join(carried, on="identity_key", how="anti").filter(~pl.col("doi_only"))
         if self._organisation_has_objects():
             carried = pl.concat([carried, self._in_documents(rest)])

@@ -1,13 +1,13 @@
 """Statements about digital objects (specimens, media) and their versions: reads as frames, writes of deltas."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, delete, func, insert, select, update
 
-from dissco_platform.registry.bulk import fetch_frame, insert_frame, staged, update_frame
+from dissco_platform.registry.bulk import fetch_frame, frames, insert_frame, staged, update_frame
 from dissco_platform.registry.tables import batch, dataset, digital_object, outbox, quota, vanished, version
 
 _SUFFIXES = 500  # values in one IN (…)
@@ -48,6 +48,24 @@ def current_objects(connection: Connection, dataset: str, kind: str) -> pl.DataF
     """Return every object of a dataset: `id, identity_key, owner, suffix, state, …` (see `_CURRENT_SCHEMA`)."""
     query = _current_query().where(digital_object.c.dataset == dataset, digital_object.c.kind == kind)
     return fetch_frame(connection, query, _CURRENT_SCHEMA)
+
+
+def current_states(connection: Connection, dataset: str, kind: str) -> Iterator[pl.DataFrame]:
+    """Yield every object of a dataset in frames of bounded size: what tells one state of a dataset from another.
+
+    Columns: `identity_key, suffix, state, was_doi_only, version, old_hash`, as in `current_objects`.
+    """
+    o = digital_object.c
+    columns = {
+        "identity_key": o.identity_key,
+        "suffix": o.suffix,
+        "state": o.state,
+        "was_doi_only": o.doi_only,
+        "version": o.version,
+        "old_hash": o.content_hash,
+    }
+    query = select(*columns.values()).where(o.dataset == dataset, o.kind == kind)
+    return frames(connection, query, {name: _CURRENT_SCHEMA[name] for name in columns})
 
 
 def objects_by_key(connection: Connection, kind: str, keys: pl.Series) -> pl.DataFrame:
