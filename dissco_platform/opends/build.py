@@ -5,8 +5,9 @@ the previous build, and the rendering of the rest with their media. What one bat
 """
 
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -29,7 +30,8 @@ from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 CODE_VERSION = "4"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
-BATCH_ROWS = 20_000
+BATCH_ROWS = 10_000
+WORKERS = 2  # batches rendered at once; one more is being stored, so memory is that of three
 ROWS_ASIDE = 200_000
 SPECIMENS_A_BUCKET = 100_000
 FEW = 0.1  # of the records: where fewer are new, changed or gone, only the media that they touch are rendered anew
@@ -47,6 +49,7 @@ def build_specimens(
     batch: str,
     progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
+    workers: int = WORKERS,
 ) -> BuildReport:
     """Build the specimens of a dataset into `out` (an empty folder).
 
@@ -59,22 +62,45 @@ def build_specimens(
         previous: folder of the previous build; a record with the same `input_hash` is carried over from it.
         batch: name of this build, kept with every document that it renders.
         progress: called with a stage and the number of records done.
-        batch_rows: records held in memory at a time.
+        batch_rows: records of one batch.
+        workers: batches rendered at once; the result is the same for any number.
     """
-    build = _Build(parsed, names, mapping, context, out, previous, batch, progress, batch_rows)
+    build = _Build(parsed, names, mapping, context, out, previous, batch, progress, batch_rows, workers)
     try:
         return build.run()
     finally:
         shutil.rmtree(out / ".spill", ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """One batch as parsed: records whose media are looked at, those to render, and the rows of their extensions."""
+
+    records: pl.DataFrame
+    todo: pl.DataFrame
+    named: pl.DataFrame | None
+    media: pl.DataFrame | None
+    extensions: dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """What became of one batch."""
+
+    built: pl.DataFrame | None
+    links: pl.DataFrame
+    aside: Counter[str]
+    media: pl.DataFrame | None
+    findings: Findings
+
+
 class _Build:
     def __init__(
         self, parsed: Path, names: Path, mapping: Mapping, context: DatasetContext, out: Path, previous: Path | None,
-        batch: str, progress: Progress | None, batch_rows: int,
+        batch: str, progress: Progress | None, batch_rows: int, workers: int,
     ) -> None:  # fmt: skip
         self.mapping, self.context, self.out = mapping, context, out
-        self.previous, self.batch = previous, batch
+        self.previous, self.batch, self.workers = previous, batch, workers
         self.parsed = ParsedTables(parsed, batch_rows, progress)
         self.taxa = read_names(names)
         self.report = BuildReport(records=self.parsed.height)
@@ -115,26 +141,28 @@ class _Build:
         keys = Spill(self.spill / "keys", self.buckets)
         for start, end in self.parsed.ranges("keys"):
             records = self.parsed.rows("records", start, end)
-            frame = self._keys(records, start, end)
+            frame = self._keys(records, self._identifications(start, end))
             self._reject(frame.filter(pl.col("reason").is_not_null()))
             keys.add(frame.filter(pl.col("reason").is_null()).drop("reason", "message"), self._bucket())
         return keys
 
-    def _keys(self, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
+    def _identifications(self, start: int, end: int) -> pl.DataFrame | None:
+        return self.parsed.rows("identifications", start, end) if "identifications" in self.parsed.tables else None
+
+    def _keys(self, records: pl.DataFrame, named: pl.DataFrame | None) -> pl.DataFrame:
         frame = identity(records, self.mapping, self.context)
-        frame = frame.with_columns(self._name_hashes(records, start, end).alias("names"))
+        frame = frame.with_columns(self._name_hashes(records, named).alias("names"))
         parts: list[str | pl.Expr] = ["fingerprint", pl.lit(self.inputs), "names", pl.lit(str(self.data_prefix))]
         return frame.with_columns(fingerprint(parts).alias("input_hash")).drop("fingerprint", "names")
 
-    def _name_hashes(self, records: pl.DataFrame, start: int, end: int) -> pl.Series:
+    def _name_hashes(self, records: pl.DataFrame, rows: pl.DataFrame | None) -> pl.Series:
         """Return what the name matching found for each record and its identifications, as text."""
         lookup = self.taxa.select("name_key", "name_hash")
         own = records.select("row", name_key(records.columns)).join(
             lookup, on="name_key", how="left", maintain_order="left"
         )["name_hash"]
-        if "identifications" not in self.parsed.tables:
+        if rows is None:
             return own.alias("names")
-        rows = self.parsed.rows("identifications", start, end)
         further = (
             rows.select("row", name_key(rows.columns))
             .join(lookup, on="name_key", how="left")
@@ -227,21 +255,24 @@ class _Build:
     # --- third walk: documents ----------------------------------------------------------------------------------
 
     def _walk_render(self, state: pl.Series, specimens: Spill) -> None:
+        """Render batches side by side, and take them in again in the order of the file: the result is always the same.
+
+        This thread alone reads and writes; what a worker touches is its own batch, and caches that only remember.
+        """
         aside: Counter[str] = Counter()
-        # Writing holds the disk, rendering the processor: one batch is stored while the next is rendered.
-        with ThreadPoolExecutor(max_workers=1) as worker:
-            storing: Future[None] | None = None
+        under_way: deque[Future[_Rendered]] = deque()
+        with ThreadPoolExecutor(max_workers=self.workers) as pool:
             for start, end in self.parsed.ranges("documents"):
-                built = self._batch(state, start, end, aside)
-                if storing is not None:
-                    storing.result()
-                storing = worker.submit(self._store, built, specimens) if built is not None else None
-            if storing is not None:
-                storing.result()
+                if (read := self._read(state, start, end)) is not None:
+                    under_way.append(pool.submit(self._render, read))
+                if len(under_way) > self.workers:
+                    self._take_in(under_way.popleft().result(), specimens, aside)
+            while under_way:
+                self._take_in(under_way.popleft().result(), specimens, aside)
         self.report.media_rejects = dict(aside)
 
-    def _batch(self, state: pl.Series, start: int, end: int, aside: Counter[str]) -> pl.DataFrame | None:
-        """Render one batch and its media. None where nothing in it is to be rendered."""
+    def _read(self, state: pl.Series, start: int, end: int) -> "_Read | None":
+        """Read one batch. None where nothing in it is to be rendered."""
         mark = state.slice(start, end - start)
         media_too = self._has_media() and self.touched is None
         if not (mark == 1).any() and not (media_too and (mark == 2).any()):
@@ -250,30 +281,43 @@ class _Build:
         states = state.gather(records["row"])
         records = records.filter(states > 0 if media_too else states == 1)
         todo = records.filter(state.gather(records["row"]) == 1) if media_too else records
-        keys = self._keys(records, start, end)
-        extension = self.parsed.extension("media", records, start, end)
-        links, dropped = media_links(records, extension, self.mapping)
-        if self.touched is None:
-            aside.update(dropped)
-            self.media.add(links, extension, keys)
-        else:  # what else names these media is only known when all records have been seen
-            self.touched.append(links["media_key"])
-        if todo.is_empty():
-            return None
-        chosen = keys if todo.height == records.height else keys.join(
-            todo.select("row"), on="row", how="semi", maintain_order="left"
-        )  # fmt: skip
         extensions = {
             table: frame
             for table in self.parsed.tables
-            if table != "media"
+            if todo.height
+            and table != "media"
             and (frame := self.parsed.extension(table, todo, start, end)) is not None
             and frame.height
         }
+        media = self.parsed.extension("media", records, start, end)
+        return _Read(records, todo, self._identifications(start, end), media, extensions)
+
+    def _render(self, read: "_Read") -> "_Rendered":
+        """Render one batch and its media."""
+        records, todo, findings = read.records, read.todo, Findings()
+        keys = self._keys(records, read.named)
+        links, aside = media_links(records, read.media, self.mapping)
+        media = self.media.rendered(links, read.media, keys, findings) if self.touched is None else None
+        if todo.is_empty():
+            return _Rendered(None, links, aside, media, findings)
+        chosen = keys if todo.height == records.height else keys.join(
+            todo.select("row"), on="row", how="semi", maintain_order="left"
+        )  # fmt: skip
         own = links.join(todo.select("row"), on="row", how="semi", maintain_order="left")
-        return build_batch(
-            Batch(todo, extensions), chosen, own, self.taxa, self.mapping, self.context, self.findings
+        built = build_batch(
+            Batch(todo, read.extensions), chosen, own, self.taxa, self.mapping, self.context, findings
         ).with_columns(chosen["input_hash"], chosen["core_id"])
+        return _Rendered(built, links, aside, media, findings)
+
+    def _take_in(self, done: "_Rendered", specimens: Spill, aside: Counter[str]) -> None:
+        self.findings.merge(done.findings)
+        if self.touched is None:
+            aside.update(done.aside)
+            self.media.keep(done.media)
+        else:  # what else names these media is only known when all records have been seen
+            self.touched.append(done.links["media_key"])
+        if done.built is not None:
+            self._store(done.built, specimens)
 
     def _has_media(self) -> bool:
         rules = self.mapping.block("ods:DigitalMedia", "records").values()

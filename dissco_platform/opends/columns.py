@@ -42,6 +42,16 @@ class Findings:
         if value in counter or len(counter) < TOP_UNMATCHED:
             counter[value] += count
 
+    def merge(self, other: "Findings") -> None:
+        """Add what was noticed in another batch."""
+        for term, counter in other.unmatched.items():
+            for value, count in counter.items():
+                self.add_unmatched(term, value, count)
+        self.matched.update(other.matched)
+        self.invalid.update(other.invalid)
+        for name, count in other.placeholders.items():
+            self.placeholders[name] = self.placeholders.get(name, 0) + count
+
 
 def escaped(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with its text columns escaped for JSON (RFC 8259, section 7).

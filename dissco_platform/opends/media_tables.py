@@ -51,14 +51,24 @@ class MediaTables:
             extension: the rows of the media table that `links` refers to.
             keys: `row` and `normalisedPhysicalSpecimenID` of the records.
         """
+        self.keep(self.rendered(links, extension, keys, self.findings))
+
+    def rendered(
+        self, links: pl.DataFrame, extension: pl.DataFrame | None, keys: pl.DataFrame, findings: Findings
+    ) -> pl.DataFrame | None:
+        """Return the media of one batch's records (as for `add`), for `keep`; touches nothing but `findings`."""
         if links.is_empty():
-            return
-        rendered = render_media(links, extension, self.mapping, self.context, self.findings)
+            return None
+        rendered = render_media(links, extension, self.mapping, self.context, findings)
         rendered = rendered.join(
             keys.select("row", "normalisedPhysicalSpecimenID"), on="row", how="inner", maintain_order="left"
         )
-        rendered = rendered.with_columns(fingerprint([pl.col("content_hash"), pl.lit(self.inputs)]).alias("input_hash"))
-        self.spill.add(rendered, self._bucket())
+        return rendered.with_columns(fingerprint([pl.col("content_hash"), pl.lit(self.inputs)]).alias("input_hash"))
+
+    def keep(self, rendered: pl.DataFrame | None) -> None:
+        """Put rendered media aside until all records have been seen."""
+        if rendered is not None:
+            self.spill.add(rendered, self._bucket())
 
     def _bucket(self) -> pl.Expr:
         return hash_bucket(fingerprint(["media_key"]), self.buckets)

@@ -73,6 +73,7 @@ def build(
     name: str = "one",
     names: pl.DataFrame | None = None,
     batch_rows: int = 20_000,
+    workers: int = 2,
     **tables: list[dict[str, Any]],
 ) -> tuple[BuildReport, Path]:
     """Write tables and build them; returns the report and the folder of the build."""
@@ -83,7 +84,9 @@ def build(
     if names is not None:
         names.write_parquet(taxa / "names.parquet")
     mapping = mapping or load_mapping(MAPPINGS / "dwc.yaml")
-    report = build_specimens(parsed, taxa, mapping, context, out, previous=previous, batch=name, batch_rows=batch_rows)
+    report = build_specimens(
+        parsed, taxa, mapping, context, out, previous=previous, batch=name, batch_rows=batch_rows, workers=workers
+    )
     return report, out
 
 

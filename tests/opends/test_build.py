@@ -177,3 +177,21 @@ def test_where_few_records_changed_only_the_media_they_touch_are_rendered_and_al
     assert media[0].select(columns).equals(media[1].select(columns))
     by_key = dict(media[0].select("accessURI", "batch").iter_rows())
     assert {key.rsplit("/")[-1] for key, batch in by_key.items() if batch == "second"} == {"1.jpg", "30.jpg"}
+
+
+def test_batches_rendered_side_by_side_give_the_bytes_of_one_after_the_other(tmp_path: Path) -> None:
+    records = [
+        {
+            "dwc:occurrenceID": f"https://data.example.org/{at}",
+            "dwc:sex": ("male", f"strange {at}", "unknown")[at % 3],
+            "dwc:eventDate": ("1930-05-06", "6.5.1930", "nonsense")[at % 3],
+            "dwc:associatedMedia": f"https://img.example.org/{at % 7}.jpg",
+        }
+        for at in range(60)
+    ]
+    rows = [{"row": at, "dwc:scientificName": f"Felis number{at}"} for at in range(0, 60, 2)]
+    one, serial = build(tmp_path / "serial", *records, identifications=rows, batch_rows=7, workers=1)
+    two, parallel = build(tmp_path / "parallel", *records, identifications=rows, batch_rows=7, workers=3)
+    assert two == one
+    for path in serial.glob("*.parquet"):
+        assert path.read_bytes() == (parallel / path.name).read_bytes(), path.name
