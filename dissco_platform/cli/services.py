@@ -92,7 +92,10 @@ def portal(
         _ = house.registry  # made or brought up to date once, before several processes start
         if index:
             _bring_index_up_to_date(house)
-        with _desk_worker(work):
+        with contextlib.ExitStack() as stack:
+            if (house.settings.home / "demo").is_dir():
+                stack.enter_context(file_server(house.settings.home))  # so that one can pre-register a museum's files
+            stack.enter_context(_desk_worker(work))
             serve_portal(
                 house.settings,
                 host,

@@ -19,7 +19,7 @@ def test_status_outside_of_a_home_makes_none(tmp_path: Path) -> None:
 
 
 def test_only_the_loopback_address_that_the_demonstration_wrote_is_reachable(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, trusted_hosts="files.example")  # type: ignore[arg-type]
+    settings = Settings(home=tmp_path, trusted_hosts="files.example")
     assert settings.reachable_hosts == {"files.example"}, "never by default"
     written = tmp_path / DEMO_SERVER
     written.parent.mkdir()

@@ -168,6 +168,7 @@ def test_dataset_pages_show_harvests_rejects_and_quality(portal: TestClient) -> 
     found = page(portal, "/datasets/museum")
     text = found.text_content()
     assert "Names in the checklist" in text and "MIDS" in text and "licence not open" in text
+    assert re.search(r"\d+ specimens\s+\d+ digital specimens, 1 DOI only", text), "the two numbers explain each other"
     assert len(found.xpath("//section[h2[@id='history']]//tbody/tr")) == 2 and found.xpath(
         "//figure[@class='time']//rect"
     )
