@@ -43,6 +43,35 @@ def _history(draw: random.Random) -> dict[str, dict[str, int]]:
     }
 
 
+def _edge(draw: random.Random) -> tuple[list[Candidate], int, dict[str, dict[str, int]]]:
+    """Return a list whose mover may push another dataset out of the priority lane, into the gaps of several lanes."""
+    sizes = [
+        draw.randint(600, 790),
+        draw.randint(60, 400),
+        draw.randint(10, 120),
+        *(draw.randint(20, 300) for _ in "abcd"),
+    ]
+    where = [
+        (None, None),
+        (None, None),
+        ("Zoology", "KE"),
+        ("Zoology", None),
+        (None, "KE"),
+        ("Geology", "BR"),
+        (None, "BR"),
+    ]
+    points = [10, draw.choice((3, 5, 7, 9)), 8, 1, 1, draw.choice((4, 6)), 2]
+    listed = [
+        Candidate(f"d{place:02}", score, "2025-01-10", need, f"i{place}", discipline, country)
+        for place, (score, need, (discipline, country)) in enumerate(zip(points, sizes, where, strict=True))
+    ]
+    history = {
+        "discipline": {"Zoology": draw.randint(0, 4_000), "Botany": 4_000, "Geology": draw.randint(0, 4_000)},
+        "country": {"KE": draw.randint(0, 4_000), "NL": 4_000, "BR": draw.randint(0, 4_000)},
+    }
+    return listed, 1_000, history
+
+
 def main() -> int:
     """Search, print what was found, say whether the claim holds."""
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -62,6 +91,9 @@ def main() -> int:
             small=300,
             medium=1_500,
         )
+        if draw.random() < 0.5:
+            listed, quota, history = _edge(draw)
+            settings = replace(settings, lanes={"discipline": 0.1, "country": 0.1}, cap=1.0, small=10**6, medium=10**7)
         before = plan(listed, quota, settings, history).totals()
         for place in draw.sample(range(len(listed)), min(4, len(listed))):
             found = listed[place]

@@ -225,6 +225,25 @@ def test_more_points_or_an_earlier_date_are_never_worse(
     assert plan(moved, quota, parameters, history).totals().get(found.id, 0) >= before
 
 
+def test_who_pushes_another_out_of_the_priority_lane_does_not_pay_for_it_in_every_balance_lane() -> None:
+    # What "pushed" no longer gets by points opens the gap of its discipline and that of its country: twice its DOIs.
+    def listed(points: int) -> list[Candidate]:
+        return [
+            Candidate("first", 10, "2025-01-01", 750, "first"),
+            Candidate("mover", points, "2025-01-01", 300, "mover"),
+            Candidate("pushed", 8, "2025-01-01", 50, "pushed", "Zoology", "KE"),
+            Candidate("zoology", 1, "2025-01-01", 100, "zoology", "Zoology"),
+            Candidate("kenya", 1, "2025-01-01", 100, "kenya", None, "KE"),
+        ]
+
+    settings = Parameters(min_tranche=0, cap=1.0, lanes={"discipline": 0.1, "country": 0.1}, small=10**6, medium=10**7)
+    history = {"discipline": {"Zoology": 2_800, "Botany": 4_000}, "country": {"KE": 2_800, "NL": 4_000}}
+    unprotected = [plan(listed(points), 1_000, settings, history, estimate=True).totals()["mover"] for points in (7, 9)]
+    assert unprotected == [136, 86]
+    protected = [plan(listed(points), 1_000, settings, history).totals()["mover"] for points in (7, 9)]
+    assert protected[1] >= protected[0] >= 136
+
+
 @given(LISTS, QUOTAS, PARAMETERS, HISTORIES, st.data())
 def test_splitting_a_dataset_gains_nothing(
     listed: list[Candidate],
