@@ -4,6 +4,7 @@ Dagster notices a second daemon and goes on (it logs an error). Here the second 
 (advisory, held by one connection) where the registry is there, else a locked file beside the instance.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -72,7 +73,11 @@ def _advisory(registry: Registry) -> Iterator[Held]:
 
         yield held
     finally:
-        connection.invalidate()  # the lock is the session's: back in the pool, it would be held on
+        with contextlib.suppress(Exception):  # where the database is away, the lock is gone as well
+            # given back before the session ends: the server ends it a moment later, and the next daemon comes at once
+            connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK})"))
+            connection.rollback()
+        connection.invalidate()  # what is left would be held on by the pool
         connection.close()
 
 
