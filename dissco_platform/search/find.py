@@ -17,22 +17,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    and_,
-    column,
-    false,
     func,
     literal_column,
     or_,
     select,
-    table,
-    text,
     tuple_,
 )
 
 from dissco_platform.registry import Registry
-from dissco_platform.search.query import EXISTENCE, Question, Words
+from dissco_platform.search.conditions import is_of_cells, row_conditions, row_key, taxon_below
+from dissco_platform.search.query import EXISTENCE, Question
 from dissco_platform.search.summary import CELL, FACETS, FLAGS, GROUP_DEPTH, RANKS, SEPARATOR, UNKNOWN
-from dissco_platform.search.tables import DEEP_RANKS, SCHEMA, cell, entry, identifier, label, medium, state, taxon
+from dissco_platform.search.tables import SCHEMA, cell, entry, label, medium, state, taxon
 
 SHOWN_VALUES: Final = 12
 EXPORTED: Final = 5_000
@@ -49,7 +45,6 @@ _CARD: Final[dict[str, Any]] = dict.fromkeys(
 _COLUMNS: Final = (
     "id", "suffix", "version", "modified", "name", "catalog_number", "latitude", "longitude", "card"
 )  # fmt: skip
-_place = table("search_place", *(column(name) for name in ("id", "south", "north", "west", "east")))
 
 
 @dataclass(frozen=True)
@@ -199,7 +194,7 @@ class Finder:
                 cells = self._renewed(connection)
                 e = entry.c
                 query = select(e.id, e.suffix, e.catalog_number, e.name).where(
-                    e.id > last, *_row_conditions(connection, asked)
+                    e.id > last, *row_conditions(connection, asked)
                 )
                 if narrowed := _cell_conditions(asked, cells):
                     query = query.where(e.cell.in_(select(cell.c.id).where(*narrowed)))
@@ -270,10 +265,10 @@ class Finder:
 
     def _weighted(self, connection: Connection, cells: _Cells, asked: Question) -> pl.DataFrame:
         """Return the cells with `weight`: how many of their entries meet the conditions that need specimens."""
-        conditions = _row_conditions(connection, asked)
+        conditions = row_conditions(connection, asked)
         if not conditions:
             return cells.frame.with_columns(weight="entries")
-        key = (cells.generation, *_row_key(asked))
+        key = (cells.generation, *row_key(asked))
         with self._lock:
             found = self._weights.get(key)
         if found is None:
@@ -301,17 +296,17 @@ class Finder:
             texts = cells.codes.texts[column]
             below = {texts[number]: count for number, count in counted.iter_rows()}
         else:
-            members = select(taxon.c.id).where(_below(taxon.c.path, asked.taxon))
+            members = select(taxon.c.id).where(taxon_below(taxon.c.path, asked.taxon))
             pairs = (
                 select(entry.c.taxon, entry.c.cell, func.count())
-                .where(entry.c.taxon.in_(members), *_row_conditions(connection, replace(asked, taxon="")))
+                .where(entry.c.taxon.in_(members), *row_conditions(connection, replace(asked, taxon="")))
                 .group_by(entry.c.taxon, entry.c.cell)
             )
             rows = [tuple(row) for row in connection.execute(pairs)]
             counted = pl.DataFrame(rows, schema={"taxon": pl.Int64, "id": pl.Int64, "n": pl.Int64}, orient="row")
             allowed = cells.frame.filter(_all(masks.values())).select("id")
             summed = counted.join(allowed, on="id", how="semi").group_by("taxon").agg(pl.col("n").sum())
-            query = select(taxon.c.id, taxon.c.path).where(_below(taxon.c.path, asked.taxon))
+            query = select(taxon.c.id, taxon.c.path).where(taxon_below(taxon.c.path, asked.taxon))
             paths = dict(connection.execute(query).all())
             below = {}
             for number, count in summed.iter_rows():
@@ -353,7 +348,7 @@ def _masks(asked: Question, codes: _Codes) -> dict[str, pl.Expr]:
     """Return the conditions on cells, by facet (existence, taxon and ranks under names of their own)."""
     masks = {facet: _among(facet, codes.of(facet, values)) for facet, values in asked.facets.items()}
     for name, wanted in asked.exists.items():
-        if _is_of_cells(name):
+        if is_of_cells(name):
             held = _existing(name, codes)
             masks[f"has {name}"] = held if wanted else ~held
     depth = len(asked.taxon.split(SEPARATOR)) if asked.taxon else 0
@@ -371,11 +366,6 @@ def _among(name: str, numbers: list[int]) -> pl.Expr:
     if len(numbers) == 1:
         return (pl.col(name) == numbers[0]).fill_null(value=False)
     return pl.col(name).is_in(numbers).fill_null(value=False)
-
-
-def _is_of_cells(name: str) -> bool:
-    """Say whether cells tell what an existence filter asks for."""
-    return EXISTENCE[name] not in DEEP_RANKS
 
 
 def _existing(name: str, codes: _Codes) -> pl.Expr:
@@ -413,90 +403,6 @@ def _shown(
     return rows[:most] + chosen
 
 
-def _row_key(asked: Question) -> tuple[object, ...]:
-    return (
-        asked.words,
-        asked.taxon if asked.taxon.count(SEPARATOR) >= GROUP_DEPTH else "",
-        tuple(sorted((rank, name) for rank, name in asked.ranks.items() if RANKS.index(rank) >= GROUP_DEPTH)),
-        asked.days,
-        asked.box,
-        asked.identifiers,
-        tuple(sorted((name, wanted) for name, wanted in asked.exists.items() if not _is_of_cells(name))),
-    )
-
-
-def _row_conditions(connection: Connection, asked: Question) -> list[ColumnElement[bool]]:
-    """Return the conditions that need specimens."""
-    postgresql = connection.dialect.name == "postgresql"
-    conditions: list[ColumnElement[bool]] = []
-    if asked.text:
-        words = asked.words
-        conditions.append(_matching(words, postgresql) if words else false())
-    if asked.taxon.count(SEPARATOR) >= GROUP_DEPTH:
-        conditions.append(entry.c.taxon.in_(select(taxon.c.id).where(_below(taxon.c.path, asked.taxon))))
-    for rank, name in asked.ranks.items():
-        if rank in DEEP_RANKS:
-            conditions.append(entry.c.taxon.in_(select(taxon.c.id).where(taxon.c[rank] == name)))
-    first, last = asked.days
-    if first is not None:
-        conditions.append(entry.c.last_day >= first)
-    if last is not None:
-        conditions.append(entry.c.first_day <= last)
-    if asked.box:
-        conditions.append(_within(asked.box, postgresql))
-    if asked.identifiers:
-        conditions.append(entry.c.id.in_(select(identifier.c.entry).where(identifier.c.value.in_(asked.identifiers))))
-    for name, wanted in asked.exists.items():
-        if not _is_of_cells(name):
-            known = select(taxon.c.id).where(taxon.c[EXISTENCE[name]].is_not(None))
-            conditions.append(entry.c.taxon.in_(known) if wanted else entry.c.taxon.not_in(known))
-    return conditions
-
-
-def _below(path: Any, chosen: str) -> ColumnElement[bool]:
-    """Return the condition on the paths of a taxon and of all below it (the separator's successor ends them)."""
-    end = chr(ord(SEPARATOR) + 1)
-    return or_(path == chosen, and_(path >= chosen + SEPARATOR, path < chosen + end))
-
-
-def _matching(words: Words, postgresql: bool) -> ColumnElement[bool]:
-    """Return the full-text condition. Words are letters and digits alone, so neither language can be spoken with them."""
-    if postgresql:
-        parts = [
-            *("(" + " <-> ".join(f"'{word}'" for word in phrase) + ")" for phrase in words.all),
-            *(f"'{word}':*" for word in words.beginnings),
-            *("!(" + " <-> ".join(f"'{word}'" for word in phrase) + ")" for phrase in words.none),
-        ]
-        found = text("SELECT id FROM search_words WHERE words @@ to_tsquery('simple', :words)")
-        return entry.c.id.in_(found.bindparams(words=" & ".join(parts)).columns(entry.c.id))
-    wanted = [
-        *('"' + " ".join(phrase) + '"' for phrase in words.all),
-        *(f'"{word}"*' for word in words.beginnings),
-    ]
-    unwanted = ['"' + " ".join(phrase) + '"' for phrase in words.none]
-    found = text("SELECT rowid FROM search_words WHERE search_words MATCH :words")
-    if not wanted:
-        return entry.c.id.not_in(found.bindparams(words=" OR ".join(unwanted)).columns(entry.c.id))
-    match = " AND ".join(wanted)
-    if unwanted:
-        match = f"({match}) NOT ({' OR '.join(unwanted)})"
-    return entry.c.id.in_(found.bindparams(words=match).columns(entry.c.id))
-
-
-def _within(box: tuple[float, float, float, float], postgresql: bool) -> ColumnElement[bool]:
-    west, south, east, north = box
-    if west > east:
-        return or_(_within((west, south, 180.0, north), postgresql), _within((-180.0, south, east, north), postgresql))
-    exact = and_(entry.c.latitude.between(south, north), entry.c.longitude.between(west, east))
-    if postgresql:
-        corners = f"box(point({west!r}, {south!r}), point({east!r}, {north!r}))"
-        return and_(literal_column(f"point(longitude, latitude) <@ {corners}"), exact)
-    # The R*Tree keeps 32-bit numbers, rounded outwards: what it finds is looked at exactly.
-    p = _place.c
-    found = select(p.id).where(p.south <= north, p.north >= south, p.west <= east, p.east >= west)
-    return and_(entry.c.id.in_(found), exact)
-
-
 def _page(connection: Connection, asked: Question, cells: _Cells, walk: bool) -> Select[Any]:
     """Return the statement of a page.
 
@@ -508,7 +414,7 @@ def _page(connection: Connection, asked: Question, cells: _Cells, walk: bool) ->
     def plain(name: str, hidden: bool) -> ColumnElement[Any]:
         return literal_column(f"+search_entry.{name}") if sqlite and hidden else e[name]
 
-    query = select(*(e[name] for name in _COLUMNS)).where(*_row_conditions(connection, asked))
+    query = select(*(e[name] for name in _COLUMNS)).where(*row_conditions(connection, asked))
     narrowed = _cell_conditions(asked, cells)
     if narrowed:
         query = query.where(plain("cell", walk).in_(select(cell.c.id).where(*narrowed)))
@@ -537,7 +443,7 @@ def _cell_conditions(asked: Question, cells: _Cells) -> list[ColumnElement[bool]
         elif f"has {name}" in masks:
             grouped.append(masks[f"has {name}"])
     if "taxon" in masks:
-        conditions.append(_below(c.taxon_group, asked.taxon))
+        conditions.append(taxon_below(c.taxon_group, asked.taxon))
     grouped += [masks[rank] for rank in asked.ranks if rank in masks]
     if grouped:
         # Classifications are few (one for each order at most), and their ranks are told apart in memory.
