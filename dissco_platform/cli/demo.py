@@ -15,11 +15,12 @@ import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
-from dissco_platform.cli.output import MATCH_WORDS, console, counts, messages, print_json, print_table
+from dissco_platform.cli.output import console, counts, messages, print_json, print_table
 from dissco_platform.cli.progress import running
 from dissco_platform.errors import UsageError
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
+from dissco_platform.names.match_types import MATCH_TYPES
 from dissco_platform.registry.datasets import add_dataset, list_datasets, update_dataset
 from dissco_platform.sandbox import running_sandbox
 from dissco_platform.settings import CHECKOUT, DEMO_SERVER, Settings, load_settings
@@ -183,7 +184,7 @@ def _print_week(week: str, results: list[dict[str, Any]]) -> None:
             ["extension rows set aside", *(counts(r["extension_rejects"]) for r in results)],
             *(
                 [f"names: {label}", *(r["matches"].get(match, 0) for r in results)]
-                for match, label in MATCH_WORDS.items()
+                for match, label in MATCH_TYPES.items()
             ),
             ["digital specimens", *(r["specimens"] for r in results)],
             ["DOI only", *(r["doi_only"] for r in results)],

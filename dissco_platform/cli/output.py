@@ -13,16 +13,6 @@ from rich.table import Table
 
 from dissco_platform.errors import UsageError
 
-MATCH_WORDS = {
-    "exact": "exact",
-    "variant": "spelling variant",
-    "fuzzy": "misspelt",
-    "higherRank": "higher taxon only",
-    "ambiguous": "ambiguous",
-    "none": "not found",
-}
-"""What people read for the kinds of match of a name with the checklist."""
-
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 console = Console(highlight=False)

@@ -7,8 +7,9 @@ import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
-from dissco_platform.cli.output import MATCH_WORDS, console, counts, messages, print_json, print_pairs, print_table
+from dissco_platform.cli.output import console, counts, messages, print_json, print_pairs, print_table
 from dissco_platform.errors import DisscoError, UsageError
+from dissco_platform.names.match_types import MATCH_TYPES
 from dissco_platform.registry.datasets import get_dataset, list_datasets
 from dissco_platform.registry.decisions import held_records
 from dissco_platform.registry.objects import count_objects
@@ -122,7 +123,7 @@ def print_summary(result: dict[str, Any]) -> None:
             "records": result["records"],
             "rejected": f"{rejected:,} ({counts(result['rejects'])})" if rejected else "none",
             "extension rows rejected": result["extension_rejects"],
-            "names": {MATCH_WORDS.get(match, match): count for match, count in result["matches"].items()},
+            "names": {MATCH_TYPES.get(match, match): count for match, count in result["matches"].items()},
             "digital specimens": result["specimens"],
             "DOI only": result["doi_only"] or None,
             "held for review": result["held"] or None,

@@ -8,7 +8,7 @@
 - `coldp`: ColDP and Darwin Core checklists as one table; `backbone`: the index built from it; `gate`: is a release sane;
   `releases`: what another release would change
 - `authorship`: are two citations of an author the same
-- `query`, `candidates`, `rating`, `score`, `match`, `answer`: from distinct names to usages
+- `query`, `candidates`, `rating`, `score`, `match`, `answer`: from distinct names to usages; `match_types`: what they are called
 - `overrides`: curators' decisions; `harmonise`: a dataset's names; `tables_io`: files of names for the command line
 
 Nothing here knows Dagster, the environment or specimens.

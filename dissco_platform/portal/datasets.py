@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from dissco_platform import __version__
 from dissco_platform.errors import UsageError
+from dissco_platform.names.match_types import MATCH_TYPES
 from dissco_platform.portal import formats
 from dissco_platform.portal.context import Portal, portal_of
 from dissco_platform.portal.formats import HTML
@@ -21,10 +22,10 @@ from dissco_platform.search.query import Question
 router = APIRouter(include_in_schema=False)
 Rooms = Annotated[Portal, Depends(portal_of)]
 
-_MATCHES: Final = (
-    ("exact", "exact", "good"), ("variant", "another spelling", "good"), ("fuzzy", "probably misspelt", "fair"),
-    ("higherRank", "higher taxon only", "fair"), ("ambiguous", "ambiguous", "poor"), ("none", "not found", "poor"),
-)  # fmt: skip
+_MATCHES: Final = tuple(
+    (kind, words, tone)
+    for (kind, words), tone in zip(MATCH_TYPES.items(), ("good", "good", "fair", "fair", "poor", "poor"), strict=True)
+)
 _LEVELS: Final = tuple(
     (str(level), f"level {level}, {title}", tone)
     for (level, title), tone in zip(MIDS_TITLES.items(), ("poor", "fair", "good", "good"), strict=True)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from dissco_platform import __version__
 from dissco_platform.errors import UsageError
+from dissco_platform.names.match_types import MATCH_TYPES
 from dissco_platform.portal.context import Portal, portal_of
 from dissco_platform.portal.freshness import etag, freshness, unchanged
 from dissco_platform.portal.pages import page
@@ -23,10 +24,10 @@ TITLES: Final = {
     "licence": "Licence", "media": "Media", "match": "Name in the checklist",
 }  # fmt: skip
 _WORDS: Final = {
-    ("media", "true"): "with media", ("media", "false"): "without media",
-    ("match", "exact"): "exact", ("match", "variant"): "another spelling", ("match", "fuzzy"): "probably misspelt",
-    ("match", "higherRank"): "higher taxon only", ("match", "ambiguous"): "ambiguous", ("match", "none"): "not found",
-}  # fmt: skip
+    ("media", "true"): "with media",
+    ("media", "false"): "without media",
+    **{("match", kind): words for kind, words in MATCH_TYPES.items()},
+}
 NOTHING: Final = "not stated"
 _OPEN: Final = ("discipline", "country", "institution", "type_status")
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
+from dissco_platform.names.match_types import MATCH_TYPES
+
 BASE = "/api/digital-specimen/v1"
 
 
@@ -92,3 +94,9 @@ def test_the_description_is_true(portal: TestClient, dois: dict[str, str]) -> No
             case.call_and_validate(excluded_checks=[ignored_auth])
 
         holds()
+
+
+def test_every_match_type_can_be_asked_for(portal: TestClient) -> None:
+    for match in MATCH_TYPES:
+        assert portal.get(f"{BASE}/search", params={"match": match}).status_code == 200
+    assert portal.get(f"{BASE}/search", params={"match": "perhaps"}).status_code == 400

@@ -1,0 +1,13 @@
+"""Kinds of match of a name with the checklist (`matchType` of `match`), and the few words that people read for them."""
+
+from typing import Final
+
+MATCH_TYPES: Final = {
+    "exact": "exact",
+    "variant": "another spelling",
+    "fuzzy": "probably misspelt",
+    "higherRank": "higher taxon only",
+    "ambiguous": "ambiguous",
+    "none": "not found",
+}
+"""Match type → words, from the best to the worst."""
