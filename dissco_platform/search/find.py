@@ -1,13 +1,13 @@
 """Answers questions: how many, how many of each facet's value, which. The same in SQLite and PostgreSQL.
 
-Cells (see `tables`) are kept in memory as a frame and renewed by what changed. Conditions on facets are masks over
-cells; conditions that need specimens (words, dates, place, identifiers, taxa below the order) are one statement that
-counts by cell. Either way every count is exact, and no statement counts facet by facet.
+Cells (see `cells`) are kept in memory and renewed by what changed. Conditions on facets are masks over cells; conditions
+that need specimens (words, dates, place, identifiers, taxa below the order) are one statement that counts by cell. Either
+way every count is exact, and no statement counts facet by facet.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,15 +19,15 @@ from sqlalchemy import (
     Select,
     func,
     literal_column,
-    or_,
     select,
     tuple_,
 )
 
 from dissco_platform.registry import Registry
-from dissco_platform.search.conditions import is_of_cells, row_conditions, row_key, taxon_below
-from dissco_platform.search.query import EXISTENCE, Question
-from dissco_platform.search.summary import CELL, FACETS, FLAGS, GROUP_DEPTH, RANKS, SEPARATOR, UNKNOWN
+from dissco_platform.search.cells import Cells, Codes, all_of
+from dissco_platform.search.conditions import row_conditions, row_key, taxon_below
+from dissco_platform.search.query import Question
+from dissco_platform.search.summary import FACETS, GROUP_DEPTH, RANKS, SEPARATOR
 from dissco_platform.search.tables import SCHEMA, cell, entry, label, medium, state, taxon
 
 SHOWN_VALUES: Final = 12
@@ -68,66 +68,13 @@ class Counted:
     taxa: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-# Columns of the cells' frame that hold codes instead of texts: comparing and grouping numbers is many times faster.
-_GROUPS: Final = tuple(f"group_{depth}" for depth in range(1, GROUP_DEPTH + 1))
-_CODED: Final = (*CELL, *_GROUPS)
-
-
-class _Codes:
-    """The number of each text of each column. Grows only, so that frames made earlier stay true."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, dict[str, int]] = {name: {} for name in _CODED}
-        self.texts: dict[str, list[str]] = {name: [] for name in _CODED}
-
-    def encoded(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return a frame of texts as one of numbers."""
-        made = []
-        for name in _CODED:
-            numbers, texts = self.numbers[name], self.texts[name]
-            for text_of in frame[name].unique().drop_nulls().to_list():
-                if text_of not in numbers:
-                    numbers[text_of] = len(texts)
-                    texts.append(text_of)
-            coded = (
-                frame[name].replace_strict(list(numbers), list(numbers.values()), return_dtype=pl.UInt32, default=None)
-                if numbers
-                else pl.Series(name, [None] * frame.height, dtype=pl.UInt32)
-            )
-            made.append(coded.alias(name))
-        return frame.with_columns(made)
-
-    def of(self, name: str, texts: Iterable[str]) -> list[int]:
-        """Return the numbers of texts; those that never occurred have none."""
-        numbers = self.numbers[name]
-        return [numbers[one] for one in texts if one in numbers]
-
-    def named(self, rank: str, name: str | None) -> list[int]:
-        """Return the classifications down to a rank that end with a name; None: with any known name."""
-        texts = self.texts[f"group_{RANKS.index(rank) + 1}"]
-        return [
-            number
-            for number, path in enumerate(texts)
-            if (path.rpartition(SEPARATOR)[2] != UNKNOWN if name is None else path.rpartition(SEPARATOR)[2] == name)
-        ]
-
-
-@dataclass(frozen=True)
-class _Cells:
-    generation: int
-    frame: pl.DataFrame
-    total: int
-    labels: dict[tuple[str, str], str]
-    codes: _Codes = field(default_factory=_Codes)
-
-
 class Finder:
     """Asks an index. Safe to share between threads."""
 
     def __init__(self, index: Registry) -> None:
         """Ask a database that `index.open_index` made; a read-only connection is enough."""
         self.index = index
-        self._cells = _no_cells()
+        self._cells = Cells.none()
         self._lock = threading.Lock()
         self._weights: OrderedDict[tuple[object, ...], pl.DataFrame] = OrderedDict()
 
@@ -147,13 +94,13 @@ class Finder:
         with self.index.read() as connection:
             cells = self._renewed(connection)
             frame = self._weighted(connection, cells, asked)
-            masks = _masks(asked, cells.codes)
-            everything = _all(masks.values())
+            masks = cells.masks(asked)
+            everything = all_of(masks.values())
             narrowed = frame.filter(everything)
             facets = {}
             for facet in FACETS:
                 rest = (
-                    frame.filter(_all(mask for name, mask in masks.items() if name != facet))
+                    frame.filter(all_of(mask for name, mask in masks.items() if name != facet))
                     if facet in masks
                     else narrowed
                 )
@@ -165,7 +112,7 @@ class Finder:
         with self.index.read() as connection:
             cells = self._renewed(connection)
             frame = self._weighted(connection, cells, asked)
-            return int(frame.filter(_all(_masks(asked, cells.codes).values()))["weight"].sum())
+            return int(frame.filter(all_of(cells.masks(asked).values()))["weight"].sum())
 
     def find(self, asked: Question, *, total: int | None = None) -> Found:
         """Return a page of entries, in the question's order, behind its `after`."""
@@ -173,7 +120,7 @@ class Finder:
             cells = self._renewed(connection)
             if total is None:
                 frame = self._weighted(connection, cells, asked)
-                total = int(frame.filter(_all(_masks(asked, cells.codes).values()))["weight"].sum())
+                total = int(frame.filter(all_of(cells.masks(asked).values()))["weight"].sum())
             if not total:
                 return Found(0, [], None)
             walk = total >= cells.total * _WALK_SHARE
@@ -196,7 +143,7 @@ class Finder:
                 query = select(e.id, e.suffix, e.catalog_number, e.name).where(
                     e.id > last, *row_conditions(connection, asked)
                 )
-                if narrowed := _cell_conditions(asked, cells):
+                if narrowed := cells.conditions(asked):
                     query = query.where(e.cell.in_(select(cell.c.id).where(*narrowed)))
                 rows = [tuple(row) for row in connection.execute(query.order_by(e.id).limit(size))]
             if rows:
@@ -241,7 +188,7 @@ class Finder:
             if value is not None and (name.casefold().startswith(wanted) or value.casefold().startswith(wanted))
         ][:size]
 
-    def _renewed(self, connection: Connection) -> _Cells:
+    def _renewed(self, connection: Connection) -> Cells:
         generation = _generation(connection)
         if self._cells.generation == generation:
             return self._cells
@@ -250,20 +197,14 @@ class Finder:
             if known.generation == generation:
                 return known
             if generation < known.generation:  # made anew meanwhile
-                known = _no_cells()
-            if generation < 0:
-                self._cells = known
-                return known
-            rows = [tuple(row) for row in connection.execute(_cells_since(known.generation))]
-            changed = known.codes.encoded(_frame(rows))
-            kept = known.frame.filter(~pl.col("id").is_in(changed["id"].implode()))
-            frame = pl.concat([kept, changed.filter(pl.col("entries") > 0)]).rechunk()
-            labels = {(row.facet, row.value): row.label for row in connection.execute(select(label))}
-            self._cells = _Cells(generation, frame, int(frame["entries"].sum()), labels, known.codes)
-            self._weights.clear()
+                known = Cells.none()
+            self._cells = known
+            if generation >= 0:
+                self._cells = known.renewed(connection, generation)
+                self._weights.clear()
             return self._cells
 
-    def _weighted(self, connection: Connection, cells: _Cells, asked: Question) -> pl.DataFrame:
+    def _weighted(self, connection: Connection, cells: Cells, asked: Question) -> pl.DataFrame:
         """Return the cells with `weight`: how many of their entries meet the conditions that need specimens."""
         conditions = row_conditions(connection, asked)
         if not conditions:
@@ -283,7 +224,7 @@ class Finder:
         return found
 
     def _taxa(
-        self, connection: Connection, cells: _Cells, frame: pl.DataFrame, masks: dict[str, pl.Expr], asked: Question
+        self, connection: Connection, cells: Cells, frame: pl.DataFrame, masks: dict[str, pl.Expr], asked: Question
     ) -> list[tuple[str, str, int]]:
         """Return the taxa one rank below the chosen one."""
         chosen = asked.taxon.split(SEPARATOR) if asked.taxon else []
@@ -292,7 +233,7 @@ class Finder:
             return []
         if depth < GROUP_DEPTH:
             column = f"group_{depth + 1}"
-            counted = frame.filter(_all(masks.values())).group_by(column).agg(pl.col("weight").sum()).drop_nulls()
+            counted = frame.filter(all_of(masks.values())).group_by(column).agg(pl.col("weight").sum()).drop_nulls()
             texts = cells.codes.texts[column]
             below = {texts[number]: count for number, count in counted.iter_rows()}
         else:
@@ -304,7 +245,7 @@ class Finder:
             )
             rows = [tuple(row) for row in connection.execute(pairs)]
             counted = pl.DataFrame(rows, schema={"taxon": pl.Int64, "id": pl.Int64, "n": pl.Int64}, orient="row")
-            allowed = cells.frame.filter(_all(masks.values())).select("id")
+            allowed = cells.frame.filter(all_of(masks.values())).select("id")
             summed = counted.join(allowed, on="id", how="semi").group_by("taxon").agg(pl.col("n").sum())
             query = select(taxon.c.id, taxon.c.path).where(taxon_below(taxon.c.path, asked.taxon))
             paths = dict(connection.execute(query).all())
@@ -323,66 +264,8 @@ def _generation(connection: Connection) -> int:
     return int(values["generation"]) if values.get("schema") == SCHEMA else -1
 
 
-def _cells_since(generation: int) -> Select[Any]:
-    return select(cell.c.id, cell.c.entries, *(cell.c[name] for name in CELL)).where(cell.c.generation > generation)
-
-
-def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-    names = ["id", "entries", *CELL]
-    schema: dict[str, Any] = {"id": pl.Int64, "entries": pl.Int64, **dict.fromkeys(CELL, pl.String)}
-    frame = pl.DataFrame(rows, schema={name: schema[name] for name in names}, orient="row")
-    parts = pl.col("taxon_group").str.split(SEPARATOR)
-    groups = [
-        pl.when(parts.list.len() >= depth).then(parts.list.head(depth).list.join(SEPARATOR)).alias(f"group_{depth}")
-        for depth in range(1, GROUP_DEPTH + 1)
-    ]
-    return frame.with_columns(groups)
-
-
-def _no_cells() -> _Cells:
-    codes = _Codes()
-    return _Cells(-1, codes.encoded(_frame([])), 0, {}, codes)
-
-
-def _masks(asked: Question, codes: _Codes) -> dict[str, pl.Expr]:
-    """Return the conditions on cells, by facet (existence, taxon and ranks under names of their own)."""
-    masks = {facet: _among(facet, codes.of(facet, values)) for facet, values in asked.facets.items()}
-    for name, wanted in asked.exists.items():
-        if is_of_cells(name):
-            held = _existing(name, codes)
-            masks[f"has {name}"] = held if wanted else ~held
-    depth = len(asked.taxon.split(SEPARATOR)) if asked.taxon else 0
-    if 0 < depth <= GROUP_DEPTH:
-        masks["taxon"] = _among(f"group_{depth}", codes.of(f"group_{depth}", [asked.taxon]))
-    for rank, name in asked.ranks.items():
-        if RANKS.index(rank) < GROUP_DEPTH:
-            masks[rank] = _among(f"group_{RANKS.index(rank) + 1}", codes.named(rank, name))
-    return masks
-
-
-def _among(name: str, numbers: list[int]) -> pl.Expr:
-    if not numbers:
-        return pl.lit(value=False)
-    if len(numbers) == 1:
-        return (pl.col(name) == numbers[0]).fill_null(value=False)
-    return pl.col(name).is_in(numbers).fill_null(value=False)
-
-
-def _existing(name: str, codes: _Codes) -> pl.Expr:
-    target = EXISTENCE[name]
-    if target == "media":
-        return _among("media", codes.of("media", ["true"]))
-    if target in FACETS or target in FLAGS:
-        return pl.col(target).is_not_null()
-    return _among(f"group_{RANKS.index(target) + 1}", codes.named(target, None))
-
-
-def _all(masks: Any) -> pl.Expr:
-    return pl.all_horizontal([pl.lit(True), *masks])
-
-
 def _shown(
-    codes: _Codes,
+    codes: Codes,
     facet: str,
     frame: pl.DataFrame,
     asked: tuple[str, ...],
@@ -403,7 +286,7 @@ def _shown(
     return rows[:most] + chosen
 
 
-def _page(connection: Connection, asked: Question, cells: _Cells, walk: bool) -> Select[Any]:
+def _page(connection: Connection, asked: Question, cells: Cells, walk: bool) -> Select[Any]:
     """Return the statement of a page.
 
     SQLite is told which way to go: a unary plus keeps a column's index out of consideration.
@@ -415,7 +298,7 @@ def _page(connection: Connection, asked: Question, cells: _Cells, walk: bool) ->
         return literal_column(f"+search_entry.{name}") if sqlite and hidden else e[name]
 
     query = select(*(e[name] for name in _COLUMNS)).where(*row_conditions(connection, asked))
-    narrowed = _cell_conditions(asked, cells)
+    narrowed = cells.conditions(asked)
     if narrowed:
         query = query.where(plain("cell", walk).in_(select(cell.c.id).where(*narrowed)))
     if asked.after is not None:
@@ -426,30 +309,3 @@ def _page(connection: Connection, asked: Question, cells: _Cells, walk: bool) ->
     if asked.sort == "modified":
         order = [column.desc() for column in order]
     return query.order_by(*order).limit(asked.size + 1)
-
-
-def _cell_conditions(asked: Question, cells: _Cells) -> list[ColumnElement[bool]]:
-    """Return the conditions on cells as a statement's: what `_masks` are in memory."""
-    c = cell.c
-    conditions: list[ColumnElement[bool]] = [c[facet].in_(values) for facet, values in asked.facets.items()]
-    grouped: list[pl.Expr] = []
-    masks = _masks(asked, cells.codes)
-    for name, wanted in asked.exists.items():
-        target = EXISTENCE[name]
-        if target == "media":
-            conditions.append((func.coalesce(c.media, "") == "true") == wanted)
-        elif target in FACETS or target in FLAGS:
-            conditions.append(c[target].is_not(None) if wanted else c[target].is_(None))
-        elif f"has {name}" in masks:
-            grouped.append(masks[f"has {name}"])
-    if "taxon" in masks:
-        conditions.append(taxon_below(c.taxon_group, asked.taxon))
-    grouped += [masks[rank] for rank in asked.ranks if rank in masks]
-    if grouped:
-        # Classifications are few (one for each order at most), and their ranks are told apart in memory.
-        found = cells.frame.filter(_all(grouped))["taxon_group"].unique()
-        texts = cells.codes.texts["taxon_group"]
-        conditions.append(c.taxon_group.in_([texts[number] for number in found.drop_nulls().to_list()]))
-        if found.null_count():
-            conditions[-1] = or_(conditions[-1], c.taxon_group.is_(None))
-    return conditions
