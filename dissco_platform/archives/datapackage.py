@@ -12,10 +12,11 @@ from dissco_platform.archives.container import Container
 from dissco_platform.archives.descriptor import FileSet
 from dissco_platform.archives.dialect import sniff
 from dissco_platform.archives.encodings import public_name
+from dissco_platform.archives.material_parts import DERIVED, WHOLE
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet
-from dissco_platform.archives.tables import RECORDS
+from dissco_platform.archives.tables import PARTS, RECORDS
 from dissco_platform.archives.terms import column_of
 from dissco_platform.errors import ArchiveError
 
@@ -54,6 +55,7 @@ CHILDREN: dict[str, tuple[str, str]] = {
 ALIASES = {"material": "dwc:materialEntityID", "occurrence": "dwc:occurrenceID"}
 """The core's identifier that other tables may name beside its key."""
 RELATIONSHIPS = "resource-relationship"
+AGES = "chronometric-age"
 COLUMNS: dict[str, str] = {
     # Fields of the package whose Darwin Core term has another name.
     "collectedBy": "dwc:recordedBy",
@@ -75,6 +77,35 @@ COLUMNS: dict[str, str] = {
     "preferredAgentName": "dwc:agentName",
     "agentID": "dwc:agentID",
     "agentRole": "dwc:agentRole",
+    "agentType": "dwc:agentType",
+    "agentRoleIRI": "dwc:agentRoleIRI",
+    "agentRoleOrder": "dwc:agentRoleOrder",
+    "agentRoleDate": "dwc:agentRoleDate",
+    "assertionByID": "dwc:measurementDeterminedByID",
+    "assertionReferences": "dwc:measurementReferences",
+    "chronometricAgeDeterminedByID": "chrono:chronometricAgeDeterminedByID",
+    "creatorID": "ac:creatorID",
+    "digitalSpecimenID": "dwc:digitalSpecimenID",
+    "eventConductedBy": "dwc:eventConductedBy",
+    "eventConductedByID": "dwc:eventConductedByID",
+    "externalRelatedResourceID": "dwc:externalResourceID",
+    "georeferencedByID": "dwc:georeferencedByID",
+    "metadataLanguageIRI": "ac:metadataLanguageIRI",
+    "metadataLanguageLiteral": "ac:metadataLanguageLiteral",
+    "relationshipAccordingToID": "dwc:relationshipAccordingToID",
+    "subjectOrientationIRI": "ac:subjectOrientationIRI",
+    "subjectOrientationLiteral": "ac:subjectOrientationLiteral",
+    "subjectPartIRI": "ac:subjectPartIRI",
+    "subjectPartLiteral": "ac:subjectPartLiteral",
+    "subtypeIRI": "ac:subtypeIRI",
+    "subtypeLiteral": "ac:subtypeLiteral",
+    "variantIRI": "ac:variantIRI",
+    "variantLiteral": "ac:variantLiteral",
+    "mediaDuration": "ac:mediaDuration",
+    "mediaSpeed": "ac:mediaSpeed",
+    "freqLow": "ac:freqLow",
+    "freqHigh": "ac:freqHigh",
+    "typeOfType": "dwc:typeOfType",
     "mediaID": "dcterms:identifier",
     "mediaType": "dcterms:type",
     "createDate": "xmp:CreateDate",
@@ -136,7 +167,23 @@ def plan_package(container: Container, limits: Limits) -> Plan:
         related = builder.table(RELATIONSHIPS, "relationships", "dwc:ResourceRelationship", key="subjectResourceID")
         if related.parts:
             extensions.append(related)
-    return Plan(core, extensions, None, builder.flags, kind="dwc-dp", alias=ALIASES[core_name])
+    hierarchy = core_name == "material" and (AGES in resources or WHOLE in core.terms)
+    if hierarchy:
+        extensions.extend(_hanging(builder, core_name, resources))
+    return Plan(core, extensions, None, builder.flags, kind="dwc-dp", alias=ALIASES[core_name], hierarchy=hierarchy)
+
+
+def _hanging(builder: "_Builder", core_name: str, resources: dict[str, Any]) -> list[TableSet]:
+    """Return the tables whose rows find their record by `material_parts`: parts of materials, ages of events."""
+    parts = builder.table(core_name, PARTS, "dwc:MaterialEntity", key=_key_of(core_name))
+    policies = [lookup for lookup in parts.lookups if lookup.column == "verbatim:usagePolicy_fk"]
+    parts.lookups = [Lookup(DERIVED, builder.referred("event")), *policies] if "event" in resources else policies
+    found = [parts]
+    if AGES in resources:
+        ages = builder.table(AGES, "ages", "chrono:ChronometricAge", key="event_fk")
+        ages.by_event = True
+        found.append(ages)
+    return [one for one in found if one.parts]
 
 
 def _load(descriptor: Member, limits: Limits) -> dict[str, Any]:
@@ -180,10 +227,11 @@ class _Builder:
         lookups = []
         for column, target in REFERENCES.get(name, ()):
             if target in self.resources and any(f"verbatim:{column}" in part.terms for part in parts):
-                lookups.append(Lookup(f"verbatim:{column}", self._referred(target)))
+                lookups.append(Lookup(f"verbatim:{column}", self.referred(target)))
         return TableSet(row_type, table, parts, lookups)
 
-    def _referred(self, name: str) -> TableSet:
+    def referred(self, name: str) -> TableSet:
+        """Return a table that others point at, the same one for all."""
         if name not in self.known:
             self.known[name] = self.table(name, name, f"dwc:{name}", key=_key_of(name))
         return self.known[name]

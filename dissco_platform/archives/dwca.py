@@ -23,9 +23,10 @@ from dissco_platform.archives.eml import empty_metadata, read_eml
 from dissco_platform.archives.extensions import CORE_ID, KEY, Extensions, Group
 from dissco_platform.archives.hashindex import HashIndex, HashTable
 from dissco_platform.archives.lines import SetAside
+from dissco_platform.archives.material_parts import DERIVED, READ, Materials, understood
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet, make_plan, specimens_possible
-from dissco_platform.archives.tables import RECORDS, holds_specimens, local_name
+from dissco_platform.archives.tables import PART, PARTS, RECORDS, holds_specimens, local_name
 from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, json_version
@@ -105,6 +106,7 @@ class _Reading:
         self.other_keys: list[pl.Series] = []
         """For each block of records, other keys by which rows may hang on them: of their events, or of `plan.alias`."""
         self.looked_up: dict[int, pl.DataFrame] = {}
+        self.materials: Materials | None = None
 
     def run(self, metadata: dict[str, Any]) -> ParsedArchive:
         core, others = self.plan.core, self.plan.extensions
@@ -131,9 +133,15 @@ class _Reading:
         return TableSet(events.row_type, RECORDS, occurrences.parts, [Lookup(None, events)])
 
     def _read_tables(self, core: TableSet, others: list[TableSet]) -> dict[str, list[str]]:
+        if self.plan.hierarchy and core.parts:
+            self.materials = understood(frame for part in core.parts for frame in self._quietly(part, list(READ)))
         for extension in others:
             self._read_extension(extension)
         columns = {RECORDS: self._read_core(core)}
+        if self.materials is not None:
+            for part in core.parts:  # a row is counted where it ends: as a record or as a part
+                again = [one.rows_read for one in self.reports if (one.name, one.table) == (part.report.name, PARTS)]
+                part.report.rows_read -= sum(again)
         filled = self.row - self.keyless
         if len(self.keys) < filled:
             self.plan.flags.append("duplicate_core_ids")
@@ -176,7 +184,12 @@ class _Reading:
             if self.progress is not None:
                 self.progress(part.report.table, part.report.rows_read)
 
-    def _frames(self, part: Part, terms: list[str]) -> Iterator[pl.DataFrame]:
+    def _quietly(self, part: Part, terms: list[str]) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a file that is read for a second purpose: nothing is counted or set aside again."""
+        report = FileReport(part.member.name, part.report.table)
+        return self._frames(part, terms, read_blocks(part.member, part.dialect, report, self.limits))
+
+    def _frames(self, part: Part, terms: list[str], blocks: Iterator[Block] | None = None) -> Iterator[pl.DataFrame]:
         """Yield a file's rows with `__core_id`, `source_file`, `source_line` and all of `terms`."""
         positions = column_names(part.dialect.width)
         named = {column: positions[p] for p, column in enumerate(part.columns) if column is not None}
@@ -187,7 +200,7 @@ class _Reading:
             pl.col(SOURCE_LINE),
             *[_value(term, named, part.defaults).alias(term) for term in terms],
         ]
-        for block in self._blocks(part):
+        for block in self._blocks(part) if blocks is None else blocks:
             yield block.frame.select(select)
 
     def _set_aside(self, part: Part, aside: list[SetAside], *, core: bool) -> None:
@@ -209,11 +222,16 @@ class _Reading:
 
     def _read_extension(self, extension: TableSet) -> None:
         terms = extension.terms
+        if extension.table == PARTS:
+            self._read_parts(extension)
+            return
+        if self.materials is not None:
+            terms = [*terms, PART]
         group = self.extensions.group(extension.row_type, extension.table, terms)
         for part in extension.parts:
-            if extension.lookups or (self.by_event and "dwc:occurrenceID" in terms):
+            if extension.lookups or self.materials is not None or (self.by_event and "dwc:occurrenceID" in terms):
                 for rows in self._frames(part, terms):
-                    frame = self._look_up(rows, extension, part, terms)
+                    frame = self._look_up(self._placed(rows, extension), extension, part, terms)
                     if self.by_event and "dwc:occurrenceID" in terms:
                         frame = frame.with_columns(pl.coalesce("dwc:occurrenceID", CORE_ID).alias(CORE_ID))
                     columns = arrays(frame)
@@ -223,6 +241,25 @@ class _Reading:
                     if block.rows:
                         columns = _columns_of(block, part, terms)
                         self._hang(group, columns | _origin(block, part), _identity(block, part), part)
+
+    def _placed(self, rows: pl.DataFrame, extension: TableSet) -> pl.DataFrame:
+        if self.materials is None:
+            return rows
+        return self.materials.placed(self.materials.dated(rows) if extension.by_event else rows)
+
+    def _read_parts(self, extension: TableSet) -> None:
+        """Keep the materials that are parts of others; their files are the core's, read again."""
+        if self.materials is None or not self.materials.count:
+            return
+        terms = list(dict.fromkeys([*extension.terms, DERIVED]))
+        group = self.extensions.group(extension.row_type, extension.table, terms)
+        for part in extension.parts:
+            self.reports.append(part.report)
+            for rows in self._quietly(part, terms):
+                frame = self._look_up(self.materials.only_parts(rows), extension, part, terms)
+                part.report.rows_read += frame.height
+                columns = arrays(frame)
+                self._hang(group, columns, columns.pop(CORE_ID), part)
 
     def _hang(self, group: Group, columns: dict[str, pa.Array], core_id: pa.Array, part: Part) -> None:
         """Keep extension rows; those that name no record are set aside."""
@@ -246,9 +283,10 @@ class _Reading:
         self.version.schema(RECORDS, [])
         with TableWriter(self.out, RECORDS, terms, self.limits) as writer:
             for part in core.parts:
-                if self.by_event or core.lookups:
+                if self.by_event or core.lookups or self.materials is not None:
                     for rows in self._frames(part, terms):
-                        frame = self._bounded(rows, part)
+                        whole = rows if self.materials is None else self.materials.without_parts(rows)
+                        frame = self._bounded(whole, part)
                         if frame.height:
                             frame = self._own_id(self._look_up(frame, core, part, terms), terms)
                             self._keep_frame(frame, part, terms, sums, writer=writer, media=media)

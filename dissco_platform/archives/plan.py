@@ -62,6 +62,8 @@ class TableSet:
     table: str
     parts: list[Part]
     lookups: list["Lookup"] = field(default_factory=list)
+    by_event: bool = False
+    """Whether rows name an event, and so hang on all that was collected then."""
 
     @property
     def terms(self) -> list[str]:
@@ -89,6 +91,8 @@ class Plan:
     kind: str = "dwca"
     alias: str | None = None
     """Column of the core by whose value rows may name their record too."""
+    hierarchy: bool = False
+    """Whether records of the core may be parts of others, or rows hang on events (`material_parts.py`)."""
 
 
 def make_plan(container: Container, limits: Limits) -> Plan:

@@ -72,6 +72,7 @@ def local_name(term: str) -> str:
 
 
 RECORDS = "records"
+PARTS = "parts"
 REJECTS = "rejects"
 VERBATIM = "verbatim"
 
@@ -86,11 +87,17 @@ TABLES: dict[str, str] = {
     "identifiers": "further identifiers of a record",
     "vernaculars": "vernacular names",
     "genomics": "GGBN rows: samples, preparations, permits, loans, amplifications",
+    PARTS: "materials of a data package that are parts of a record and have no number of their own",
     "types": "nomenclatural type designations (ABCD)",
     "agents": "people and organisations of a record (ABCD gathering agents, data package agent roles)",
     VERBATIM: "rows of extensions and XML paths that no table takes, one value a row",
     REJECTS: "what was read and set aside, with the reason",
 }
+
+PART_KEY = "verbatim:materialEntity_pk"
+"""Column of `parts`: the part's key."""
+PART = "dwcdp:part"
+"""Column: key of the part that an extension row is about; empty where it is about the record itself."""
 
 RECORD_COLUMNS: dict[str, pl.DataType] = {
     "row": pl.Int64(),

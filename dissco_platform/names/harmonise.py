@@ -18,7 +18,7 @@ from dissco_platform.names.parser import PARSE_COLUMNS
 from dissco_platform.names.query import make_queries
 from dissco_platform.provenance import ContentVersion, fingerprint
 
-TABLES = ("records", "identifications")
+TABLES = ("records", "identifications", "parts")
 BATCH = 200_000
 """Distinct names matched at a time: bounds memory, large enough that the index is read once."""
 

@@ -6,10 +6,12 @@ nobody. Identifiers are given to names only where their numbers agree: a guess a
 
 import re
 from functools import lru_cache
+from typing import Any
 
 import orjson
 
 from dissco_platform.opends.identifiers import normalised_orcid
+from dissco_platform.opends.terms import model
 
 _HARD = re.compile(r"\s*(?:\||;|¦)\s*")
 _SOFT = re.compile(r"\s+(?:&|and|und|et(?!\s+al)|en|och|og|y|with|mit|avec)\s+|\s*(?:&|\+)\s*", re.IGNORECASE)
@@ -122,8 +124,34 @@ def agents_json(names: str | None, ids: str | None, role: str) -> str | None:
     return orjson.dumps(listed).decode()[1:-1]
 
 
-def _agent(name: str | None, identifiers: list[str], role: str, position: int | None) -> dict[str, object]:
-    agent: dict[str, object] = {}
+def agent_json(agent: dict[str, Any], role: dict[str, Any]) -> str | None:
+    """Return one `ods:Agent` whose name, identifier and role stand in cells of their own; None where nobody is named.
+
+    Args:
+        agent: terms of ods:Agent; without an `@type` the name and identifier tell.
+        role: terms of schema:Role.
+    """
+    name = agent.get("schema:name")
+    name = None if name and _NOBODY.match(name) else name
+    given = agent.get("schema:identifier")
+    identifiers = split_ids(given) if given else []
+    if not name and not identifiers:
+        return None
+    known = {term: value for term, value in role.items() if value is not None}
+    made = _agent(name, identifiers, str(known.get("schema:roleName", "agent")), None)
+    if agent.get("@type"):
+        made["@type"] = agent["@type"]
+    further = {term: agent[term] for term in ("schema:email", "schema:url") if agent.get(term)}
+    made["ods:hasRoles"] = [{"@type": "schema:Role", "schema:roleName": "agent", **known}]
+    ordered = {term: (made | further)[term] for term in model().classes["ods:Agent"] if term in made | further}
+    ordered["ods:hasRoles"] = [
+        {term: one[term] for term in model().classes["schema:Role"] if term in one} for one in ordered["ods:hasRoles"]
+    ]
+    return orjson.dumps(ordered).decode()
+
+
+def _agent(name: str | None, identifiers: list[str], role: str, position: int | None) -> dict[str, Any]:
+    agent: dict[str, Any] = {}
     identifier = identifiers[0] if identifiers else None
     if identifier:
         agent["@id"] = identifier

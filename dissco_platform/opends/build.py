@@ -12,7 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
+from dissco_platform.archives.tables import PARTS
 from dissco_platform.names.keys import name_key
+from dissco_platform.opends.batch import Batch
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
@@ -22,12 +24,12 @@ from dissco_platform.opends.media_tables import MediaTables
 from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport, other_specimen_ids
 from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.schema import problems
-from dissco_platform.opends.specimens import Batch, build_batch
+from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import read_names
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
 BATCH_ROWS = 10_000
@@ -101,7 +103,7 @@ class _Build:
     ) -> None:  # fmt: skip
         self.mapping, self.context, self.out = mapping, context, out
         self.previous, self.batch, self.workers = previous, batch, workers
-        self.parsed = ParsedTables(parsed, batch_rows, progress)
+        self.parsed = ParsedTables(parsed, {table for _, table in mapping.blocks}, batch_rows, progress)
         self.taxa = read_names(names)
         self.report = BuildReport(records=self.parsed.height)
         self.findings = Findings()
@@ -147,7 +149,11 @@ class _Build:
         return keys
 
     def _identifications(self, start: int, end: int) -> pl.DataFrame | None:
-        return self.parsed.rows("identifications", start, end) if "identifications" in self.parsed.tables else None
+        """Return the names (`row`, `name_key`) of a range's further identifications and parts."""
+        tables = [
+            self.parsed.rows(name, start, end) for name in ("identifications", PARTS) if name in self.parsed.tables
+        ]
+        return pl.concat(table.select("row", name_key(table.columns)) for table in tables) if tables else None
 
     def _keys(self, records: pl.DataFrame, named: pl.DataFrame | None) -> pl.DataFrame:
         frame = identity(records, self.mapping, self.context)
@@ -164,8 +170,7 @@ class _Build:
         if rows is None:
             return own.alias("names")
         further = (
-            rows.select("row", name_key(rows.columns))
-            .join(lookup, on="name_key", how="left")
+            rows.join(lookup, on="name_key", how="left")
             .group_by("row")
             .agg(pl.col("name_hash").drop_nulls().sort().str.join(","))
         )

@@ -123,6 +123,12 @@ allowed.
   International Chronostratigraphic Chart has a name for an early, middle or late part (Upper Permian: Lopingian) it is taken;
   where it has none (Late Silurian, Early Pleistocene) the whole is.
 - **Types**: "not a type" is no type status: isMarkedAsType is false, and what was written stands in an assertion.
+- **Parts**: a material of a data package that is part of another (`isPartOfMaterialEntityID`) and has no registration
+  number or DOI of its own is told in its whole's `ods:hasSpecimenParts`, with the identifications, assertions, agents,
+  identifiers and ages that name it and the event at which it was taken; one that has its own is a specimen, related to its
+  whole by `isPartOf`. GGBN rows (samples, preparations) are parts too. A part that is identified has name and topics of its
+  own; the others are what their specimen is.
+- **Ages** of a data package hang on an event: they date all that was collected then, or the one material that they name.
 - **Events**: a record that says nothing about its gathering (no place, date, collector, sex …) has no event.
 - **Read so**: a mark of doubt or two sexes joined by "or" is indeterminate, two sexes contradicting each other ("M [=F]")
   are mixed; finer stages than our life stages (nestling, tadpole, neonate, flowering) go to the stage that holds them, and

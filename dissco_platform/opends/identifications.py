@@ -28,7 +28,12 @@ RESULT = {
 
 
 def identify(
-    records: pl.DataFrame, extension: pl.DataFrame | None, taxa: pl.DataFrame, mapping: Mapping, findings: Findings
+    records: pl.DataFrame,
+    extension: pl.DataFrame | None,
+    taxa: pl.DataFrame,
+    mapping: Mapping,
+    findings: Findings,
+    table: str = "records",
 ) -> pl.DataFrame:
     """Return one row a record that has an identification, with the columns of RESULT.
 
@@ -38,8 +43,9 @@ def identify(
         taxa: result of `taxa.read_names`.
         mapping: for the blocks of ods:Identification and ods:TaxonIdentification.
         findings: where unknown vocabulary values are counted.
+        table: the mapping's table of `records`: that of the specimens, or one of their parts.
     """
-    parts = [_evaluated(records, "records", mapping, findings)]
+    parts = [_evaluated(records, table, mapping, findings)]
     if extension is not None and extension.height:
         parts.append(_evaluated(extension, "identifications", mapping, findings))
     both = pl.concat([part for part in parts if part.height] or parts, how="diagonal_relaxed")
@@ -66,7 +72,7 @@ def _evaluated(frame: pl.DataFrame, table: str, mapping: Mapping, findings: Find
         [
             frame.select(
                 "row",
-                pl.lit(table == "records").alias("core"),
+                pl.lit(table != "identifications").alias("core"),
                 pl.col("source_line").alias("line"),
                 pl.col("name_key") if "name_key" in frame.columns else name_key(frame.columns),
             ),
@@ -202,6 +208,10 @@ def _rendered(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("dwc:typeStatus") != NO_TYPE).then("dwc:typeStatus").alias("dwc:typeStatus"),
     )  # fmt: skip
     item = objects(identification, "ods:Identification")
+    # "not a type" alone identifies nothing: it is said in isMarkedAsType, and as written in an assertion
+    told = [column for column in identification.columns if column != "ods:isVerifiedIdentification"]
+    says = identification.select(pl.any_horizontal(pl.col(told).is_not_null()).alias("s"))["s"]
+    item = pl.DataFrame({"item": item, "says": says}).select(pl.when("says").then("item").alias("item"))["item"]
     frame = frame.with_columns(
         item.alias("item"),
         pl.col("ods:hasAgents").str.contains('"@id"', literal=True).alias("has_id"),
@@ -224,7 +234,7 @@ def _rendered(frame: pl.DataFrame) -> pl.DataFrame:
         for rank in ("kingdom", "phylum", "class", "order")
     }
     return rows.group_by("row", maintain_order=True).agg(
-        pl.col("item").unique(maintain_order=True).str.join(",").alias("items"),
+        pl.col("item").drop_nulls().unique(maintain_order=True).str.join(",").replace("", None).alias("items"),
         *(pl.col(column).filter(accepted).first().alias(name) for name, column in first.items()),
         *(expr.alias(rank) for rank, expr in ranks.items()),
         pl.coalesce("col_code", "taxon dwc:nomenclaturalCode").filter(accepted).first().alias("code"),

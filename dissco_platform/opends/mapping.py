@@ -22,7 +22,7 @@ from dissco_platform.provenance import json_version
 TABLES = frozenset(
     {
         "records", "identifications", "media", "measurements", "relationships", "references", "ages", "identifiers",
-        "vernaculars", "genomics", "agents", "types",
+        "vernaculars", "genomics", "agents", "types", "parts",
     }
 )  # fmt: skip
 _COLUMN = re.compile(
@@ -268,7 +268,7 @@ def _compile(
                     raise MappingError(f"{at}: {owner} has no term {name!r}; it has {near}")
                 term = classes[owner][name]
                 # dcterms:modified is the source's date here: MIDS asks for it, the published one is ours
-                if (term.filled == "publication" or name == "@type") and name != "dcterms:modified":
+                if (term.filled == "publication" or (name == "@type" and not term.enum)) and name != "dcterms:modified":
                     raise MappingError(f"{at}: {name!r} is filled at publication and cannot be mapped")
                 compiled = _list_rule(term, rule, at) if term.nested else _rule(term, rule, at)
                 block[name] = compiled

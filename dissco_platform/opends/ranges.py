@@ -5,13 +5,11 @@ batch is `build`'s and `media_tables`' affair.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import orjson
 import polars as pl
-
-from dissco_platform.opends.specimens import EXTENSIONS
 
 CHUNK_ROWS = 50_000
 
@@ -21,12 +19,12 @@ Progress = Callable[[str, int], None]
 class ParsedTables:
     """The parsed tables of a dataset, a range of records at a time."""
 
-    def __init__(self, parsed: Path, batch_rows: int, progress: Progress | None) -> None:
+    def __init__(self, parsed: Path, tables: Iterable[str], batch_rows: int, progress: Progress | None) -> None:
         self.parsed, self.batch_rows = parsed, batch_rows
         self.progress = progress or (lambda _stage, _done: None)
         self.tables = {
             table: path
-            for table in ("identifications", "media", *(table for table, _, _ in EXTENSIONS))
+            for table in sorted(set(tables) - {"records"})
             if (path := parsed / f"{table}.parquet").is_file()
         }
         self.records = pl.scan_parquet(parsed / "records.parquet")

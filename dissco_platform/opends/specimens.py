@@ -3,37 +3,28 @@
 Which records and in what batches is `build`; identifications, media, topics and MIDS have modules of their own.
 """
 
-from dataclasses import dataclass
-
 import polars as pl
 
+from dissco_platform.archives.tables import PARTS
 from dissco_platform.names.keys import name_key
+from dissco_platform.opends.batch import Batch, agent_items, extension_items, joined, verbatim_assertions
 from dissco_platform.opends.columns import Findings, evaluate, list_items, relationship_item
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.doubts import without_marks
+from dissco_platform.opends.gathering import EVENT, GEOLOGY, GEOREFERENCE, LOCATION, event_columns, gathering
 from dissco_platform.opends.identifications import identify
-from dissco_platform.opends.identifiers import gupri_level, identifier_type
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.placeholders import without_placeholders
-from dissco_platform.opends.render import gathered, objects
+from dissco_platform.opends.render import objects
+from dissco_platform.opends.specimen_parts import apart, specimen_parts
 from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
 from dissco_platform.opends.topics import TOPIC_TERMS, with_topics
 from dissco_platform.opends.transforms import distinct
 from dissco_platform.provenance import fingerprint
 
-SPECIMEN, EVENT, LOCATION = "ods:DigitalSpecimen", "ods:Event", "ods:Location"
-# Terms of a georeference that say where; a datum alone says nothing.
-PLACES = (
-    "dwc:decimalLatitude",
-    "dwc:decimalLongitude",
-    "dwc:verbatimCoordinates",
-    "dwc:verbatimLatitude",
-    "dwc:verbatimLongitude",
-    "dwc:footprintWKT",
-)
-GEOREFERENCE, GEOLOGY = "ods:Georeference", "ods:GeologicalContext"
+SPECIMEN = "ods:DigitalSpecimen"
 
 # Extension tables whose rows become lists of a class on the specimen: (table, class, term of the specimen)
 EXTENSIONS = (
@@ -42,7 +33,6 @@ EXTENSIONS = (
     ("ages", "ods:ChronometricAge", "ods:hasChronometricAges"),
     ("identifiers", "ods:Identifier", "ods:hasIdentifiers"),
     ("relationships", "ods:EntityRelationship", "ods:hasEntityRelationships"),
-    ("genomics", "ods:SpecimenPart", "ods:hasSpecimenParts"),
 )
 # Classes that records may also feed with one object each
 RECORD_LISTS = (
@@ -51,14 +41,6 @@ RECORD_LISTS = (
     ("ods:ChronometricAge", "ods:hasChronometricAges"),
     ("ods:SpecimenPart", "ods:hasSpecimenParts"),
 )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Parsed rows of one range of records."""
-
-    records: pl.DataFrame
-    extensions: dict[str, pl.DataFrame]
 
 
 def build_batch(
@@ -82,18 +64,16 @@ def build_batch(
         context: the dataset's settings.
         findings: counts of unmatched and invalid values, added to.
     """
-    batch = _stated(batch, mapping, findings)
+    batch, hung = apart(_stated(batch, mapping, findings))
     records = batch.records
-    columns = {
-        owner: evaluate(records, mapping, owner, "records", findings)
-        for owner in (SPECIMEN, EVENT, LOCATION, GEOREFERENCE, GEOLOGY)
-    }
-    columns[GEOREFERENCE] = _placed(columns[GEOREFERENCE])
+    columns = gathering(records, "records", mapping, findings)
+    columns[SPECIMEN] = evaluate(records, mapping, SPECIMEN, "records", findings)
     who = identify(records, batch.extensions.get("identifications"), taxa, mapping, findings)
     who = records.select("row").join(who, on="row", how="left", maintain_order="left")
     facts = _facts(records, columns, who, links, context, keys)
-    columns[EVENT] = _event(columns, mapping)
-    specimen = _specimen(batch, columns, who, facts, keys, mapping, context, findings)
+    columns[EVENT] = event_columns(columns, mapping)
+    parts = specimen_parts(batch, hung, facts, taxa, mapping, findings)
+    specimen = _specimen(batch, columns, facts, parts, mapping, context, findings)
     content = objects(specimen, SPECIMEN, with_type=False)
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
     media_keys = facts.select(pl.col("media_keys").list.sort().list.join("\x1f").alias("m"))["m"]
@@ -109,7 +89,7 @@ def _stated(batch: Batch, mapping: Mapping, findings: Findings) -> Batch:
     """Return the batch without placeholders; names keep the key that they were matched under, as written."""
 
     def stated(frame: pl.DataFrame, table: str) -> pl.DataFrame:
-        if table in {"records", "identifications"}:
+        if table in {"records", "identifications", PARTS}:
             frame = frame.with_columns(name_key(frame.columns))
         return without_placeholders(frame, mapping, table, findings.placeholders)
 
@@ -205,104 +185,11 @@ def _mids(frame: pl.DataFrame, columns: dict[str, pl.DataFrame], context: Datase
     return [result["level"].alias("mids_level"), result["missing"].alias("mids_missing")]
 
 
-def _verbatim_assertions(evaluated: pl.DataFrame) -> pl.Series | None:
-    """Return assertions that keep what was written where a vocabulary's concept stands in the term itself."""
-    parts = []
-    for name in evaluated.columns:
-        if name.startswith("verbatim ") and evaluated[name].null_count() < evaluated.height:
-            frame = pl.DataFrame({"dwc:measurementValue": evaluated[name]}).with_columns(
-                pl.when(pl.col("dwc:measurementValue").is_not_null()).then(pl.lit(name)).alias("dwc:measurementType")
-            )
-            parts.append(objects(frame, "ods:Assertion").alias(name))
-    return _joined(parts)
-
-
-def _placed(georeference: pl.DataFrame) -> pl.DataFrame:
-    """Return the georeference without coordinates 0, 0 (a blank field of a database) and without a datum of no place.
-
-    What was written as 0 and 0 stays as the verbatim latitude and longitude.
-    """
-    columns = set(georeference.columns)
-    if {"dwc:decimalLatitude", "dwc:decimalLongitude"} <= columns:
-        zero = (pl.col("dwc:decimalLatitude") == 0) & (pl.col("dwc:decimalLongitude") == 0)
-        written = {"dwc:verbatimLatitude": "0", "dwc:verbatimLongitude": "0"}
-        known = [pl.col(name) for name in (*written, "dwc:verbatimCoordinates") if name in columns]
-        unwritten = pl.all_horizontal([column.is_null() for column in known]) if known else pl.lit(value=True)
-        georeference = georeference.with_columns(
-            *(
-                pl.when(zero.fill_null(value=False)).then(None).otherwise(pl.col(name)).alias(name)
-                for name in ("dwc:decimalLatitude", "dwc:decimalLongitude")
-            ),
-            *(
-                pl.when(zero.fill_null(value=False) & unwritten)
-                .then(pl.lit(text))
-                .otherwise(pl.col(name) if name in columns else pl.lit(None, pl.String))
-                .alias(name)
-                for name, text in written.items()
-            ),
-        )
-    places = [pl.col(name).is_null() for name in PLACES if name in georeference.columns]
-    if "dwc:geodeticDatum" in columns and places:
-        nowhere = pl.all_horizontal(places)
-        datum = pl.when(nowhere).then(None).otherwise(pl.col("dwc:geodeticDatum"))
-        georeference = georeference.with_columns(datum.alias("dwc:geodeticDatum"))
-        if "verbatim dwc:geodeticDatum" in columns:
-            name = "verbatim dwc:geodeticDatum"
-            georeference = georeference.with_columns(pl.when(nowhere).then(None).otherwise(pl.col(name)).alias(name))
-    return georeference
-
-
-def _joined(parts: list[pl.Series]) -> pl.Series | None:
-    parts = [part for part in parts if len(part) and part.null_count() < len(part)]
-    if not parts:
-        return None
-    if len(parts) == 1:
-        return parts[0].replace("", None)
-    frame = pl.DataFrame([part.alias(str(at)) for at, part in enumerate(parts)])
-    return frame.select(pl.concat_str(pl.all(), separator=",", ignore_nulls=True).replace("", None).alias("j"))["j"]
-
-
-def _event(columns: dict[str, pl.DataFrame], mapping: Mapping) -> pl.DataFrame:
-    """Return the event's columns with its location (and that one's georeference and geology) inside.
-
-    Nulls alone where nothing is said but a rule's default: of such a record nobody knows that it was gathered.
-    """
-    geo = columns[GEOREFERENCE]
-    location = columns[LOCATION]
-    parts = []
-    if geo.width:
-        parts.append(objects(geo, GEOREFERENCE).alias("ods:hasGeoreference"))
-    if columns[GEOLOGY].width:
-        parts.append(objects(columns[GEOLOGY], GEOLOGY).alias("ods:hasGeologicalContext"))
-    location = location.with_columns(parts) if location.width else pl.DataFrame(parts)
-    event = columns[EVENT]
-    more = [objects(location, LOCATION).alias("ods:hasLocation")] if location.width else []
-    said = [
-        column
-        for frame in (event, columns[LOCATION], geo)
-        if frame.width and (column := _verbatim_assertions(frame)) is not None
-    ]
-    if (assertions := _joined(said)) is not None:
-        more.append(assertions.alias("ods:hasAssertions"))
-    event = event.with_columns(more) if event.width else pl.DataFrame(more)
-    defaults = {
-        name: rule.default
-        for name, rule in mapping.block(EVENT, "records").items()
-        if isinstance(rule, Rule) and rule.default is not None and name in event.columns
-    }
-    if not defaults:
-        return event
-    stated = [pl.col(name).is_not_null() for name in event.columns if name not in defaults]
-    stated += [(pl.col(name) != pl.lit(default)).fill_null(value=False) for name, default in defaults.items()]
-    return event.with_columns(pl.when(pl.any_horizontal(stated)).then(pl.col(name)).alias(name) for name in defaults)
-
-
 def _specimen(
     batch: Batch,
     columns: dict[str, pl.DataFrame],
-    who: pl.DataFrame,
     facts: pl.DataFrame,
-    keys: pl.DataFrame,
+    parts: pl.Series | None,
     mapping: Mapping,
     context: DatasetContext,
     findings: Findings,
@@ -317,9 +204,9 @@ def _specimen(
     for name in evaluated.columns:
         if name in specimen_terms and specimen_terms[name].nested and name != "ods:hasEntityRelationships":
             lists.setdefault(name, []).append(evaluated[name])
-    said = [_verbatim_assertions(evaluated)] if evaluated.width else []
+    said = [verbatim_assertions(evaluated)] if evaluated.width else []
     if facts["verbatim_type"].null_count() < facts.height:
-        said.append(_verbatim_assertions(facts.select(pl.col("verbatim_type").alias("verbatim dwc:typeStatus"))))
+        said.append(verbatim_assertions(facts.select(pl.col("verbatim_type").alias("verbatim dwc:typeStatus"))))
     lists.setdefault("ods:hasAssertions", []).extend(part for part in said if part is not None)
     for owner, term in RECORD_LISTS:
         frame = evaluate(records, mapping, owner, "records", findings)
@@ -328,9 +215,13 @@ def _specimen(
     for table, owner, term in EXTENSIONS:
         if (
             term != "ods:hasEntityRelationships"
-            and (items := _extension_items(batch, table, owner, mapping, findings)) is not None
+            and (items := extension_items(batch, table, owner, mapping, findings)) is not None
         ):
             lists.setdefault(term, []).append(items)
+    if (agents := agent_items(batch, mapping, findings)) is not None:
+        lists.setdefault("ods:hasAgents", []).append(agents)
+    if parts is not None:
+        lists.setdefault("ods:hasSpecimenParts", []).append(parts)
     event = objects(columns[EVENT], EVENT) if columns[EVENT].width else None
     if event is not None:
         lists.setdefault("ods:hasEvents", []).append(event)
@@ -372,42 +263,8 @@ def _specimen(
     )
     if not name_given and len(code) == facts.height:
         frame = frame.with_columns(code.alias("ods:organisationName"))
-    joined = {term: column for term, parts in lists.items() if (column := _joined(parts)) is not None}
-    return frame.with_columns(**joined)
-
-
-def _extension_items(batch: Batch, table: str, owner: str, mapping: Mapping, findings: Findings) -> pl.Series | None:
-    frame = batch.extensions.get(table)
-    if frame is None or frame.is_empty() or not mapping.block(owner, table):
-        return None
-    evaluated = evaluate(frame, mapping, owner, table, findings)
-    if not evaluated.width:
-        return None
-    evaluated = _complete(evaluated, owner)
-    item = objects(evaluated.drop([name for name in evaluated.columns if name.startswith("__")]), owner)
-    required = [term.name for term in model().classes[owner].values() if term.required and term.name != "@type"]
-    if required:
-        whole = pl.all_horizontal(pl.col(name).is_not_null() for name in required if name in evaluated.columns)
-        lacking = [name for name in required if name not in evaluated.columns]
-        keep = evaluated.select((whole if not lacking else pl.lit(value=False)).alias("k"))["k"]
-        if len(keep) == 1 and frame.height != 1:
-            keep = keep.new_from_index(0, frame.height)
-        dropped = int((~keep).sum())
-        if dropped:
-            findings.invalid[owner, ", ".join(required), "lacks a required term"] += dropped
-        item = pl.DataFrame({"i": item, "k": keep}).select(pl.when("k").then(pl.col("i")))["i"]
-    collected = gathered(frame["row"], item)
-    return batch.records.select("row").join(collected, on="row", how="left", maintain_order="left")["items"]
-
-
-def _complete(evaluated: pl.DataFrame, owner: str) -> pl.DataFrame:
-    """Add what follows from a value: the scheme of an identifier."""
-    if owner == "ods:Identifier" and "dcterms:identifier" in evaluated.columns:
-        value = pl.col("dcterms:identifier")
-        return evaluated.with_columns(
-            value.alias("@id"), identifier_type(value).alias("dcterms:type"), gupri_level(value).alias("ods:gupriLevel")
-        )
-    return evaluated
+    whole = {term: column for term, given in lists.items() if (column := joined(given)) is not None}
+    return frame.with_columns(**whole)
 
 
 def _relationships(
@@ -443,7 +300,7 @@ def _relationships(
     rule = mapping.block(SPECIMEN, "records").get("ods:hasEntityRelationships")
     if isinstance(rule, ListRule) and (own := list_items(batch.records, rule)) is not None:
         columns.append(own)
-    if (more := _extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
+    if (more := extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
         columns.append(more)
     frame = pl.DataFrame([column.alias(str(at)) for at, column in enumerate(columns)])
     pieces = [

@@ -30,13 +30,38 @@ PACKAGE: dict[str, Rows] = {
             "verbatimLabel": "Nairobi 6.V.1901", "modified": "2024-01-02", "usagePolicy_fk": "p",
         },
         {"materialEntity_pk": "m2", "materialEntityID": "https://data.example.org/m/2", "materialEntityType": "FossilSpecimen",
-         "catalogNumber": "F.1", "usagePolicy_fk": "p"},
+         "catalogNumber": "F.1", "collectionEvent_fk": "e2", "usagePolicy_fk": "p"},
+        {"materialEntity_pk": "m1a", "materialEntityID": "https://data.example.org/m/1a",
+         "isPartOfMaterialEntityID": "https://data.example.org/m/1", "collectionEvent_fk": "e1", "derivationEvent_fk": "e3",
+         "preparations": "genitalia slide", "collectorNumber": "77a", "collectedBy": "C. Brown"},
+        {"materialEntity_pk": "m1b", "isPartOfMaterialEntityID": "m1a", "collectionEvent_fk": "e1", "preparations": "aedeagus",
+         "scientificName": "Actias selene", "typeStatus": "paratype"},
+        {"materialEntity_pk": "m1c", "materialEntityID": "https://data.example.org/m/1c", "catalogNumber": "M.1c",
+         "materialEntityType": "PreservedSpecimen", "isPartOfMaterialEntityID": "m1", "usagePolicy_fk": "p"},
+        {"materialEntity_pk": "round", "materialEntityID": "urn:round", "materialEntityType": "PreservedSpecimen",
+         "isPartOfMaterialEntityID": "round", "usagePolicy_fk": "p"},
     ],
     "event": [
         {"event_pk": "e1", "eventID": "https://data.example.org/e/1", "eventCategory": "collecting", "eventDate": "1901-05-06",
          "verbatimEventDate": "6.V.1901", "habitat": "forest edge", "country": "Kenya", "countryCode": "KE",
          "locality": "Nairobi", "decimalLatitude": "-1.28", "decimalLongitude": "36.82", "geodeticDatum": "WGS84",
          "minimumElevationInMeters": "1700"},
+        {"event_pk": "e2", "locality": "Dotternhausen"},
+        {"event_pk": "e3", "eventType": "Dissection", "eventDate": "1950-05-02"},
+    ],
+    "chronometric-age": [
+        {"chronometricAge_pk": "a1", "chronometricAgeID": "urn:age:1", "event_fk": "e2", "earliestChronometricAge": "183000000",
+         "chronometricAgeDeterminedBy": "E. Grey", "chronometricAgeDeterminedByID": "https://orcid.org/0000-0002-5669-2769"},
+        {"chronometricAge_pk": "a2", "event_fk": "e1", "materialDatedID": "https://data.example.org/m/1a",
+         "verbatimChronometricAge": "50 years"},
+    ],
+    "material-agent-role": [
+        {"materialEntity_fk": "m1", "agent_fk": "g", "agentRole": "preparator", "agentRoleDate": "1950-05-01/1950-05-09",
+         "agentRoleOrder": "1"},
+        {"materialEntity_fk": "m1a", "agent_fk": "g", "agentRole": "dissector"},
+    ],
+    "agent": [
+        {"agent_pk": "g", "agentID": "https://www.wikidata.org/wiki/Q9", "agentType": "person", "preferredAgentName": "F. Black"},
     ],
     "usage-policy": [{"usagePolicy_pk": "p", "license": "CC0 1.0", "rightsHolder": "A Museum"}],
     "identification": [
@@ -45,6 +70,8 @@ PACKAGE: dict[str, Rows] = {
          "identifiedBy": "C. Brown", "dateIdentified": "3.V.1950", "typeStatus": "holotype", "taxonRank": "species"},
         {"identification_pk": "i2", "materialEntity_fk": "m1", "isAcceptedIdentification": "false",
          "scientificName": "Phalaena luna Linnaeus, 1758", "kingdom": "Animalia"},
+        {"identification_pk": "i4", "identificationID": "urn:i:4", "materialEntity_fk": "m1a",
+         "scientificName": "Actias maenas", "kingdom": "Animalia", "class": "Insecta", "identifiedBy": "C. Brown"},
         {"identification_pk": "i3", "materialEntity_fk": "m2", "scientificName": "Ammonites", "kingdom": "Animalia"},
     ],
     "media": [
@@ -56,6 +83,7 @@ PACKAGE: dict[str, Rows] = {
     "material-assertion": [
         {"assertionID": "urn:a:1", "materialEntity_fk": "m1", "assertionType": "wing span", "assertionValue": "92",
          "assertionUnit": "mm", "assertionBy": "C. Brown", "assertionMadeDate": "1950-05-03", "assertionRemarks": "left"},
+        {"assertionID": "urn:a:2", "materialEntity_fk": "m1a", "assertionType": "uncus length", "assertionValue": "2"},
     ],
     "material-identifier": [{"materialEntity_fk": "m1", "identifier": "ABC-77", "identifierType": "field book"}],
     "material-reference": [{"reference_fk": "r", "materialEntity_fk": "m1", "relationshipType": "cited in"}],
@@ -102,7 +130,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
 
 def test_every_table_of_a_package_reaches_the_document(built: tuple[Any, Path]) -> None:
     report, out = built
-    assert (report.specimens, report.media, report.rejects, report.invalid) == (2, 1, {}, {})
+    assert (report.specimens, report.media, report.rejects, report.invalid) == (4, 1, {}, {})
     by_id = {document["ods:physicalSpecimenID"]: document for document in documents(out)}
     moth, fossil = by_id["https://data.example.org/m/1"], by_id["https://data.example.org/m/2"]
     (event,) = moth["ods:hasEvents"]
@@ -138,6 +166,52 @@ def test_every_table_of_a_package_reaches_the_document(built: tuple[Any, Path]) 
         640,
         "habitus",
     )
+
+
+def test_a_part_without_a_number_is_told_within_its_whole_with_all_that_hangs_on_it(built: tuple[Any, Path]) -> None:
+    by_id = {document["ods:physicalSpecimenID"]: document for document in documents(built[1])}
+    moth = by_id["https://data.example.org/m/1"]
+    slide, aedeagus = sorted(moth["ods:hasSpecimenParts"], key=lambda one: one["dwc:preparations"], reverse=True)
+    assert (slide["@id"], slide["dwc:recordNumber"]) == ("https://data.example.org/m/1a", "77a")
+    (identification,) = slide["ods:hasIdentifications"]
+    assert identification["dwc:identificationID"] == "urn:i:4"
+    assert (slide["ods:specimenName"], slide["ods:topicCategory"]) == ("Actias maenas", "Insects")
+    (event,) = slide["ods:hasEvents"]
+    assert (event["dwc:eventType"], event["dwc:eventDate"]) == ("Dissection", "1950-05-02")
+    assert slide["ods:hasChronometricAges"][0]["chrono:verbatimChronometricAge"] == "50 years"
+    assert "uncus length" in [one["dwc:measurementType"] for one in slide["ods:hasAssertions"]]
+    assert slide["ods:hasAgents"][0]["ods:hasRoles"] == [{"@type": "schema:Role", "schema:roleName": "dissector"}]
+    # a part of the part, gathered when its whole was: identified by columns of its own, no event of its own
+    assert aedeagus["ods:isMarkedAsType"] is True
+    assert aedeagus["ods:specimenName"] == "Actias selene"
+    assert "ods:hasEvents" not in aedeagus
+    # nothing of the parts stands at the whole
+    assert len(moth["ods:hasIdentifications"]) == 2
+    assert "uncus length" not in [one["dwc:measurementType"] for one in moth["ods:hasAssertions"]]
+    assert "ods:hasChronometricAges" not in moth
+    (preparator,) = moth["ods:hasAgents"]
+    assert (preparator["@type"], preparator["schema:name"]) == ("schema:Person", "F. Black")
+    assert preparator["ods:hasRoles"] == [
+        {"@type": "schema:Role", "schema:roleName": "preparator", "schema:startDate": "1950-05-01",
+         "schema:endDate": "1950-05-09", "schema:position": 1}
+    ]  # fmt: skip
+
+
+def test_a_part_with_a_number_of_its_own_is_a_specimen_and_names_its_whole(built: tuple[Any, Path]) -> None:
+    by_id = {document["ods:physicalSpecimenID"]: document for document in documents(built[1])}
+    own = by_id["https://data.example.org/m/1c"]
+    assert ("isPartOf", "m1") in [
+        (one["dwc:relationshipOfResource"], one["dwc:relatedResourceID"]) for one in own["relationships"]
+    ]
+    assert "ods:hasSpecimenParts" not in own
+    assert "urn:round" in by_id  # what is said to be part of itself is a specimen
+
+
+def test_an_age_of_an_event_dates_what_was_collected_then(built: tuple[Any, Path]) -> None:
+    by_id = {document["ods:physicalSpecimenID"]: document for document in documents(built[1])}
+    (age,) = by_id["https://data.example.org/m/2"]["ods:hasChronometricAges"]
+    assert age["chrono:earliestChronometricAge"] == 183000000
+    assert age["ods:hasAgents"][0]["@id"] == "https://orcid.org/0000-0002-5669-2769"
 
 
 @pytest.mark.shared

@@ -163,6 +163,10 @@ def test_not_a_type_is_not_a_type(tmp_path: Path) -> None:
         content = document(tmp_path / str(at), {"dwc:typeStatus": written})
         assert content["ods:isMarkedAsType"] is False
         assert "dwc:typeStatus" not in content["ods:hasIdentifications"][0]
+        nameless = {"dwc:typeStatus": written, "dwc:scientificName": None, "dwc:kingdom": None}
+        alone = document(tmp_path / f"{at} alone", nameless)
+        assert "ods:hasIdentifications" not in alone  # it identifies nothing
+        assert alone["ods:isMarkedAsType"] is False
         said = {one["dwc:measurementType"]: one["dwc:measurementValue"] for one in content["ods:hasAssertions"]}
         assert said["verbatim dwc:typeStatus"] == written
 
@@ -307,10 +311,16 @@ def test_a_match_of_a_kingdom_alone_is_no_second_name(tmp_path: Path) -> None:
 def test_samples_of_genomic_extensions_are_parts_of_the_specimen(tmp_path: Path) -> None:
     rows = [
         {"row": 0, "dwc:materialSampleID": "https://data.example.org/dna/1", "ggbn:materialSampleType": "DNA",
-         "ggbn:concentration": "12 ng/µl", "ggbn:preparedBy": "A. Lab"},
+         "ggbn:concentration": "12 ng/µl", "ggbn:preparedBy": "A. Lab", "ggbn:preparationDate": "3.5.2019",
+         "dwc:scientificName": "Puma concolor couguar", "dwc:kingdom": "Animalia"},
+        {"row": 0, "dwc:materialSampleID": "loan", "ggbn:preparationDate": None},
     ]  # fmt: skip
     content = document(tmp_path, {}, genomics=rows)
-    (part,) = content["ods:hasSpecimenParts"]
+    part = next(one for one in content["ods:hasSpecimenParts"] if "@id" in one)
+    assert part["ods:specimenName"] == "Puma concolor couguar"
+    (event,) = part["ods:hasEvents"]
+    assert (event["dwc:eventType"], event["dwc:verbatimEventDate"]) == ("Preparation Event", "3.5.2019")
+    assert len(content["ods:hasIdentifications"]) == 1
     assert part["dwc:materialEntityID"] == "https://data.example.org/dna/1"
     assert part["dwc:preparations"] == "DNA"
     assert part["ods:hasAssertions"][0]["dwc:measurementValue"] == "12 ng/µl"

@@ -177,12 +177,10 @@ PUT_TOGETHER = {
                             "ods:hasChronometricAges"},
     "ods:Identification": {"ods:hasTaxonIdentifications"},
     "ods:Event": {"ods:hasAssertions", "ods:hasLocation"},
+    "ods:SpecimenPart": {"ods:hasIdentifications", "ods:hasEvents", "ods:hasChronometricAges"},
     "ods:Location": {"ods:hasGeoreference", "ods:hasGeologicalContext"},
-    "ods:DigitalMedia": {"ods:hasAssertions", "ods:hasCitations"},
 }  # fmt: skip
 NOT_PRODUCED = {
-    # No archive format says which identification, event or age is of a part and not of the whole specimen.
-    "ods:SpecimenPart": {"ods:hasIdentifications", "ods:hasEvents", "ods:hasChronometricAges"},
     # A georeference has no identifier of its own in Darwin Core, ABCD or DwC-DP; a dataset's mapping may give one.
     "ods:Georeference": {"@id"},
 }

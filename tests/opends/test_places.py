@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from dissco_platform.opends.specimens import _placed
+from dissco_platform.opends.gathering import placed as georeference_placed
 
 
 def test_zero_zero_is_no_place_and_stays_as_written() -> None:
@@ -13,7 +13,7 @@ def test_zero_zero_is_no_place_and_stays_as_written() -> None:
             "dwc:geodeticDatum": ["WGS84"] * 3,
         }
     )
-    placed = _placed(frame)
+    placed = georeference_placed(frame)
     assert placed["dwc:decimalLatitude"].to_list() == [None, 0.0, 52.1]
     assert placed["dwc:verbatimLatitude"].to_list() == ["0", None, None]
 
@@ -28,4 +28,4 @@ def test_a_datum_without_a_place_is_left_out() -> None:
         },
         schema_overrides={"dwc:decimalLatitude": pl.Float64, "dwc:decimalLongitude": pl.Float64},
     )
-    assert _placed(frame)["dwc:geodeticDatum"].to_list() == [None, "WGS84", "WGS84"]
+    assert georeference_placed(frame)["dwc:geodeticDatum"].to_list() == [None, "WGS84", "WGS84"]
