@@ -1,12 +1,13 @@
 """Frames in and out of the database in bulk: what a million rows need and SQLAlchemy's row by row does not give.
 
-SQLite takes tuples through its driver's `executemany`, PostgreSQL a COPY and, to update, a temporary table and one
-statement; look-ups go through a temporary table in both. Which rows are written is decided in the modules beside.
+SQLite takes statements of many rows each (half of the time of a statement a row: a table's checks are prepared once a
+statement), PostgreSQL a COPY and, to update, a temporary table and one statement; look-ups go through a temporary table
+in both. Which rows are written is decided in the modules beside.
 """
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +15,7 @@ import polars as pl
 from sqlalchemy import Column, Connection, MetaData, Select, Table, Text, update
 
 _CHUNK = 100_000
+_VARIABLES = 900  # of one statement of SQLite: the least that any build of it allows is 999
 _ANALYZED_FROM = 1_000
 _numbers = itertools.count()
 
@@ -26,15 +28,27 @@ def fetch_frame(connection: Connection, query: Select[Any], schema: dict[str, An
 
 def frames(connection: Connection, query: Select[Any], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:
     """Yield a query's rows as frames of bounded size."""
-    result = connection.execute(query)
-    # The driver's own rows: SQLAlchemy's cost more than the query. SQLite gives booleans as numbers.
+    # SQLite gives booleans as numbers.
     numbers: dict[str, Any] = {
         name: pl.Int64 for name, kind in schema.items() if kind == pl.Boolean and _is_sqlite(connection)
     }
     kinds = pl.Schema(schema)
-    while rows := result.cursor.fetchmany(_CHUNK):
+    for rows in _chunks(connection, query):
         yield pl.DataFrame(rows, schema={**schema, **numbers}, orient="row").cast(kinds)
-    result.close()
+
+
+def _chunks(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Any]]:
+    if _is_sqlite(connection):
+        result = connection.execute(query)
+        # The driver's own rows: SQLAlchemy's cost more than the query.
+        while rows := result.cursor.fetchmany(_CHUNK):
+            yield rows
+        result.close()
+    else:
+        # A cursor of the server's: the driver would fetch all rows before it gives the first.
+        streamed = connection.execute(query.execution_options(yield_per=_CHUNK))
+        for part in streamed.partitions():
+            yield [tuple(row) for row in part]
 
 
 def insert_frame(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
@@ -43,8 +57,7 @@ def insert_frame(connection: Connection, table: Table, frame: pl.DataFrame) -> N
     cursor: Any = connection.connection.cursor()
     for rows in frame.iter_slices(_CHUNK):
         if _is_sqlite(connection):
-            marks = ", ".join("?" * frame.width)
-            cursor.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows.iter_rows())
+            _execute_many(cursor, rows, lambda values: f"INSERT INTO {table.name} ({names}) VALUES {values}")
         else:
             # An empty string is quoted, a null is not: CSV as PostgreSQL reads it.
             text = rows.write_csv(include_header=False, quote_style="non_numeric")
@@ -77,16 +90,53 @@ def update_frame(connection: Connection, table: Table, frame: pl.DataFrame, key:
         return
     frame = frame.sort(key)  # neighbours in the table follow each other: a page is changed once
     if _is_sqlite(connection):
-        names = [name for name in frame.columns if name != key]
         cursor: Any = connection.connection.cursor()
-        sets = ", ".join(f"{name} = ?" for name in names)
-        for rows in frame.select(*names, key).iter_slices(_CHUNK):
-            cursor.executemany(f"UPDATE {table.name} SET {sets} WHERE {key} = ?", rows.iter_rows())
+        sets = ", ".join(f"{name} = n.column{n + 1}" for n, name in enumerate(frame.columns) if name != key)
+        number = frame.columns.index(key) + 1
+        for rows in frame.iter_slices(_CHUNK):
+            _execute_many(
+                cursor,
+                rows,
+                lambda values: (
+                    f"UPDATE {table.name} SET {sets} FROM (VALUES {values}) AS n WHERE {table.name}.{key} = n.column{number}"
+                ),
+            )
         cursor.close()
     else:
         with staged(connection, frame, table, key) as changed:
             values = {name: changed.c[name] for name in frame.columns if name != key}
             connection.execute(update(table).where(table.c[key] == changed.c[key]).values(values))
+
+
+def _execute_many(cursor: Any, rows: pl.DataFrame, statement: Callable[[str], str]) -> None:
+    """Execute a statement of SQLite on many rows at a time; what all rows have alike is bound once a statement.
+
+    Args:
+        cursor: of the driver.
+        rows: the values.
+        statement: gives the statement for the text of its VALUES, which has the frame's columns in their order.
+    """
+    if not rows.height:
+        return
+    alike = [name for name in rows.columns if rows[name].eq_missing(rows[name][0]).all()]
+    alike = alike if len(alike) < rows.width else alike[1:]  # a statement needs something to count its rows by
+    varying = [name for name in rows.columns if name not in alike]
+    places = {name: f"?{number + 1}" for number, name in enumerate(alike)}
+    row = "(" + ", ".join(places.get(name, "{}") for name in rows.columns) + ")"
+    same = list(rows.select(alike).row(0)) if alike else []
+    at_once = max((_VARIABLES - len(alike)) // len(varying), 1)
+
+    def of(count: int) -> str:
+        numbers = itertools.count(len(alike) + 1)
+        return statement(", ".join(row.format(*(f"?{next(numbers)}" for _ in varying)) for _ in range(count)))
+
+    values = itertools.chain.from_iterable(rows.select(varying).iter_rows())
+    whole, left = divmod(rows.height, at_once)
+    if whole:
+        width = at_once * len(varying)
+        cursor.executemany(of(at_once), ([*same, *itertools.islice(values, width)] for _ in range(whole)))
+    if left:
+        cursor.execute(of(left), [*same, *values])
 
 
 def _is_sqlite(connection: Connection) -> bool:
