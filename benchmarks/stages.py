@@ -44,14 +44,15 @@ def read(home: Path, archive: Path, edition: str) -> dict[str, Any]:
     return {"records": parsed.records, "bytes": folder_bytes(out)}
 
 
-def names(home: Path, edition: str, index: Path) -> dict[str, Any]:
-    """Match the distinct names."""
+def names(home: Path, edition: str, index: Path, previous: str | None = None) -> dict[str, Any]:
+    """Match the distinct names that the previous edition has not."""
     from dissco_platform.names.harmonise import harmonise
 
     out = home / f"names-{edition}"
     out.mkdir()
-    report = harmonise(home / f"parsed-{edition}", index, out, cache=home / "name_parses")
-    return {"distinct_names": sum(report.names.values()), "bytes": folder_bytes(out)}
+    before = home / f"names-{previous}" if previous else None
+    report = harmonise(home / f"parsed-{edition}", index, out, cache=home / "name_parses", previous=before)
+    return {"distinct_names": sum(report.names.values()), "kept": report.kept, "bytes": folder_bytes(out)}
 
 
 def documents(home: Path, edition: str, previous: str | None) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def run_stage(stage: str, home: Path, archive: Path, edition: str, previous: str
     if stage == "read":
         return apart(read, home, archive, edition)
     if stage == "names":
-        return apart(names, home, edition, index)
+        return apart(names, home, edition, index, previous)
     if stage == "documents":
         return apart(documents, home, edition, previous)
     return apart(publish, home, edition)

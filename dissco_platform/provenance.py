@@ -53,6 +53,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _sum(fingerprints: pl.Series) -> int:
+    total = fingerprints.to_frame("f").select(pl.col("f").nchash.xxh3_128().sum()).item()  # type: ignore[attr-defined]
+    return int(total or 0)
+
+
 class ContentVersion:
     """Order-free 128-bit sum of row fingerprints, fed in batches of any size.
 
@@ -71,9 +76,26 @@ class ContentVersion:
 
     def add(self, table: str, fingerprints: pl.Series) -> None:
         """Add rows of `table` by their fingerprints (a String series without nulls)."""
-        total = fingerprints.to_frame("f").select(pl.col("f").nchash.xxh3_128().sum()).item()  # type: ignore[attr-defined]
+        self._change(table, _sum(fingerprints), fingerprints.len())
+
+    def remove(self, table: str, fingerprints: pl.Series) -> None:
+        """Take rows out that were added; the version is then as if they never had been."""
+        self._change(table, -_sum(fingerprints), -fingerprints.len())
+
+    def _change(self, table: str, total: int, rows: int) -> None:
         old_total, old_rows = self._sums.get(table, (0, 0))
-        self._sums[table] = ((old_total + int(total or 0)) % 2**128, old_rows + fingerprints.len())
+        self._sums[table] = ((old_total + total) % 2**128, old_rows + rows)
+
+    def sums(self) -> dict[str, list[str]]:
+        """Return what was added so far as plain data, for `resume`."""
+        return {table: [f"{total:032x}", str(rows)] for table, (total, rows) in self._sums.items()}
+
+    @classmethod
+    def resume(cls, sums: Mapping[str, Sequence[str]]) -> "ContentVersion":
+        """Return a version to which was added what `sums` says; schemas must be stated again."""
+        version = cls()
+        version._sums = {table: (int(total, 16), int(rows)) for table, (total, rows) in sums.items()}
+        return version
 
     def schema(self, table: str, schema: Mapping[str, object] | Iterable[str]) -> None:
         """State a table's columns; part of the version, order included."""

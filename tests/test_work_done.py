@@ -45,12 +45,13 @@ def edition(
     archive = home / f"{name}.zip"
     facts = generate(archive, records, edition=number, dirt=NO_DIRT, change=change)
     read(home, archive, name)
-    names(home, name, index)
+    harmonised = names(home, name, index, previous)
     built = documents(home, name, previous)
     with counted() as work:
         published = publish(home, name)
     return {
         "changed_upstream": facts.get("changed", 0),
+        "matched": harmonised["distinct_names"] - harmonised["kept"],
         "rendered": built["rendered"],
         "document_bytes": built["document_bytes"],
         "versions": published["new"] + published["changed"],
@@ -76,7 +77,8 @@ def work(
 def test_only_changed_records_are_rendered_and_get_a_version(work: dict[str, dict[str, int]]) -> None:
     size = work["size"]["records"]
     assert work["first"]["rendered"] == work["first"]["versions"] == size
-    assert work["unchanged"]["rendered"] == work["unchanged"]["versions"] == 0
+    assert work["unchanged"]["rendered"] == work["unchanged"]["versions"] == work["unchanged"]["matched"] == 0
+    assert work["first"]["matched"] > 0 == work["changed"]["matched"]  # places changed, not names
     assert 0 < work["changed"]["changed_upstream"] < 0.05 * size
     assert work["changed"]["rendered"] == work["changed"]["versions"] == work["changed"]["changed_upstream"]
 

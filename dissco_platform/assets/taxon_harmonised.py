@@ -12,6 +12,7 @@ from dissco_platform.assets.recording import (
     Recording,
     check_specs,
     is_forced,
+    latest,
     required,
     result_again,
     reusable,
@@ -53,6 +54,14 @@ def taxon_harmonised(
             return result_again(context, found)
         recording = Recording(inputs)
         files = store.store()
+        before = None if is_forced(context) else latest(context.instance, "taxon_harmonised", slug)
+        previous = (
+            files.path("taxon_harmonised", slug, before.data_version)
+            if before
+            and before.made_from.get("code") == inputs["code"]
+            and files.has("taxon_harmonised", slug, before.data_version)
+            else None
+        )
         with files.building("taxon_harmonised", slug) as build:
             report = harmonise(
                 files.path("parsed_records", slug, parsed.data_version),
@@ -60,6 +69,7 @@ def taxon_harmonised(
                 build.path,
                 overrides=overrides,
                 cache=None if is_forced(context) else files.root / "name_parses",
+                previous=previous,
             )
             path = build.publish(report.data_version)
         distinct = sum(report.names.values())

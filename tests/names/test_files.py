@@ -106,6 +106,44 @@ def test_a_dataset_has_one_row_for_each_distinct_name(backbone: Backbone, tmp_pa
     assert again.data_version == report.data_version
 
 
+def test_names_of_an_earlier_edition_keep_their_answers_and_only_new_ones_are_matched(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dissco_platform.names.harmonise.BATCH", 2)
+    first = records(tmp_path / "first", ["Carabus auratus", "Carabus sp.", "Oenanthe", "Carabus auratus"])
+    second = records(tmp_path / "second", ["Oenanthe", "Carabus hortensis", "Carabus auratus", "Nonsense nomen"])
+    before, anew, kept = tmp_path / "before", tmp_path / "anew", tmp_path / "kept"
+    harmonise(first, backbone, before)
+    expected = harmonise(second, backbone, anew)
+    report = harmonise(second, backbone, kept, previous=before)
+    assert (expected.kept, report.kept) == (0, 2)
+    assert (report.data_version, report.names, report.records) == (
+        expected.data_version,
+        expected.names,
+        expected.records,
+    )
+    assert pl.read_parquet(kept / "names.parquet").equals(pl.read_parquet(anew / "names.parquet"))
+
+    def never(*_: object) -> None:
+        raise AssertionError("a known name was matched")
+
+    monkeypatch.setattr("dissco_platform.names.harmonise.match_queries", never)
+    again = harmonise(second, backbone, tmp_path / "again", previous=kept)
+    assert (again.kept, again.data_version, again.records) == (4, expected.data_version, expected.records)
+    assert pl.read_parquet(tmp_path / "again" / "names.parquet").equals(pl.read_parquet(anew / "names.parquet"))
+
+
+def test_answers_made_with_other_decisions_or_a_damaged_note_are_not_kept(backbone: Backbone, tmp_path: Path) -> None:
+    (tmp_path / "decisions.tsv").write_text(DECISIONS)
+    decided = load_overrides([tmp_path / "decisions.tsv"]).of("birds")
+    parsed, before = records(tmp_path / "parsed", ["Oenanthe"]), tmp_path / "before"
+    harmonise(parsed, backbone, before)
+    report = harmonise(parsed, backbone, tmp_path / "decided", overrides=decided, previous=before)
+    assert (report.kept, report.names) == (0, {"exact": 1})
+    (before / "made_with.json").write_text("{")
+    assert harmonise(parsed, backbone, tmp_path / "again", previous=before).kept == 0
+
+
 def test_the_key_does_not_depend_on_absent_columns() -> None:
     frame = pl.DataFrame({"dwc:scientificName": ["Aus", "", None], "dwc:taxonRank": ["genus", "genus", None]})
     wide = frame.with_columns([pl.lit(None, dtype=pl.String).alias(c) for c in NAME_COLUMNS if c not in frame.columns])
