@@ -105,6 +105,7 @@ COLUMNS: dict[str, str] = {
     "mediaSpeed": "ac:mediaSpeed",
     "freqLow": "ac:freqLow",
     "freqHigh": "ac:freqHigh",
+    "ownerID": "xmpRights:ownerID",
     "typeOfType": "dwc:typeOfType",
     "mediaID": "dcterms:identifier",
     "mediaType": "dcterms:type",

@@ -26,6 +26,7 @@ PREFIXES: dict[str, str] = {
     "eol": "http://eol.org/schema/",
     "col": "https://terms.catalogueoflife.org/",
     "mixs": "http://w3id.org/mixs/terms/",
+    "eco": "http://rs.tdwg.org/eco/terms/",
     "geoext": "http://rs.tdwg.org/mineralogy/terms/",
 }
 """Namespace of each prefix; the house writes terms as `prefix:localName`."""

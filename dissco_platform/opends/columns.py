@@ -348,20 +348,43 @@ def _identifiers(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | N
     rows = _split_rows(frame, entry)
     if rows is None:
         return None
-    rows = rows.with_columns(scheme_of(pl.col("value")).alias("scheme"))
+    rows = rows.with_columns(scheme_of(pl.col("value")).alias("scheme"), _on_label(frame, rows, entry).alias("label"))
     value, scheme = pl.col("value"), pl.col("scheme")
     status = f',"ods:identifierStatus":"{entry["status"]}"' if "status" in entry else ""
     between = f'","@type":"ods:Identifier","dcterms:title":"{entry["title"]}","dcterms:type":"'
-    ends = [  # by scheme, each looked at by the schema
-        (f'{between}{kind}","dcterms:identifier":"', f'","ods:gupriLevel":"{level}"{status}}}')
-        for kind, level in zip(scheme_types(), scheme_gupris(), strict=True)
-    ]
-    ends = [(middle, end + template_mark("ods:Identifier", f'{{"@id":"x{middle}', end)) for middle, end in ends]
-    item = pl.concat_str(
-        _text('{"@id":"'), value, by_scheme(scheme, [middle for middle, _ in ends]),
-        value, by_scheme(scheme, [end for _, end in ends]),
-    )  # fmt: skip
+    middles = [f'{between}{kind}","dcterms:identifier":"' for kind in scheme_types()]
+
+    def end(label: str) -> pl.Expr:  # by scheme, each looked at by the schema
+        ends = [f'"{label},"ods:gupriLevel":"{level}"{status}}}' for level in scheme_gupris()]
+        marks = [
+            template_mark("ods:Identifier", f'{{"@id":"x{middle}', end)
+            for middle, end in zip(middles, ends, strict=True)
+        ]
+        return by_scheme(scheme, [end + mark for end, mark in zip(ends, marks, strict=True)])
+
+    ended = end("")
+    if rows["label"].count():
+        ended = (
+            pl.when(pl.col("label")).then(end(',"ods:isPartOfLabel":true'))
+            .when(~pl.col("label")).then(end(',"ods:isPartOfLabel":false')).otherwise(ended)
+        )  # fmt: skip
+    item = pl.concat_str(_text('{"@id":"'), value, by_scheme(scheme, middles), value, ended)
     return _gathered(frame, rows, item, repeats="split" in entry)
+
+
+def _on_label(frame: pl.DataFrame, rows: pl.DataFrame, entry: dict[str, object]) -> pl.Series:
+    """Return whether each identifier stands on the label, as whole words; null where nobody wrote the label down."""
+    label = _coalesced(entry.get("label") or [], frame.columns)
+    if label is None:
+        return pl.Series([None] * rows.height, dtype=pl.Boolean)
+    texts = frame.select(label.alias("label"))["label"].gather(rows["at"])
+    words = pl.DataFrame([texts, rows["value"]]).select(
+        pl.concat_str(pl.lit(" "), pl.col(name).str.to_lowercase(), pl.lit(" "))
+        .str.replace_all(r"[^\p{L}\p{N}]+", " ")
+        .alias(name)
+        for name in ("label", "value")
+    )
+    return words.select(pl.col("label").str.contains(pl.col("value"), literal=True).alias("l"))["l"]
 
 
 MACHINE = (

@@ -34,7 +34,7 @@ _SOURCE_KEYS = {"column", "columns", "transform", "when"}
 _LIST_KEYS: dict[str, tuple[set[str], set[str]]] = {
     # nested class: (required keys, allowed keys) of an entry that makes its objects from columns of the same row
     "ods:Agent": ({"role"}, {"role", "names", "ids"}),
-    "ods:Identifier": ({"title", "from"}, {"title", "from", "split", "status"}),
+    "ods:Identifier": ({"title", "from"}, {"title", "from", "split", "status", "label"}),
     "ods:EntityRelationship": ({"relationship", "from"}, {"relationship", "from", "split"}),
     "ods:Citation": ({"from"}, {"from", "split"}),
     "ods:Assertion": ({"type", "from"}, {"type", "from", "unit", "split", "vocabulary"}),
@@ -126,7 +126,10 @@ def rule_columns(rule: Rule | ListRule) -> list[str]:
     """Return the columns that a rule reads, in order of precedence."""
     if isinstance(rule, ListRule):
         return [
-            column for entry in rule.entries for key in ("names", "ids", "from") for column in _listed(entry.get(key))
+            column
+            for entry in rule.entries
+            for key in ("names", "ids", "from", "label")
+            for column in _listed(entry.get(key))
         ]
     columns = [column for source in rule.sources for column in source.columns]
     tests = [column for source in rule.sources if source.when for column, _ in source.when.tests]
@@ -289,7 +292,7 @@ def _list_rule(term: Term, rule: Any, at: str) -> ListRule:
         if entry.get("vocabulary", "sex") not in vocabularies.names():
             known = ", ".join(vocabularies.names())
             raise MappingError(f"{at}: there is no vocabulary {entry['vocabulary']!r}; there are {known}")
-        for key in ("names", "ids", "from"):
+        for key in ("names", "ids", "from", "label"):
             for column in _listed(entry.get(key)):
                 _check_column(column, at)
     return ListRule(term.owner, term.name, term.range, tuple(entries), at)

@@ -27,7 +27,7 @@ PACKAGE: dict[str, Rows] = {
             "collectorNumber": "77", "collectedBy": "J. Smith | B. Jones",
             "collectedByID": "https://orcid.org/0000-0002-5669-2769 | https://www.wikidata.org/wiki/Q123",
             "objectQuantity": "2", "objectQuantityType": "individuals", "preparations": "pinned", "disposition": "in collection",
-            "verbatimLabel": "Nairobi 6.V.1901", "modified": "2024-01-02", "usagePolicy_fk": "p",
+            "verbatimLabel": "Nairobi 6.V.1901 No. 77", "modified": "2024-01-02", "usagePolicy_fk": "p",
         },
         {"materialEntity_pk": "m2", "materialEntityID": "https://data.example.org/m/2", "materialEntityType": "FossilSpecimen",
          "catalogNumber": "F.1", "collectionEvent_fk": "e2", "usagePolicy_fk": "p"},
@@ -58,10 +58,12 @@ PACKAGE: dict[str, Rows] = {
     "material-agent-role": [
         {"materialEntity_fk": "m1", "agent_fk": "g", "agentRole": "preparator", "agentRoleDate": "1950-05-01/1950-05-09",
          "agentRoleOrder": "1"},
-        {"materialEntity_fk": "m1a", "agent_fk": "g", "agentRole": "dissector"},
+        {"materialEntity_fk": "m1a", "agent_fk": "g", "agentRole": "dissector",
+         "agentRoleIRI": "https://data.example.org/roles/dissector"},
     ],
     "agent": [
-        {"agent_pk": "g", "agentID": "https://www.wikidata.org/wiki/Q9", "agentType": "person", "preferredAgentName": "F. Black"},
+        {"agent_pk": "g", "agentID": "https://www.wikidata.org/wiki/Q9", "agentType": "person", "preferredAgentName": "F. Black",
+         "agentRemarks": "f.black@example.org"},
     ],
     "usage-policy": [{"usagePolicy_pk": "p", "license": "CC0 1.0", "rightsHolder": "A Museum"}],
     "identification": [
@@ -82,14 +84,15 @@ PACKAGE: dict[str, Rows] = {
     "material-media": [{"media_fk": "x", "materialEntity_fk": "m1"}],
     "material-assertion": [
         {"assertionID": "urn:a:1", "materialEntity_fk": "m1", "assertionType": "wing span", "assertionValue": "92",
-         "assertionUnit": "mm", "assertionBy": "C. Brown", "assertionMadeDate": "1950-05-03", "assertionRemarks": "left"},
+         "assertionUnit": "mm", "assertionBy": "C. Brown", "assertionMadeDate": "1950-05-03", "assertionRemarks": "left",
+         "assertionReferences": "White 1960"},
         {"assertionID": "urn:a:2", "materialEntity_fk": "m1a", "assertionType": "uncus length", "assertionValue": "2"},
     ],
     "material-identifier": [{"materialEntity_fk": "m1", "identifier": "ABC-77", "identifierType": "field book"}],
     "material-reference": [{"reference_fk": "r", "materialEntity_fk": "m1", "relationshipType": "cited in"}],
     "bibliographic-resource": [
         {"reference_pk": "r", "referenceID": "https://doi.org/10.1234/x", "referenceType": "article",
-         "title": "Moths of Kenya", "author": "D. White", "issued": "1960"},
+         "title": "Moths of Kenya", "author": "D. White", "issued": "1960", "pages": "3-7", "peerReviewStatus": "true"},
     ],
     "geological-context": [
         {"geologicalContext_pk": "g", "earliestPeriodOrLowestSystem": "Jura", "earliestAgeOrLowestStage": "Toarcium",
@@ -149,6 +152,9 @@ def test_every_table_of_a_package_reaches_the_document(built: tuple[Any, Path]) 
     assert moth["dcterms:license"] == "https://creativecommons.org/publicdomain/zero/1.0/"
     assert (moth["dwc:organismQuantity"], moth["dwc:organismQuantityType"]) == ("2", "individuals")
     assert {one["dcterms:identifier"] for one in moth["ods:hasIdentifiers"]} >= {"M.1", "old 1", "77", "ABC-77"}
+    assert {one["dcterms:identifier"]: one.get("ods:isPartOfLabel") for one in moth["ods:hasIdentifiers"]} == {
+        "https://data.example.org/m/1": None, "M.1": False, "old 1": False, "old 2": False, "77": True, "ABC-77": None,
+    }  # fmt: skip
     assert any(one["dwc:measurementValue"] == "92" for one in moth["ods:hasAssertions"])
     (citation,) = moth["ods:hasCitations"]
     assert (citation["dcterms:identifier"], citation["dcterms:type"]) == ("https://doi.org/10.1234/x", "article")
@@ -180,7 +186,9 @@ def test_a_part_without_a_number_is_told_within_its_whole_with_all_that_hangs_on
     assert (event["dwc:eventType"], event["dwc:eventDate"]) == ("Dissection", "1950-05-02")
     assert slide["ods:hasChronometricAges"][0]["chrono:verbatimChronometricAge"] == "50 years"
     assert "uncus length" in [one["dwc:measurementType"] for one in slide["ods:hasAssertions"]]
-    assert slide["ods:hasAgents"][0]["ods:hasRoles"] == [{"@type": "schema:Role", "schema:roleName": "dissector"}]
+    assert slide["ods:hasAgents"][0]["ods:hasRoles"] == [
+        {"@id": "https://data.example.org/roles/dissector", "@type": "schema:Role", "schema:roleName": "dissector"}
+    ]
     # a part of the part, gathered when its whole was: identified by columns of its own, no event of its own
     assert aedeagus["ods:isMarkedAsType"] is True
     assert aedeagus["ods:specimenName"] == "Actias selene"

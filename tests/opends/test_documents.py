@@ -45,10 +45,12 @@ def test_without_a_statement_the_core_records_identification_is_accepted(tmp_pat
     assert specimens(out)[0]["specimen_name"] == BASE["dwc:scientificName"]
 
 
-def matched(kind: str, **found: str) -> pl.DataFrame:
-    """Return names.parquet for BASE's name with one result."""
+def matched(kind: str, *, frame: pl.DataFrame | None = None, **found: str) -> pl.DataFrame:
+    """Return names.parquet for BASE's name (or the names of parsed records) with one result."""
+    given = [{column: BASE.get(column) for column in NAME_COLUMNS}] if frame is None else frame.to_dicts()
     frame = pl.DataFrame(
-        {column: [BASE.get(column)] for column in NAME_COLUMNS}, schema=dict.fromkeys(NAME_COLUMNS, pl.String)
+        [{column: row.get(column) for column in NAME_COLUMNS} for row in given],
+        schema=dict.fromkeys(NAME_COLUMNS, pl.String),
     )
     return frame.select(
         name_key(frame.columns), "*", pl.lit(kind).alias("matchType"), pl.lit("Catalogue of Life").alias("release"),
