@@ -3,6 +3,7 @@
 Whole specimens are put together in `specimens`, their parts in `specimen_parts`.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
@@ -23,6 +24,28 @@ class Batch:
 
     records: pl.DataFrame
     extensions: dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Read:
+    """One batch as parsed: records whose media are looked at, those to render, and the rows of their extensions."""
+
+    records: pl.DataFrame
+    todo: pl.DataFrame
+    named: pl.DataFrame | None
+    media: pl.DataFrame | None
+    extensions: dict[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What became of one batch."""
+
+    built: pl.DataFrame | None
+    links: pl.DataFrame
+    aside: Counter[str]
+    media: pl.DataFrame | None
+    findings: Findings
 
 
 def verbatim_assertions(evaluated: pl.DataFrame) -> pl.Series | None:

@@ -1,32 +1,36 @@
 """Parsed tables to specimens, media and documents: batches of records, bounded memory, work only for what changed.
 
-Three walks over the records: keys and input hashes (cheap columns of all records), the decision which to carry over from
-the previous build, and the rendering of the rest with their media. What one batch becomes is `specimens` and `media`.
+Where few records changed, only they are looked at: the others are found by their fingerprints and carried over (`carried`).
+Otherwise all records are walked three times: keys and input hashes (cheap columns of all records), the decision which to
+carry over, and the rendering of the rest with their media. What one batch becomes is `specimens` and `media`.
 """
 
 import shutil
 from collections import Counter, deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from dissco_platform.archives.tables import PARTS
 from dissco_platform.names.keys import name_key
-from dissco_platform.opends.batch import Batch
+from dissco_platform.opends.batch import Batch, Read, Rendered
+from dissco_platform.opends.carried import NAMED, MadeWith, carried_over
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
 from dissco_platform.opends.mapping import Mapping, rule_columns
 from dissco_platform.opends.media import address_columns, media_links, media_set_aside
 from dissco_platform.opends.media_tables import MediaTables
-from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport, other_specimen_ids
+from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport
 from dissco_platform.opends.ranges import ParsedTables, Progress
+from dissco_platform.opends.refusals import duplicates, first_of_each
 from dissco_platform.opends.schema import problems
+from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, table_rows, version_prints
 from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
-from dissco_platform.opends.taxa import read_names
+from dissco_platform.opends.taxa import name_hashes, read_names
+from dissco_platform.opends.update import update
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
 CODE_VERSION = "5"
@@ -36,7 +40,6 @@ BATCH_ROWS = 10_000
 WORKERS = 2  # batches rendered at once; one more is being stored, so memory is that of three
 ROWS_ASIDE = 200_000
 SPECIMENS_A_BUCKET = 100_000
-FEW = 0.1  # of the records: where fewer are new, changed or gone, only the media that they touch are rendered anew
 MEDIA_A_BUCKET = 15_000
 
 
@@ -67,36 +70,16 @@ def build_specimens(
         batch_rows: records of one batch.
         workers: batches rendered at once; the result is the same for any number.
     """
-    build = _Build(parsed, names, mapping, context, out, previous, batch, progress, batch_rows, workers)
+    build = Build(parsed, names, mapping, context, out, previous, batch, progress, batch_rows, workers)
     try:
         return build.run()
     finally:
         shutil.rmtree(out / ".spill", ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class _Read:
-    """One batch as parsed: records whose media are looked at, those to render, and the rows of their extensions."""
+class Build:
+    """The state of a build and the steps that building anew and updating share."""
 
-    records: pl.DataFrame
-    todo: pl.DataFrame
-    named: pl.DataFrame | None
-    media: pl.DataFrame | None
-    extensions: dict[str, pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class _Rendered:
-    """What became of one batch."""
-
-    built: pl.DataFrame | None
-    links: pl.DataFrame
-    aside: Counter[str]
-    media: pl.DataFrame | None
-    findings: Findings
-
-
-class _Build:
     def __init__(
         self, parsed: Path, names: Path, mapping: Mapping, context: DatasetContext, out: Path, previous: Path | None,
         batch: str, progress: Progress | None, batch_rows: int, workers: int,
@@ -104,7 +87,9 @@ class _Build:
         self.mapping, self.context, self.out = mapping, context, out
         self.previous, self.batch, self.workers = previous, batch, workers
         self.parsed = ParsedTables(parsed, {table for _, table in mapping.blocks}, batch_rows, progress)
-        self.taxa = read_names(names)
+        self.names, self.lookup = names, name_hashes(names)
+        self.taxa = pl.DataFrame()  # answers for the names of the records that are rendered
+        self.names_complete = True
         self.report = BuildReport(records=self.parsed.height)
         self.findings = Findings()
         self.inputs = json_version({"code": CODE_VERSION, "mapping": mapping.version, "context": context.to_dict()})
@@ -120,21 +105,31 @@ class _Build:
         self.cuts: list[str] = []
         self.version = ContentVersion()
         self.data_prefix = sorted(self.parsed.about.items())
+        self.made_with = json_version([self.inputs, self.data_prefix])
 
     def run(self) -> BuildReport:
-        """Run the three walks and finish the files."""
-        keys = self._walk_keys()
-        state, specimens = self._decide(keys)
-        self._walk_render(state, specimens)
-        self.documents.close()
-        self.report.documents = self.documents.rows
-        self._finish_specimens(specimens)
-        if self.touched is not None:
-            self._walk_touched_media(state)
-        self.media.finish(self.report, self.version)
+        """Carry over what holds, render the rest, finish the files."""
+        carried = carried_over(self.previous, self.made_with, self.lookup, self.parsed)
+        if carried is None or not update(self, carried):
+            self._anew()
         self.rejects.close()
         self._summarise()
+        kept = {name: getattr(self.report, name) for name in (*COUNTS, "media", "media_doi_only", "media_rejects")}
+        MadeWith(self.made_with, self.names_complete, self.version.sums(), kept).write(self.out, self.lookup)
         return self.report
+
+    def _anew(self) -> None:
+        self.taxa = read_names(self.names)
+        keys = self._walk_keys()
+        state, specimens = self._decide(keys)
+        self.render_all(self._all_reads(state), specimens)
+        table = SpecimenTable(self.out)
+        for frame in specimens.drain():
+            ordered = frame.sort("normalisedPhysicalSpecimenID")
+            table.write(ordered)
+            self.version.add("specimens", version_prints(ordered))
+        table.close(self.report)
+        self.media.finish(self.report, self.version)
 
     # --- first walk: keys ---------------------------------------------------------------------------------------
 
@@ -143,41 +138,44 @@ class _Build:
         keys = Spill(self.spill / "keys", self.buckets)
         for start, end in self.parsed.ranges("keys"):
             records = self.parsed.rows("records", start, end)
-            frame = self._keys(records, self._identifications(start, end))
-            self._reject(frame.filter(pl.col("reason").is_not_null()))
-            keys.add(frame.filter(pl.col("reason").is_null()).drop("reason", "message"), self._bucket())
+            frame = self.keys(records, self._identifications(start, end))
+            self.reject(frame.filter(pl.col("reason").is_not_null()))
+            keys.add(frame.filter(pl.col("reason").is_null()).drop("reason", "message"), self.bucket())
         return keys
 
     def _identifications(self, start: int, end: int) -> pl.DataFrame | None:
         """Return the names (`row`, `name_key`) of a range's further identifications and parts."""
-        tables = [
-            self.parsed.rows(name, start, end) for name in ("identifications", PARTS) if name in self.parsed.tables
-        ]
+        tables = [self.parsed.rows(name, start, end) for name in NAMED if name in self.parsed.tables]
         return pl.concat(table.select("row", name_key(table.columns)) for table in tables) if tables else None
 
-    def _keys(self, records: pl.DataFrame, named: pl.DataFrame | None) -> pl.DataFrame:
+    def keys(self, records: pl.DataFrame, named: pl.DataFrame | None) -> pl.DataFrame:
         frame = identity(records, self.mapping, self.context)
         frame = frame.with_columns(self._name_hashes(records, named).alias("names"))
-        parts: list[str | pl.Expr] = ["fingerprint", pl.lit(self.inputs), "names", pl.lit(str(self.data_prefix))]
-        return frame.with_columns(fingerprint(parts).alias("input_hash")).drop("fingerprint", "names")
+        parts: list[str | pl.Expr] = [pl.lit(self.made_with), "names"]
+        return frame.with_columns(fingerprint(parts).alias("input_hash")).drop("names")
 
     def _name_hashes(self, records: pl.DataFrame, rows: pl.DataFrame | None) -> pl.Series:
         """Return what the name matching found for each record and its identifications, as text."""
-        lookup = self.taxa.select("name_key", "name_hash")
-        own = records.select("row", name_key(records.columns)).join(
+        lookup = self.lookup
+        found = records.select("row", name_key(records.columns)).join(
             lookup, on="name_key", how="left", maintain_order="left"
-        )["name_hash"]
+        )
+        self._look_for_unknown(found)
+        own = found["name_hash"]
         if rows is None:
             return own.alias("names")
-        further = (
-            rows.join(lookup, on="name_key", how="left")
-            .group_by("row")
-            .agg(pl.col("name_hash").drop_nulls().sort().str.join(","))
-        )
+        further = rows.join(lookup, on="name_key", how="left")
+        self._look_for_unknown(further)
+        further = further.group_by("row").agg(pl.col("name_hash").drop_nulls().sort().str.join(","))
         joined = records.select("row").join(further, on="row", how="left", maintain_order="left")["name_hash"]
         return pl.DataFrame({"a": own, "b": joined}).select(
             pl.concat_str("a", "b", separator="/", ignore_nulls=True).alias("names")
         )["names"]
+
+    def _look_for_unknown(self, answered: pl.DataFrame) -> None:
+        """Note a name that the matching never saw: whether its answer changes cannot be told from the names alone."""
+        if self.lookup.height and answered["name_hash"].null_count() > answered["name_key"].null_count():
+            self.names_complete = False
 
     def _choose_cuts(self) -> None:
         """Choose bucket borders from a sample of keys, so that sorted buckets make a sorted file."""
@@ -194,11 +192,11 @@ class _Build:
         if len(sample) >= self.buckets:
             self.cuts = [sample[len(sample) * at // self.buckets] for at in range(1, self.buckets)]
 
-    def _bucket(self) -> pl.Expr:
+    def bucket(self) -> pl.Expr:
         key = pl.col("normalisedPhysicalSpecimenID")
         return pl.sum_horizontal([(key >= cut).cast(pl.Int32) for cut in self.cuts]) if self.cuts else pl.lit(0)
 
-    def _reject(self, frame: pl.DataFrame) -> None:
+    def reject(self, frame: pl.DataFrame) -> None:
         self.rejects.write(frame)
         for reason, count in frame["reason"].value_counts().iter_rows():
             self.report.rejects[reason] = self.report.rejects.get(reason, 0) + count
@@ -210,76 +208,61 @@ class _Build:
         highest = self.parsed.bounds[-1] if self.parsed.bounds else 0
         state = pl.zeros(highest, dtype=pl.UInt8, eager=True).alias("state")
         carried = Spill(self.spill / "specimens", self.buckets)
-        old = None
-        before = self.previous / "specimens.parquet" if self.previous is not None else None
-        touched: list[pl.Series] = []
-        changes, seen = 0, 0
-        if before is not None and before.is_file():
-            old = pl.scan_parquet(before)
-            seen = old.select(pl.len()).collect().item()
+        old = self._previous_specimens()
         for frame in keys.drain():
-            ordered = frame.sort("normalisedPhysicalSpecimenID", "row")
-            repeated = ordered.with_columns(
-                pl.col("row").first().over("normalisedPhysicalSpecimenID").alias("first"),
-                pl.col("source_line").first().over("normalisedPhysicalSpecimenID").alias("first_line"),
-            )
-            later = repeated.filter(pl.col("row") != pl.col("first"))
-            if later.height:
-                self._reject(
-                    later.with_columns(
-                        pl.lit("duplicate_identifier").alias("reason"),
-                        pl.format(
-                            "{} is the identifier of the record on line {} already", "physicalSpecimenID", "first_line"
-                        ).alias("message"),
-                    )
-                )
-            kept = repeated.filter(pl.col("row") == pl.col("first"))
+            kept, later = first_of_each(frame)
+            self.reject(duplicates(later))
             state = state.scatter(kept["row"], 1)
             if old is None or kept.is_empty():
                 continue
             low, high = kept["normalisedPhysicalSpecimenID"][0], kept["normalisedPhysicalSpecimenID"][-1]
             known = old.filter(pl.col("normalisedPhysicalSpecimenID").is_between(pl.lit(low), pl.lit(high))).collect()
-            same = kept.select("row", "source_file", "source_line", "normalisedPhysicalSpecimenID", "input_hash").join(
-                known.drop("row", "source_file", "source_line"),
-                on=["normalisedPhysicalSpecimenID", "input_hash"],
-                how="inner",
+            key = ["normalisedPhysicalSpecimenID", "fingerprint", "input_hash"]
+            same = kept.select("row", "source_file", "source_line", *key).join(
+                known.drop("row", "source_file", "source_line"), on=key, how="inner"
             )
             state = state.scatter(same["row"], 2)
-            carried.add(same.select(list(SPECIMENS)), self._bucket())
+            carried.add(same.select(list(SPECIMENS)), self.bucket())
             self.report.carried_over += same.height
-            changes += kept.height - same.height
-            if same.height < known.height and changes <= FEW * self.report.records:
-                gone = known.join(same, on="normalisedPhysicalSpecimenID", how="anti")
-                touched.append(gone["media_keys"].explode(empty_as_null=False))
-        vanished = seen - self.report.carried_over
-        few = old is not None and max(changes, vanished) <= FEW * self.report.records
-        if before is not None and few and self.media.complete(before):
-            self.touched = touched
         return state, carried
+
+    def _previous_specimens(self) -> pl.LazyFrame | None:
+        path = self.previous / "specimens.parquet" if self.previous is not None else None
+        if path is None or not path.is_file():
+            return None
+        scan = pl.scan_parquet(path)
+        return scan if set(SPECIMENS) <= set(scan.collect_schema().names()) else None
 
     # --- third walk: documents ----------------------------------------------------------------------------------
 
-    def _walk_render(self, state: pl.Series, specimens: Spill) -> None:
+    def render_all(self, reads: Iterator[Read], specimens: Spill) -> None:
         """Render batches side by side, and take them in again in the order of the file: the result is always the same.
 
         This thread alone reads and writes; what a worker touches is its own batch, and caches that only remember.
         """
         aside: Counter[str] = Counter()
-        under_way: deque[Future[_Rendered]] = deque()
+        under_way: deque[Future[Rendered]] = deque()
         with ThreadPoolExecutor(max_workers=self.workers) as pool:
-            for start, end in self.parsed.ranges("documents"):
-                if (read := self._read(state, start, end)) is not None:
-                    under_way.append(pool.submit(self._render, read))
+            for read in reads:
+                under_way.append(pool.submit(self._render, read))
                 if len(under_way) > self.workers:
                     self._take_in(under_way.popleft().result(), specimens, aside)
             while under_way:
                 self._take_in(under_way.popleft().result(), specimens, aside)
-        self.report.media_rejects = dict(aside)
+        if self.touched is None:
+            self.report.media_rejects = dict(aside)
+        self.documents.close()
+        self.report.documents = self.documents.rows
 
-    def _read(self, state: pl.Series, start: int, end: int) -> "_Read | None":
+    def _all_reads(self, state: pl.Series) -> Iterator[Read]:
+        for start, end in self.parsed.ranges("documents"):
+            if (read := self._read(state, start, end)) is not None:
+                yield read
+
+    def _read(self, state: pl.Series, start: int, end: int) -> Read | None:
         """Read one batch. None where nothing in it is to be rendered."""
         mark = state.slice(start, end - start)
-        media_too = self._has_media() and self.touched is None
+        media_too = self._has_media()
         if not (mark == 1).any() and not (media_too and (mark == 2).any()):
             return None
         records = self.parsed.rows("records", start, end)
@@ -295,26 +278,26 @@ class _Build:
             and frame.height
         }
         media = self.parsed.extension("media", records, start, end)
-        return _Read(records, todo, self._identifications(start, end), media, extensions)
+        return Read(records, todo, self._identifications(start, end), media, extensions)
 
-    def _render(self, read: "_Read") -> "_Rendered":
+    def _render(self, read: Read) -> Rendered:
         """Render one batch and its media."""
         records, todo, findings = read.records, read.todo, Findings()
-        keys = self._keys(records, read.named)
+        keys = self.keys(records, read.named)
         links, aside = media_links(records, read.media, self.mapping)
         media = self.media.rendered(links, read.media, keys, findings) if self.touched is None else None
         if todo.is_empty():
-            return _Rendered(None, links, aside, media, findings)
+            return Rendered(None, links, aside, media, findings)
         chosen = keys if todo.height == records.height else keys.join(
             todo.select("row"), on="row", how="semi", maintain_order="left"
         )  # fmt: skip
         own = links.join(todo.select("row"), on="row", how="semi", maintain_order="left")
         built = build_batch(
             Batch(todo, read.extensions), chosen, own, self.taxa, self.mapping, self.context, findings
-        ).with_columns(chosen["input_hash"], chosen["core_id"])
-        return _Rendered(built, links, aside, media, findings)
+        ).with_columns(chosen["fingerprint"], chosen["input_hash"], chosen["core_id"])
+        return Rendered(built, links, aside, media, findings)
 
-    def _take_in(self, done: "_Rendered", specimens: Spill, aside: Counter[str]) -> None:
+    def _take_in(self, done: Rendered, specimens: Spill, aside: Counter[str]) -> None:
         self.findings.merge(done.findings)
         if self.touched is None:
             aside.update(done.aside)
@@ -329,34 +312,7 @@ class _Build:
         linked = {column for rule in rules for column in rule_columns(rule)}
         return "media" in self.parsed.tables or bool(linked & self.parsed.columns)
 
-    def _walk_touched_media(self, state: pl.Series) -> None:
-        """Render the touched media from all records that name them, carry over the others, count what is set aside."""
-        empty = pl.Series("media_key", [], dtype=pl.String)
-        touched = pl.concat([empty, *(keys.rename("media_key") for keys in self.touched or [])]).drop_nulls().unique()
-        ids = self.media.carry_over(touched)
-        if len(touched):
-            table = pl.scan_parquet(self.out / "specimens.parquet").select(
-                "row", "normalisedPhysicalSpecimenID", "batch"
-            )
-            named = pl.col("normalisedPhysicalSpecimenID").is_in(ids.implode())
-            rows = (
-                table.filter(named | (pl.col("batch") == self.batch))
-                .select("row", "normalisedPhysicalSpecimenID")
-                .collect()
-            )
-            for start, end in self.parsed.ranges("media"):
-                keys = rows.filter(pl.col("row").is_between(start, end, closed="left")).sort("row")
-                if keys.is_empty():
-                    continue
-                records = self.parsed.rows("records", start, end)
-                records = records.join(keys.select("row"), on="row", how="semi", maintain_order="left")
-                extension = self.parsed.extension("media", records, start, end)
-                links, _ = media_links(records, extension, self.mapping)
-                links = links.filter(pl.col("media_key").is_in(touched.implode()))
-                self.media.add(links, extension, keys)
-        self.report.media_rejects = self._set_aside(state)
-
-    def _set_aside(self, state: pl.Series) -> dict[str, int]:
+    def set_aside(self, state: pl.Series) -> dict[str, int]:
         """Count the media rows without an address of all accepted records, reading no more than the addresses."""
         aside: Counter[str] = Counter()
         for table in ("records", "media"):
@@ -384,50 +340,13 @@ class _Build:
         if bad:
             refused = asked["row"].gather([at for at, _ in bad])
             why = pl.DataFrame({"row": refused, "message": [message for _, message in bad]})
-            self._reject(full.join(why, on="row", how="inner").with_columns(pl.lit("invalid_document").alias("reason")))
+            self.reject(full.join(why, on="row", how="inner").with_columns(pl.lit("invalid_document").alias("reason")))
             built = built.join(why, on="row", how="anti", maintain_order="left")
             full = full.join(why, on="row", how="anti", maintain_order="left")
         self.documents.write(full.select(list(DOCUMENTS)))
-        rows = built.select(
-            "row", "source_file", "source_line", "catalogNumber", "occurrenceID", "physicalSpecimenID",
-            "physicalSpecimenIDType", "normalisedPhysicalSpecimenID", "input_hash", "content_hash", "doi_only",
-            "doi_only_reason", "licence", "mids_level", "mids_missing", "match_type", "accepted_by", "specimen_name",
-            pl.col("ods:topicDiscipline").alias("topicDiscipline"), pl.col("ods:topicDomain").alias("topicDomain"),
-            pl.col("ods:topicOrigin").alias("topicOrigin"), pl.col("ods:topicCategory").alias("topicCategory"),
-            pl.col("ods:livingOrPreserved").alias("livingOrPreserved"), "is_marked_as_type",
-            pl.col("basis").alias("basisOfRecord"), "modified", other_specimen_ids(built),
-            pl.col("media_keys").list.sort(), pl.lit(self.batch).alias("batch"),
-        )  # fmt: skip
-        specimens.add(rows.with_columns(pl.col(name).cast(dtype) for name, dtype in SPECIMENS.items()), self._bucket())
+        rows = table_rows(built, self.batch)
+        specimens.add(rows, self.bucket())
         self.report.rendered += rows.height
-
-    def _finish_specimens(self, specimens: Spill) -> None:
-        out = ParquetOut(self.out / "specimens.parquet", SPECIMENS, 50_000)
-        counts: dict[str, Counter[str]] = {
-            name: Counter()
-            for name in ("mids_level", "topicDiscipline", "match_type", "accepted_by", "doi_only_reason")
-        }
-        for frame in specimens.drain():
-            ordered = frame.sort("normalisedPhysicalSpecimenID")
-            out.write(ordered)
-            self.version.add(
-                "specimens",
-                ordered.select(
-                    fingerprint(["normalisedPhysicalSpecimenID", "content_hash", "doi_only", "licence"]).alias("f")
-                )["f"],
-            )
-            self.report.doi_only += int(ordered["doi_only"].sum())
-            for name, counter in counts.items():
-                for value, count in ordered[name].value_counts().iter_rows():
-                    if value is not None:
-                        counter[str(value)] += count
-        out.close()
-        self.report.specimens = out.rows
-        self.report.mids_levels = dict(sorted(counts["mids_level"].items()))
-        self.report.disciplines = dict(counts["topicDiscipline"].most_common())
-        self.report.match_types = dict(counts["match_type"].most_common())
-        self.report.accepted_by = dict(counts["accepted_by"].most_common())
-        self.report.doi_only_reasons = dict(counts["doi_only_reason"].most_common())
 
     def _summarise(self) -> None:
         report = self.report

@@ -4,10 +4,9 @@ A medium may be shared by specimens of different batches, so rows go to buckets 
 How one batch's media are rendered is `media`; which records are walked is `build`.
 
 Where few records changed, only the media that they name (or named) are touched: those are rendered from all records that
-name them, every other medium is carried over from the previous build as it is.
+name them, every other medium stays in the table of the previous build as it is and where it is.
 """
 
-from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +20,14 @@ from dissco_platform.opends.schema import problems
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.provenance import ContentVersion, fingerprint
 
+CHUNK = 100_000
+RECORDS_A_BUCKET = 15_000
+_OF_MANY_VALUES = ("media_key", "accessURI", "input_hash", "content_hash", "specimen_ids")
 _LINKED = {"media_key", "row", "normalisedPhysicalSpecimenID"}
+
+
+def _prints(rows: pl.DataFrame) -> pl.Series:
+    return rows.select(fingerprint(["media_key", "content_hash"]).alias("f"))["f"]
 
 
 def hash_bucket(digest: pl.Expr, buckets: int) -> pl.Expr:
@@ -41,7 +47,6 @@ class MediaTables:
         path = previous / "media.parquet" if previous is not None else None
         self.previous = path if path is not None and path.is_file() else None
         self.spill = Spill(out / ".spill" / "media", buckets)
-        self.kept = Spill(out / ".spill" / "media-kept", buckets)
 
     def add(self, links: pl.DataFrame, extension: pl.DataFrame | None, keys: pl.DataFrame) -> None:
         """Render the media of one batch's records.
@@ -73,62 +78,106 @@ class MediaTables:
     def _bucket(self) -> pl.Expr:
         return hash_bucket(fingerprint(["media_key"]), self.buckets)
 
-    def complete(self, specimens: Path) -> bool:
-        """Return whether the previous build has a medium for each that its specimens name (none was set aside)."""
-        if self.previous is None:
-            return False
-        named = pl.scan_parquet(specimens).select(pl.col("media_keys").list.len().sum()).collect().item()
-        known = pl.scan_parquet(self.previous).select(pl.col("specimen_ids").list.len().sum()).collect().item()
-        return bool((named or 0) == (known or 0))
+    def expect(self, records: int) -> None:
+        """Say that the media of no more than so many records will come."""
+        self.buckets = min(self.buckets, 1 + records // RECORDS_A_BUCKET)
+        self.spill = Spill(self.spill.folder, self.buckets)
 
-    def carry_over(self, touched: pl.Series) -> pl.Series:
-        """Keep the previous build's media but for the touched ones; return the ids of specimens that named those.
+    def naming(self, touched: pl.Series) -> pl.Series:
+        """Return the ids of specimens that named one of the touched media in the previous build.
 
         Args:
             touched: keys of media that a new, changed or vanished record names or named.
         """
-        if self.previous is None:
+        if self.previous is None or touched.is_empty():
             return pl.Series("ids", [], dtype=pl.String)
-        ids: list[pl.Series] = []
-        scan = pl.scan_parquet(self.previous)
-        height = scan.select(pl.len()).collect().item()
-        for start in range(0, height, 200_000):
-            frame = scan.slice(start, 200_000).collect()
-            hit = frame["media_key"].is_in(touched.implode())
-            if hit.any():
-                ids.append(frame.filter(hit).select(pl.col("specimen_ids").explode().alias("ids"))["ids"])
-                frame = frame.filter(~hit)
-            self.kept.add(frame, self._bucket())
-        return pl.concat(ids).unique() if ids else pl.Series("ids", [], dtype=pl.String)
+        hit = pl.scan_parquet(self.previous).filter(pl.col("media_key").is_in(touched.implode()))
+        return hit.select(pl.col("specimen_ids").explode().alias("ids")).collect()["ids"].unique()
 
     def finish(self, report: BuildReport, version: ContentVersion) -> None:
         """Merge the buckets, write the tables; counts go to the report."""
-        out = ParquetOut(self.out / "media.parquet", MEDIA, 50_000)
-        documents = ParquetOut(
+        self._open()
+        old = self._previous_hashes(None)
+        for bucket in range(self.buckets):
+            frame, known = self.spill.take(bucket), old.take(bucket)
+            if frame is not None:
+                self._write(self._fresh(frame, known, report).sort("media_key"), report, version)
+        self._close(report)
+
+    def finish_touched(self, touched: pl.Series, report: BuildReport, version: ContentVersion) -> None:
+        """Write the previous build's media with the touched ones as they are now; `version` has the previous ones in it.
+
+        The table keeps its order; media that were not there stand at its end.
+        """
+        assert self.previous is not None
+        self._open()
+        old, parts = self._previous_hashes(touched), [pl.DataFrame(schema=MEDIA)]
+        for bucket in range(self.buckets):
+            frame, known = self.spill.take(bucket), old.take(bucket)
+            if frame is not None:
+                parts.append(self._fresh(frame, known, report))
+        fresh = pl.concat(parts)
+        scan = pl.scan_parquet(self.previous)
+        for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
+            frame = scan.slice(start, CHUNK).collect()
+            hit = frame["media_key"].is_in(touched.implode())
+            if hit.any():
+                gone = frame.filter(hit)
+                version.remove("media", _prints(gone))
+                report.media_doi_only -= int(gone["doi_only"].sum())
+                here = fresh["media_key"].is_in(gone["media_key"].implode())
+                frame = pl.concat([frame.filter(~hit), new := fresh.filter(here)])
+                fresh = fresh.filter(~here)
+                self._count(new, report, version)
+            self._out.write(frame)
+        self._write(fresh.sort("media_key"), report, version)
+        self._close(report)
+
+    def _previous_hashes(self, keys: pl.Series | None) -> Spill:
+        """Return (media_key, input_hash, old_batch) of the previous media with these keys (None: all), by bucket."""
+        old = Spill(self.out / ".spill" / "media-before", self.buckets)
+        if self.previous is None:
+            return old
+        scan = pl.scan_parquet(self.previous)
+        columns = scan.select("media_key", "input_hash", pl.col("batch").alias("old_batch"))
+        if keys is not None:
+            old.add(columns.filter(pl.col("media_key").is_in(keys.implode())).collect(), self._bucket())
+            return old
+        for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
+            old.add(columns.slice(start, CHUNK).collect(), self._bucket())
+        return old
+
+    def _open(self) -> None:
+        self._out = ParquetOut(self.out / "media.parquet", MEDIA, 50_000, plain=_OF_MANY_VALUES)
+        self._documents = ParquetOut(
             self.out / "media_documents.parquet", DOCUMENTS, 1_000, texts=("content", "relationships")
         )
-        invalid: Counter[str] = Counter(report.media_rejects)
-        for bucket in range(self.buckets):
-            frame, kept = self.spill.take(bucket), self.kept.take(bucket)
-            if frame is not None:
-                merged, new, refused = self._merged(frame)
-                if refused:
-                    invalid["invalid_media_document"] += refused
-                documents.write(new)
-                report.media_rendered += new.height
-                kept = merged if kept is None else pl.concat([kept, merged.select(kept.columns)])
-            if kept is None:
-                continue
-            kept = kept.sort("media_key")
-            out.write(kept)
-            version.add("media", kept.select(fingerprint(["media_key", "content_hash"]).alias("f"))["f"])
-            report.media_doi_only += int(kept["doi_only"].sum())
-        out.close()
-        documents.close()
-        report.media = out.rows
-        report.media_rejects = dict(invalid)
 
-    def _merged(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    def _close(self, report: BuildReport) -> None:
+        self._out.close()
+        self._documents.close()
+        report.media = self._out.rows
+
+    def _fresh(self, frame: pl.DataFrame, known: pl.DataFrame | None, report: BuildReport) -> pl.DataFrame:
+        """Return one row a medium of a bucket, its documents written."""
+        merged, new, refused = self._merged(frame, known)
+        if refused:
+            report.media_rejects["invalid_media_document"] = (
+                report.media_rejects.get("invalid_media_document", 0) + refused
+            )
+        self._documents.write(new)
+        report.media_rendered += new.height
+        return merged
+
+    def _write(self, rows: pl.DataFrame, report: BuildReport, version: ContentVersion) -> None:
+        self._out.write(rows)
+        self._count(rows, report, version)
+
+    def _count(self, rows: pl.DataFrame, report: BuildReport, version: ContentVersion) -> None:
+        version.add("media", _prints(rows))
+        report.media_doi_only += int(rows["doi_only"].sum())
+
+    def _merged(self, frame: pl.DataFrame, known: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame, int]:
         """Return one row a medium, the rows of which a document is to be written, and the number of refused ones."""
         ordered = frame.sort("media_key", "row", maintain_order=True)
         ids = ordered.group_by("media_key", maintain_order=True).agg(
@@ -146,9 +195,7 @@ class MediaTables:
         merged = merged.with_columns(
             fingerprint(["content_hash", "input_hash"]).alias("input_hash"), pl.lit(self.batch).alias("batch")
         )
-        if self.previous is not None:
-            old = pl.scan_parquet(self.previous).select("media_key", "input_hash", pl.col("batch").alias("old_batch"))
-            known = old.filter(pl.col("media_key").is_in(merged["media_key"].implode())).collect()
+        if known is not None:
             merged = merged.join(known, on=["media_key", "input_hash"], how="left", maintain_order="left")
         else:
             merged = merged.with_columns(pl.lit(None, dtype=pl.String).alias("old_batch"))

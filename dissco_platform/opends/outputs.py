@@ -7,7 +7,8 @@ import polars as pl
 SPECIMENS: dict[str, pl.DataType] = {
     "row": pl.Int64(), "source_file": pl.String(), "source_line": pl.Int64(), "catalogNumber": pl.String(),
     "occurrenceID": pl.String(), "physicalSpecimenID": pl.String(), "physicalSpecimenIDType": pl.String(),
-    "normalisedPhysicalSpecimenID": pl.String(), "input_hash": pl.String(), "content_hash": pl.String(),
+    "normalisedPhysicalSpecimenID": pl.String(), "fingerprint": pl.String(), "input_hash": pl.String(),
+    "content_hash": pl.String(),
     "doi_only": pl.Boolean(), "doi_only_reason": pl.String(), "licence": pl.String(), "mids_level": pl.Int8(),
     "mids_missing": pl.List(pl.String()), "match_type": pl.String(), "accepted_by": pl.String(),
     "specimen_name": pl.String(), "topicDiscipline": pl.String(), "topicDomain": pl.String(), "topicOrigin": pl.String(),

@@ -71,6 +71,17 @@ class ParsedTables:
         frame = chunk[2].slice(low, high - low)
         return frame.with_columns(self._dataset_columns) if table == "records" else frame
 
+    def chosen(self, table: str, rows: pl.Series) -> pl.DataFrame:
+        """Return a table's rows of some records (their numbers, ascending), reading as little else as can be."""
+        scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
+        if rows.is_empty():
+            return scan.head(0).collect()
+        near = pl.col("row").is_between(pl.lit(rows[0]), pl.lit(rows[-1]))  # other row groups are not opened
+        frame = scan.filter(near & pl.col("row").is_in(rows.implode())).collect()
+        if not frame["row"].is_sorted():
+            frame = frame.sort("row", maintain_order=True)
+        return frame.with_columns(self._dataset_columns) if table == "records" else frame
+
     def extension(self, table: str, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame | None:
         """Return an extension's rows of the given records of a range; None where the dataset has no such table."""
         if table not in self.tables:

@@ -60,19 +60,23 @@ class ParquetOut:
     """A Parquet file written frame by frame with one schema (zstd).
 
     `texts` are columns of long, ever different text: they get neither dictionary nor statistics, which cost as much as
-    their compression and find nothing.
+    their compression and find nothing. `plain` are columns of values that hardly repeat: they get no dictionary.
     """
 
     def __init__(
-        self, path: Path, schema: dict[str, pl.DataType], row_group: int, *, texts: Collection[str] = ()
-    ) -> None:
+        self, path: Path, schema: dict[str, pl.DataType], row_group: int, *,
+        texts: Collection[str] = (), plain: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._schema = schema
         self._row_group = row_group
         self._arrow = _arrow(pl.DataFrame(schema=schema)).schema
-        short = [name for name in schema if name not in texts]
+        leaves = {  # as the file calls them
+            name: f"{name}.list.element" if isinstance(dtype, pl.List) else name for name, dtype in schema.items()
+        }
         self._writer = pq.ParquetWriter(
-            path, self._arrow, compression="zstd", compression_level=1 if texts else 3,
-            use_dictionary=short if texts else True, write_statistics=short if texts else True,
+            path, self._arrow, compression="zstd", compression_level=1,  # with hashes about, higher levels gain nothing
+            use_dictionary=[leaf for name, leaf in leaves.items() if name not in texts and name not in plain],
+            write_statistics=[leaf for name, leaf in leaves.items() if name not in texts],
         )  # fmt: skip
         self.rows = 0
 

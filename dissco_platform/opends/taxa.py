@@ -17,6 +17,7 @@ _RESULT = (
     "matchType", "usageID", "matchedName", "matchedAuthorship", "matchedRank", "matchedStatus", "acceptedUsageID",
     "acceptedName", "acceptedAuthorship", "acceptedRank", *CLASSIFICATION, "species", "nomenclaturalCode",
 )  # fmt: skip
+_NAME_HASH = fingerprint([pl.col(column) for column in _RESULT]).alias("name_hash")
 CODES = {
     "zoological": "ICZN",
     "botanical": "ICN",
@@ -32,25 +33,40 @@ SCHEMA = {
     "col_link": pl.String, "col_kingdom": pl.String, "col_phylum": pl.String, "col_class": pl.String,
     "col_order": pl.String, "col_code": pl.String,
 }  # fmt: skip
+NAME_HASHES = {"name_key": pl.String, "name_hash": pl.String}
 
 
-def read_names(names: Path) -> pl.DataFrame:
+def read_names(names: Path, keys: pl.Series | None = None) -> pl.DataFrame:
     """Return one row a distinct name with the columns of SCHEMA; an empty frame where there are no names.
 
     `name_hash` covers what reaches the document (not the confidence, nor the release: a new release with the same
-    result changes nothing). `names` is the folder of `names.parquet`, or that file.
+    result changes nothing). `names` is the folder of `names.parquet`, or that file; `keys` are the names wanted, if not all.
     """
+    scan = _results(names)
+    if scan is None:
+        return pl.DataFrame(schema=SCHEMA)
+    return _taxa((scan if keys is None else scan.filter(pl.col("name_key").is_in(keys.implode()))).collect())
+
+
+def name_hashes(names: Path) -> pl.DataFrame:
+    """Return `name_key` and `name_hash` (see `read_names`) of all names, sorted by key."""
+    scan = _results(names)
+    if scan is None:
+        return pl.DataFrame(schema=NAME_HASHES)
+    return scan.select("name_key", _NAME_HASH).sort("name_key").collect()
+
+
+def _results(names: Path) -> pl.LazyFrame | None:
     path = names / "names.parquet" if names.is_dir() else names
     if not path.is_file():
-        return pl.DataFrame(schema=SCHEMA)
+        return None
     scan = pl.scan_parquet(path)
     present = scan.collect_schema().names()
-    frame = scan.select("name_key", "release", *(column for column in _RESULT if column in present)).collect()
+    frame = scan.select("name_key", "release", *(column for column in _RESULT if column in present))
     frame = frame.with_columns(
         pl.lit(None, dtype=pl.String).alias(column) for column in _RESULT if column not in present
     )
-    frame = frame.with_columns(pl.col("nomenclaturalCode").replace(CODES))
-    return _taxa(frame)
+    return frame.with_columns(pl.col("nomenclaturalCode").replace(CODES))
 
 
 # Names of these ranks are set in italics (ICZN appendix B6, ICN recommendation 60F).
@@ -114,7 +130,7 @@ def _taxa(frame: pl.DataFrame) -> pl.DataFrame:
     named = shown & label.is_not_null() & ~only_kingdom.fill_null(value=False)
     return frame.with_columns(items.alias("item")).select(
         "name_key",
-        fingerprint([pl.col(column) for column in _RESULT]).alias("name_hash"),
+        _NAME_HASH,
         "matchType",
         pl.when(named).then(pl.col("item")).alias("col_item"),
         pl.when(matched).then(label).alias("col_name"),
