@@ -32,9 +32,11 @@ def commands(folder: Path, *, full: bool) -> dict[str, list[str]]:
     chosen["report"] = ["-m", "benchmarks.report", stages, *(["--scale", *scales] if scales else [])]
     chosen["archives"] = ["benchmarks/archives/bench_read.py", "--rows", "1000000" if full else "50000"]
     chosen["documents"] = ["benchmarks/opends/build.py", "1000000" if full else "50000"]
+    chosen["rules"] = ["-m", "benchmarks.opends.rules"]
     chosen["reconcile"] = ["-m", "benchmarks.sensors.reconcile", "--datasets", "1000" if full else "200"]
     if SHARED.is_dir():
         crustaceans, checklist = SHARED / "dwca" / "mnhn-crustaceans.zip", SHARED / "coldp" / "afd.zip"
+        chosen["validity"] = ["benchmarks/opends/validate.py", str(SHARED.parent)]
         chosen["names"] = ["benchmarks/names/suites.py", str(SHARED / "suites")]
         chosen["chain"] = ["-m", "benchmarks.chain", str(crustaceans), str(checklist)]
     if full:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.shared
 
 ARCHIVES = [
     "dwca/beetles-no-descriptor.zip", "dwca/illinois-birds.zip", "dwca/luxembourg-fossils.zip",
-    "dwca/naturalis-ascidians.zip", "dwca/utrecht-fossils-separator-mismatch.zip", "dwca/vampire-moths.zip",
+    "dwca/kew-herbarium.zip", "dwca/mnhn-crustaceans.zip", "dwca/naturalis-ascidians.zip", "dwca/utrecht-fossils-separator-mismatch.zip", "dwca/vampire-moths.zip",
     "abcd/berlin-herbarium.xml", "abcd/berlin-invalid-media.xml", "abcd/stuttgart.xml",
     "abcd/stuttgart-type-specimen.xml", "abcd/taltech-efg-one-unit.xml",
 ]  # fmt: skip
@@ -59,6 +59,13 @@ def test_every_document_of_a_real_archive_fits_the_official_schema(shared: Path,
             del whole["@context"]
             problems = [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(whole)]
             assert problems == []
+
+
+def test_no_archive_is_left_out(shared: Path) -> None:
+    data = shared / "data"
+    assert {f"{path.parent.name}/{path.name}" for kind in ("dwca", "abcd") for path in (data / kind).iterdir()} == set(
+        ARCHIVES
+    )
 
 
 def test_the_models_table_says_what_the_official_schemas_say(shared: Path) -> None:
