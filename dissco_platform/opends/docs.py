@@ -124,9 +124,11 @@ allowed.
   that lies inside it, and left as it is by one that contradicts it.
 - **Placeholders** (`NA`, `N/A`, `unknown`, `-`, `0000-00-00` …; one table, `placeholders.py`) are no values: the rule's next
   column is heard, and the report counts them by column. Licences, ISO country codes and what a vocabulary knows stay.
-- **Countries** are also read misspelt, cut short, or by an island, a former name, a state or a city; a value that names two
-  countries, a sea or a continent names none. What was written stays in dwc:country. Names of states that were divided since
-  (USSR, Congo with a point of the compass) are left open; Persia, Siam and their like are their successors.
+- **Countries** are also read misspelt, cut short, in any order of their words (`Borneo, North`), with the points of initials
+  (`U. S. A.`), by an island, a former name, a state or a city, and beside a sea, a former union or the state that a territory
+  belongs to (`USSR, Ukraine`; `Greenland (Denmark)`); a value that names two countries, a sea or a continent names none. What
+  was written stays in dwc:country. Names of states that were divided since (USSR, Czechoslovakia, Netherlands Antilles,
+  Indochina, Korea) are left open; Persia, Siam and their like are their successors.
 - **Geological time** is read in whatever language the name is formed (`Zanclium`, `Frühe Kreide`, `晚三叠世`). Where the
   International Chronostratigraphic Chart has a name for an early, middle or late part (Upper Permian: Lopingian) it is taken;
   where it has none (Late Silurian, Early Pleistocene) the whole is.
@@ -138,13 +140,20 @@ allowed.
   own; the others are what their specimen is.
 - **Ages** of a data package hang on an event: they date all that was collected then, or the one material that they name.
 - **Events**: a record that says nothing about its gathering (no place, date, collector, sex …) has no event.
-- **Read so**: a mark of doubt or two sexes joined by "or" is indeterminate, two sexes contradicting each other ("M [=F]")
-  are mixed; finer stages than our life stages (nestling, tadpole, neonate, flowering) go to the stage that holds them, and
-  what was written stands beside; a text that names two times ("Givetian or Late Devonian") names none.
-- **Not read yet, for curators**: of GBIF's lists of labels we give another concept than GBIF, or none, for 120 of 1,158
-  sexes, 28 of 86 life stages and 6 of 92 type statuses. Some are no value of the term (a life stage, size or preparation
-  written as a sex: "Adult", "tissue taken"), some are the finer stages above, and some are misspelt or worded as our tables
-  do not know.
+- **Sex** is read word by word (`vocabularies/sexes.py`): counts (`2 males, 3 females`, `M5 F10`), several specimens, marks of
+  age around the word. A mark of doubt, two sexes joined by "or" or contradicting each other (`M [=F]`) are indeterminate;
+  both of a lot are mixed; none of a sex is none of it; a stage or size written as a sex is indeterminate.
+- **Read so**: a stage finer than juvenile, larva or adult (nestling, tadpole, neonate, flowering) is a concept with the wider
+  one as its parent; a text that names two times ("Givetian or Late Devonian") names none. A word of seven letters or more
+  may have one letter wrong in stages and types.
+- **Not read, and why**: lists of labels that GBIF keeps are read as GBIF reads them for 97 % of 1,158 sexes, 98 % of 86 life
+  stages and 97 % of 92 type statuses. What differs: GBIF calls `male/female (on label)` mixed where we say indeterminate,
+  lists `Pullus` under nestling and fledgling, reads `Figured` as iconotype (it is supplementary material) and `2M 2J` as
+  mixed; broken text (`MaÃ£Â`) and codes of one collection (`MACHP`, `Fn.`) stay for curators. Of 2,353 labels of countries
+  to which GBIF gives one we give the same to 95 %; the rest are codes of two or three letters that begin several names
+  (`GUA`, `TAN`), misprints beyond two letters, islets no gazetteer we used names, two countries in one cell and New Guinea
+  without a side. Of 594 labels to which GBIF gives none we name a country for 71: old names with one successor (Abyssinia,
+  Persia, East Prussia), parts of a country (Malay Peninsula) and misspellings.
 - **Institutions** go by the name given when the dataset was added, else ROR's (dump or API), else the publisher's, else
   the records' institution code.
 """

@@ -23,9 +23,9 @@ from tests.opends.tables import CONTEXT, MAPPINGS
 pytestmark = pytest.mark.shared
 
 ARCHIVES = [
-    "dwca/beetles-no-descriptor.zip", "dwca/illinois-birds.zip", "dwca/luxembourg-fossils.zip",
-    "dwca/kew-herbarium.zip", "dwca/mnhn-crustaceans.zip", "dwca/naturalis-ascidians.zip", "dwca/utrecht-fossils-separator-mismatch.zip", "dwca/vampire-moths.zip",
-    "abcd/berlin-herbarium.xml", "abcd/berlin-invalid-media.xml", "abcd/stuttgart.xml",
+    "dwca/beetles-no-descriptor.zip", "dwca/illinois-birds.zip", "dwca/kew-herbarium.zip", "dwca/luxembourg-fossils.zip",
+    "dwca/mnhn-crustaceans.zip", "dwca/naturalis-ascidians.zip", "dwca/utrecht-fossils-separator-mismatch.zip",
+    "dwca/vampire-moths.zip", "abcd/berlin-herbarium.xml", "abcd/berlin-invalid-media.xml", "abcd/stuttgart.xml",
     "abcd/stuttgart-type-specimen.xml", "abcd/taltech-efg-one-unit.xml",
 ]  # fmt: skip
 SCHEMAS = {"ods:DigitalSpecimen": "digital-specimen/0.4.0", "ods:DigitalMedia": "digital-media/0.5.0"}

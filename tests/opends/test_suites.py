@@ -78,7 +78,21 @@ def test_labelled_vocabulary_values_find_their_concepts(shared: Path) -> None:
 
 
 # Shares of large dictionaries, labels of no table of ours: what is left is argued in docs/opends.md.
-SHARES = {"countries": 0.88, "geochronology": 0.985, "TypeStatus": 0.93, "Sex": 0.89, "LifeStage": 0.65}
+SHARES = {
+    "countries": 0.95,
+    "no country": 0.87,
+    "geochronology": 0.985,
+    "TypeStatus": 0.97,
+    "Sex": 0.97,
+    "LifeStage": 0.97,
+}
+# The suite's list has these wrong: the Isles Australes are French Polynesia's, the Bounty Islands New Zealand's, DRC is CD …
+LISTED_WRONG = {
+    "AUSTRALES I": "PF", "BOUNTY ISLAND": "NZ", "CONGO, DRC": "CD", "MALLORCA": "ES", "NORTHERN RHODESIA": "ZM",
+    "SAVII I": "WS", "SULU I": "PH", "W INDIES DOMINICA I": "DM", "REPUBLIC OF CHINA": "TW",
+}  # fmt: skip
+# The suite's name where ours is another; two concepts of the suite share these labels.
+SAME = {"TypeStatus": {}, "Sex": {}, "LifeStage": {"Pullus": "nestling", "pullus": "nestling"}}
 # The suite takes the whole period where the International Chronostratigraphic Chart has a name for the part.
 PARTS = {
     "Permian": {"Cisuralian", "Guadalupian", "Lopingian"}, "Carboniferous": {"Mississippian", "Pennsylvanian"},
@@ -88,11 +102,13 @@ PARTS = {
 
 def test_large_dictionaries_of_labels(shared: Path) -> None:
     country, geochronology = vocabularies.load("country"), vocabularies.load("geochronology")
-    countries = [
-        country.match(case["input"]) == (None if case["expected"] == "ZZ" else case["expected"])
+    listed = [
+        (LISTED_WRONG.get(case["input"], case["expected"]), country.match(case["input"]))
         for case in cases(shared, "vocab_dictionary.dev.jsonl")
         if case["parser"] == "dict:countryName"
     ]
+    countries = [found == expected for expected, found in listed if expected != "ZZ"]
+    nowhere = [found is None for expected, found in listed if expected == "ZZ"]
     times = [
         squeezed(found := geochronology.match(case["label"])) == squeezed(case["concept"])
         or found in PARTS.get(case["concept"], ())
@@ -100,11 +116,18 @@ def test_large_dictionaries_of_labels(shared: Path) -> None:
         if case["vocabulary"] == "GeoTime"
     ]
     assert sum(countries) / len(countries) >= SHARES["countries"]
+    assert sum(nowhere) / len(nowhere) >= SHARES["no country"]
     assert sum(times) / len(times) >= SHARES["geochronology"]
     for name, ours in (("TypeStatus", "typeStatus"), ("Sex", "sex"), ("LifeStage", "lifeStage")):
         vocabulary = vocabularies.load(ours)
+
+        def right(label: str, concept: str, vocabulary: vocabularies.Vocabulary = vocabulary, name: str = name) -> bool:
+            found = vocabulary.match(label)
+            narrower = {squeezed(one) for one in vocabulary.ancestors(found or "")}
+            return squeezed(concept) in {squeezed(found), *narrower} or SAME[name].get(label) == found is not None
+
         found = [
-            squeezed(vocabulary.match(case["label"])) == squeezed(case["concept"])
+            right(case["label"], case["concept"])
             for case in cases(shared, "gbif_vocabularies.dev.jsonl")
             if case["vocabulary"] == name
         ]
@@ -118,12 +141,30 @@ def test_large_dictionaries_of_labels(shared: Path) -> None:
         ("typeStatus", "Holotypus", "holotype"), ("sex", "male or female", "indeterminate"),
         ("sex", "[perhaps female]", "indeterminate"), ("sex", "12M 7F 2J", "mixed"), ("sex", "6F 0M", "female"),
         ("sex", "unknown | female", "female"), ("sex", "Nestling male", "male"), ("sex", "male | unknown | female", "mixed"),
-        ("sex", "adult male", "male"), ("lifeStage", "Cypris", "larva"),
+        ("sex", "adult male", "male"), ("sex", "M [=F]", "indeterminate"), ("sex", "males: 0, females: 2", "female"),
+        ("sex", "2 Männchen, 1 Weibchen", "mixed"), ("sex", "Female, 51 mm SVL", "female"), ("sex", "prob. ♀", "indeterminate"),
+        ("sex", "самка и самец", "mixed"), ("sex", "M. juv", "male"), ("sex", "tissue, adult", "indeterminate"),
+        ("typeStatus", "hollotype", "holotype"), ("country", "USSR, Ukraine", "UA"), ("country", "U. S. A.", "US"),
+        ("country", "Borneo, North", "MY"), ("country", "N. Rhodesia [Zambia]", "ZM"), ("country", "Greenland (Denmark)", "GL"),
+        ("country", "Colombia, Boyacá, Sierra Nevada", "CO"), ("lifeStage", "Cypris", "cyprid"),
+        ("lifeStage", "nestling, 3 days", "nestling"),
         ("geochronology", "UpperTriassic", "UpperTriassic"), ("geochronology", "DÃ©vonien", "Devonian"),
     ],
 )  # fmt: skip
 def test_labels_are_read_by_how_they_are_formed(vocabulary: str, label: str, concept: str) -> None:
     assert vocabularies.load(vocabulary).match(label) == concept
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "label"),
+    [
+        ("country", "Czecho-Slovakia"), ("country", "Netherlands Antilles"), ("country", "French Indo-China"),
+        ("country", "s.n."), ("country", "Amérique du Sud"), ("country", "Japan, Korea"), ("country", "Kazakhstan / Russia"),
+        ("sex", "2 m long"), ("sex", "Lichens of Western North America"), ("typeStatus", "rubrotype"),
+    ],
+)  # fmt: skip
+def test_what_names_none_or_two_stays_as_it_is(vocabulary: str, label: str) -> None:
+    assert vocabularies.load(vocabulary).match(label) is None
 
 
 def test_licence_spellings(shared: Path) -> None:

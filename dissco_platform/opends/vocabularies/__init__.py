@@ -14,27 +14,22 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
 from dissco_platform.errors import MappingError
 from dissco_platform.opends.vocabularies.inflected import Stems
-from dissco_platform.opends.vocabularies.places import Places
+from dissco_platform.opends.vocabularies.places import Places, joined_initials, without_waters
+from dissco_platform.opends.vocabularies.sexes import Sexes
 from dissco_platform.provenance import text_version
 
 FOLDER = Path(__file__).parent
-# What stands beside the name of a country or place without changing which it is.
-_BESIDE = frozenset(
-    {
-        "n", "s", "e", "w", "ne", "nw", "se", "sw", "northern", "southern", "eastern", "western", "centr", "center", "off",
-        "near", "nr", "close", "to", "in", "is", "isl", "isls", "isle", "isles", "i", "ile", "iles", "isla", "islas", "ins",
-        "insel", "inseln", "arch", "archipelago", "coast", "prov", "province", "possibly", "probable", "probably", "prob",
-        "rep", "kingdom", "state", "dept", "district", "region", "border", "cf", "so",
-    }
-)  # fmt: skip
-
 # Alone they name one thing; inside a longer text they may be another's name, a sea's or a region's.
 _VAGUE = frozenset(
     {
         "congo",
         "guinea",
+        "guinee",
         "korea",
         "samoa",
         "java",
@@ -56,6 +51,14 @@ _VAGUE = frozenset(
         "indiana",
     }
 )
+_PLURALS = ("s", "es", "n", "en", "e")
+_LONG = 7  # letters; a shorter word is too near to others
+# Names that several countries bear: beside another country they are a second one.
+_BEARERS = {
+    "congo": {"CD", "CG"}, "korea": {"KP", "KR"}, "samoa": {"AS", "WS"}, "guinea": {"GN", "GQ", "GW", "PG", "ID"},
+    "borneo": {"BN", "ID", "MY"}, "melanesia": set(), "patagonia": {"AR", "CL", "FK"},
+}  # fmt: skip
+_LAST = frozenset({"mali", "niger", "chad", "jordan", "georgia", "us"})  # vague names that tell where they stand last
 _FIELDS = ["concept", "parent", "language", "labels"]
 _BLANK = frozenset(
     {"", "na", "n a", "n k", "null", "none", "unknown", "not recorded", "not applicable", "no data", "nd"}
@@ -70,6 +73,13 @@ def normalise(text: str) -> str:
     text = "".join(mark for mark in text if not unicodedata.combining(mark)).casefold()
     text = text.replace("ø", "o").replace("æ", "ae").replace("ł", "l").replace("đ", "d")
     return re.sub(r"\s+", " ", re.sub(r"[^\w♀♂⚥†+%]+|_", " ", text)).strip()
+
+
+_MARKS = frozenset("?=[]()")  # what changes the meaning of a word about sex
+
+
+def _without_accents(text: str) -> str:
+    return "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
 
 
 def _mended(text: str) -> str:
@@ -106,34 +116,50 @@ class Vocabulary:
     inflected: bool = False
     doubt: str | None = None
     loose: bool = False
+    misspelt: bool = False
     _places: Places | None = field(default=None, repr=False)
     _stems: Stems | None = field(default=None, repr=False)
+    sexes: Sexes | None = field(default=None, repr=False)
 
     def match(self, text: str | None) -> str | None:
         """Return the concept that a written value names, None where it names none."""
         if text is None:
             return None
         key = normalise(text)
+        if self.loose:
+            key = joined_initials(key).removesuffix(" cf")
         if self.doubt and "?" in text:
             return self.doubt
-        if found := self.labels.get(key):
+        marked = self.sexes is not None and not _MARKS.isdisjoint(text)
+        if (found := self.labels.get(key)) and not marked:
             return found
-        if not key or key in _BLANK:
+        if key in _BLANK and not (marked and not key):
             return None
-        if found := self.labels.get(key.replace(" ", "")):
+        if self.sexes is not None:
+            return self.sexes.match(_without_accents(_mended(text)))
+        squeezed = key.replace(" ", "")
+        if (len(squeezed) > 2 or squeezed == key) and (found := self.labels.get(squeezed)):  # s.n. is no code
             return found
+        if self.loose and (told := self._listed(text)):
+            return None if len(told) > 1 else next(iter(told))
         # a count or a mark of doubt around the value: "1 female", "Female?", "holotype (2)"
         trimmed = re.sub(r"^\d+\s+|\s+\d+$|\s*\b(?:s|es)$", "", key).strip()
         if trimmed != key and (found := self.labels.get(trimmed)):
             return found
+        for plural in _PLURALS if len(key) > _LONG - 2 and not self.loose else ():
+            if key.endswith(plural) and (found := self.labels.get(key.removesuffix(plural))):
+                return found
         for pattern, concept in self.patterns:
             if pattern.search(key):
                 return concept
         if self.loose:
             if self._places is None:
                 self._places = Places(self.labels, self.titles)
+            if self._places.names_none(key):
+                return None
             if found := self._places.match(key):
                 return found
+            key = without_waters(key)
             if re.search(r" (?:or|ou|oder|to|sea|gulf|golfe|mer|ocean|strait) ", f" {key} "):
                 return None
         if self.inflected:
@@ -149,28 +175,61 @@ class Vocabulary:
                 return found
         if self.contained and (found := self._contained(key)):
             return found
+        if self.misspelt and (found := self._one_letter_off(key)):
+            return found
         mended = _mended(text)
         if self.inflected:  # MiddleMiocene, MaastrichtianUpper
             mended = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mended)
         return self.match(mended) if mended != text else None
+
+    def _listed(self, text: str) -> set[str]:
+        """Return what the parts of a list name: of alternatives each, of a place and its surroundings the one that is a name."""
+        parts = [part for part in re.split(r"\s*[/;]\s*", text) if part.strip()]
+        if len(parts) > 1:
+            return {found for part in parts if (found := self.match(part))}
+        parts = [normalise(part) for part in text.split(",")]
+        named = {found for part in parts if len(part) > 3 and (found := self.labels.get(part))}
+        return named if len(parts) > 1 and len(named) == 1 and _BEARERS.keys().isdisjoint(parts) else set()
+
+    def _one_letter_off(self, key: str) -> str | None:
+        """Return the one concept of which a label of seven letters or more is one letter away; two changed places count."""
+        squeezed = key.replace(" ", "")
+        if len(squeezed) < _LONG:
+            return None
+        found = {
+            self.labels[label]
+            for label, _, _ in process.extract(
+                squeezed, [label for label in self.labels if len(label) >= _LONG], scorer=DamerauLevenshtein.distance,
+                score_cutoff=1, limit=None,
+            )
+        }  # fmt: skip
+        return found.pop() if len(found) == 1 else None
 
     def _contained(self, key: str) -> str | None:
         """Return the concept whose labels stand inside the text as whole words; of a line of concepts the narrowest.
 
         None where the text names two that do not contain each other.
         """
-        words = [word for word in key.split() if word not in _BESIDE]
+        words = key.split()
         found: set[str] = set()
         at = 0
         while at < len(words):
             for size in range(min(6, len(words) - at), 0, -1):
                 label = " ".join(words[at : at + size])
                 concept = self.labels.get(label)
-                if concept and label not in _VAGUE and (len(label) > 3 or label in {"usa", "uk", "png", "uae"}):
+                whole = label not in _VAGUE and (len(label) > 3 or label in {"usa", "uk", "png", "uae"})
+                # village, MALI; US, along the river
+                last = label in _LAST and (at + size == len(words) or (label == "us" and at == 0))
+                if concept and (whole or last):
                     found.add(concept)
                     at += size - 1
                     break
             at += 1
+        for shared, bearers in _BEARERS.items():
+            if shared in words and not found <= bearers:
+                return None  # Congo, Rwanda: two countries
+        if "error" in words:
+            return None
         narrowest = [one for one in found if all(other == one or other in self.ancestors(one) for other in found)]
         return narrowest[0] if len(narrowest) == 1 else None
 
@@ -262,9 +321,12 @@ def load(name: str, extension: Path | None = None) -> Vocabulary:
     source, rows = _rows(path)
     vocabulary = Vocabulary(name, source, contained="labels may stand inside a longer text" in source)
     vocabulary.loose = "labels may be misspelt" in source
+    vocabulary.misspelt = "labels may have a letter wrong" in source
     vocabulary.inflected = "labels may be inflected" in source
     vocabulary.add(rows, path)
     further = extension / f"{name}.tsv" if extension else None
     if further is not None and further.is_file():
         vocabulary.add(_rows(further)[1], further)
+    if "cells are read word by word" in source:
+        vocabulary.sexes = Sexes.of(vocabulary.labels, load("lifeStage").labels)
     return vocabulary
