@@ -5,19 +5,42 @@ become spaces; outer white space trimmed. Letter case is kept: catalogue numbers
 different specimens in some collections. Making DOIs from keys is `minting`, not here.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 
 # Zero-width space/joiners, word joiner, byte-order mark, soft hyphen, C0 and C1 controls.
 _INVISIBLE = r"[\u{200B}-\u{200D}\u{2060}\u{FEFF}\u{00AD}\u{0000}-\u{001F}\u{007F}-\u{009F}]"
+# Printable ASCII without white space at its ends; and an address in normal form already.
+_PLAIN = r"^[!-~](?:[ -~]*[!-~])?$"
+_PLAIN_URL = r"^https?://[a-z0-9.-]+(?:[/?][!\"$-~]*)?$"
 _BLANKS = r"[\u{00A0}\u{2007}\u{202F}]"
 
 
 def clean_identifier(identifier: pl.Expr) -> pl.Expr:
     """Return the identifier in the normal form described above; blank becomes null."""
+    return _otherwise(identifier, _PLAIN, _cleaned)
+
+
+def _cleaned(identifier: pl.Expr) -> pl.Expr:
     text = (
         identifier.str.replace_all(_INVISIBLE, "").str.replace_all(_BLANKS, " ").str.normalize("NFC").str.strip_chars()
     )
     return pl.when(text != "").then(text)
+
+
+def _otherwise(column: pl.Expr, plain: str, change: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """Return the column changed where it does not fit a pattern of what `change` leaves alone: nearly all fit."""
+
+    def run(series: pl.Series) -> pl.Series:
+        odd = ~series.str.contains(plain)
+        if not odd.any():
+            return series
+        frame = series.alias("text").to_frame().with_columns(odd.fill_null(value=False).alias("odd"))
+        changed = frame.filter("odd").select(change(pl.col("text")).alias("text"))["text"]
+        return series.scatter(frame["odd"].arg_true(), changed)
+
+    return column.map_batches(run, return_dtype=pl.String)
 
 
 def normalised_physical_specimen_id(identifier: pl.Expr, identifier_type: pl.Expr, source_system_id: str) -> pl.Expr:
@@ -44,7 +67,11 @@ def normalised_media_url(url: pl.Expr) -> pl.Expr:
     Scheme and host in lower case, default port dropped, fragment dropped (RFC 3986, section 6.2.2–6.2.3); path and
     query stay as they are, since servers may tell them apart.
     """
-    url = clean_identifier(url).str.replace(r"#.*$", "")
+    return _otherwise(url, _PLAIN_URL, _normalised_url)
+
+
+def _normalised_url(url: pl.Expr) -> pl.Expr:
+    url = _cleaned(url).str.replace(r"#.*$", "")
     head = url.str.extract(r"^([A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)", 1)
     tail = url.str.slice(head.str.len_chars())
     joined = pl.concat_str([head.str.to_lowercase(), tail])

@@ -28,11 +28,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Read:
-    """One batch as parsed: records whose media are looked at, those to render, and the rows of their extensions."""
+    """One batch as parsed: records whose media are looked at, those to render, and the rows of their extensions.
+
+    `keys` has the identity columns of `records`, in the same order.
+    """
 
     records: pl.DataFrame
     todo: pl.DataFrame
-    named: pl.DataFrame | None
+    keys: pl.DataFrame
     media: pl.DataFrame | None
     extensions: dict[str, pl.DataFrame]
 

@@ -140,8 +140,13 @@ class Build:
             records = self.parsed.rows("records", start, end)
             frame = self.keys(records, self._identifications(start, end))
             self.reject(frame.filter(pl.col("reason").is_not_null()))
-            keys.add(frame.filter(pl.col("reason").is_null()).drop("reason", "message"), self.bucket())
+            accepted = frame.filter(pl.col("reason").is_null()).drop("reason", "message")
+            accepted.write_ipc(self._keys_of(start), compression="lz4")  # for the rendering of the same batch
+            keys.add(accepted, self.bucket())
         return keys
+
+    def _keys_of(self, start: int) -> Path:
+        return self.spill / f"keys-{start}.arrow"
 
     def _identifications(self, start: int, end: int) -> pl.DataFrame | None:
         """Return the names (`row`, `name_key`) of a range's further identifications and parts."""
@@ -278,12 +283,15 @@ class Build:
             and frame.height
         }
         media = self.parsed.extension("media", records, start, end)
-        return Read(records, todo, self._identifications(start, end), media, extensions)
+        keys = pl.read_ipc(self._keys_of(start))
+        self._keys_of(start).unlink()
+        if keys.height != records.height:
+            keys = keys.join(records.select("row"), on="row", how="semi", maintain_order="left")
+        return Read(records, todo, keys, media, extensions)
 
     def _render(self, read: Read) -> Rendered:
         """Render one batch and its media."""
-        records, todo, findings = read.records, read.todo, Findings()
-        keys = self.keys(records, read.named)
+        records, todo, keys, findings = read.records, read.todo, read.keys, Findings()
         links, aside = media_links(records, read.media, self.mapping)
         media = self.media.rendered(links, read.media, keys, findings) if self.touched is None else None
         if todo.is_empty():

@@ -77,6 +77,7 @@ class ParquetOut:
             path, self._arrow, compression="zstd", compression_level=1,  # with hashes about, higher levels gain nothing
             use_dictionary=[leaf for name, leaf in leaves.items() if name not in texts and name not in plain],
             write_statistics=[leaf for name, leaf in leaves.items() if name not in texts],
+            store_schema=False,  # readers see plain strings, whatever they are in memory here
         )  # fmt: skip
         self.rows = 0
 
@@ -94,4 +95,4 @@ class ParquetOut:
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())  # no copy is made of texts

@@ -153,8 +153,8 @@ _DATE_PARTS: dict[str, Callable[[dates.DateInterval], Any]] = {
 }
 _DATE = pl.Struct({name: pl.String() if name == "date" else pl.Int64() for name in _DATE_PARTS})
 _NO_DATE = (None,) * len(_DATE_PARTS)
-_DAY = r"^\d{4}-\d\d-\d\d$"
-_MOMENT = r"^\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ)?$"
+_DAY = r"^\d{4}-\d\d-\d\d(?:T00:00:00)?$"  # midnight of no zone is how databases write a day
+_MOMENT = r"^\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ|T00:00:00)?$"
 
 
 @lru_cache(maxsize=100_000)
@@ -169,11 +169,14 @@ def _date_parts(of: str | None, order: str | None, *cells: str | None) -> tuple[
 
 
 def _dates(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
-    """All parts of a date. A plain ISO day that no other cell contradicts is read by column, the rest value by value."""
+    """All parts of a date. A plain ISO day that no other cell contradicts is read by column, the rest value by value.
+
+    A day says all there is to say: what a verbatim cell says beside it is not heard (`dates.date_of`).
+    """
     of, order = params.get("of"), params.get("order")
-    text = columns[0]
+    text = columns[0].str.strip_suffix("T00:00:00")
     day = text.str.head(10).str.to_date("%Y-%m-%d", strict=False)
-    plain = text.str.contains(_MOMENT if len(columns) == 1 else _DAY)
+    plain = columns[0].str.contains(_MOMENT if len(columns) == 1 else _DAY)
     plain = plain & day.dt.year().is_between(dates.EARLIEST_YEAR, dates.LATEST_YEAR)
     if of == "begin, end, verbatim":
         plain = plain & pl.all_horizontal([column.is_null() for column in columns[1:]])
@@ -185,8 +188,6 @@ def _dates(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
             same = column.str.contains(r"^\d{1,4}$") & (column.cast(pl.Int32, strict=False) == number.cast(pl.Int32))
             agree = column.is_null() | (same & agree)
         plain = plain & agree
-        if len(columns) > 4:
-            plain = plain & (columns[4].is_null() | (columns[4] == text))
     plain = plain.fill_null(value=False)
     rest = pl.map_batches(
         [pl.when(~plain).then(column) for column in columns],

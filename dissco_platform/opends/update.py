@@ -100,8 +100,9 @@ def _chosen_reads(build: "Build", rows: pl.Series) -> Iterator[Read]:
         records = build.parsed.chosen("records", part)
         tables = {name: build.parsed.chosen(name, part) for name in build.parsed.tables}
         media = tables.pop("media", None)
+        keys = build.keys(records, _further_names(build, part))
         yield Read(
-            records, records, _further_names(build, part), media,
+            records, records, keys, media,
             {name: frame for name, frame in tables.items() if frame.height},
         )  # fmt: skip
         build.parsed.progress("documents", min(start + build.parsed.batch_rows, len(rows)))
