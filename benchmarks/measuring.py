@@ -17,9 +17,12 @@ PACKAGES = ("dagster", "polars", "pyarrow", "sqlalchemy", "lxml", "orjson", "jso
 
 
 def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Do the work in a new process; return what it returns with `wall_s`, `cpu_s` and `peak_mib` (all its processes' largest)."""
+    """Do the work in a new process; return what it returns with `wall_s`, `cpu_s` and `peak_mib` (all its processes' largest).
+
+    `spawn_s` is what passed before the work began: Python's start, and modules that this one and the work's import.
+    """
     ours, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_child, args=(theirs, work, arguments))
+    process = multiprocessing.get_context("spawn").Process(target=_child, args=(theirs, work, arguments, time.time()))
     process.start()
     theirs.close()
     try:
@@ -31,12 +34,13 @@ def apart(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any
     return result
 
 
-def _child(pipe: Connection, work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> None:
+def _child(pipe: Connection, work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], spawned: float) -> None:
+    spawn = time.time() - spawned
     before, began = _cpu(), time.perf_counter()
     result = work(*arguments)
     wall = time.perf_counter() - began
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    pipe.send({**result, "wall_s": wall, "cpu_s": _cpu() - before, "peak_mib": round(peak / 1024)})
+    pipe.send({**result, "wall_s": wall, "cpu_s": _cpu() - before, "spawn_s": spawn, "peak_mib": round(peak / 1024)})
     pipe.close()
 
 

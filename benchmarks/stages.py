@@ -4,31 +4,34 @@
 
 Stages: `read` (zip → parsed Parquet), `names` (distinct names → checklist), `documents` (openDS documents, validated),
 `publish` (identity, DOIs, versions, parts and registry on SQLite; DataCite is not asked). Each measurement runs in a process
-of its own; stages, peers and limits take turns within one run, and medians are kept with their spread. Per share of changed
-records an edition of its own goes through the chain over a copy of the first one's state. Prints JSON.
+of its own; stages, peers and limits take turns within one run, and medians are kept with their spread. Importing a
+stage's modules is part of it and also measured alone (`starts`). Per share of changed records an edition of its own goes
+through the chain over a copy of the first one's state: all four stages always, though the platform publishes nothing where the
+build comes out the same (`needed`). The first load is also measured on a dataset without extensions (`bare`). Prints JSON.
 """
 
 import argparse
-import hashlib
+import importlib
 import json
 import shutil
-import sqlite3
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import orjson
-import polars as pl
-
+from benchmarks import peers as against
 from benchmarks.archives.generate import EPITHET, GENERA, GENUS, SPECIES, Change, Dirt, generate
 from benchmarks.measuring import apart, folder_bytes, machine, summed, write
+from benchmarks.peers import SLUG
 
-SLUG = "benchmark"
 MAPPINGS = Path(__file__).resolve().parents[1] / "mappings"
 STAGES = ("read", "names", "documents", "publish")
-SAMPLE = 2_000  # documents for peers that take a millisecond or more each
+MODULES = {
+    "read": ("archives",),
+    "names": ("names.harmonise",),
+    "documents": ("opends.build", "store"),
+    "publish": ("identity.publish", "identity.datacite.metadata", "registry.datasets", "store"),
+}
 
 
 # --- stages: each takes the home of one dataset's state and an edition ---------------------------------------------
@@ -42,6 +45,13 @@ def read(home: Path, archive: Path, edition: str) -> dict[str, Any]:
     out.mkdir()
     parsed = read_archive(archive, out)
     return {"records": parsed.records, "bytes": folder_bytes(out)}
+
+
+def start(stage: str) -> dict[str, Any]:
+    """Import what a stage imports, and do nothing."""
+    for module in MODULES[stage]:
+        importlib.import_module(f"dissco_platform.{module}")
+    return {}
 
 
 def names(home: Path, edition: str, index: Path, previous: str | None = None) -> dict[str, Any]:
@@ -93,6 +103,7 @@ def documents(home: Path, edition: str, previous: str | None) -> dict[str, Any]:
         "rendered": report.rendered,
         "carried_over": report.carried_over,
         "media": report.media,
+        "data_version": report.data_version,
         "document_bytes": written,
         "bytes": written + folder_bytes(out),
     }
@@ -155,141 +166,6 @@ def run_stage(stage: str, home: Path, archive: Path, edition: str, previous: str
     return apart(publish, home, edition)
 
 
-# --- limits: what the machine needs for the bytes alone ------------------------------------------------------------
-
-
-def limit_inflate(archive: Path) -> dict[str, Any]:
-    """Inflate the archive."""
-    total = 0
-    with zipfile.ZipFile(archive) as zipped:
-        for info in zipped.infolist():
-            with zipped.open(info) as member:
-                while block := member.read(2**20):
-                    total += len(block)
-    return {"bytes": total}
-
-
-def limit_hash(archive: Path) -> dict[str, Any]:
-    """Inflate and hash (SHA-256)."""
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(archive) as zipped:
-        for info in zipped.infolist():
-            with zipped.open(info) as member:
-                while block := member.read(2**20):
-                    digest.update(block)
-    return {"digest": digest.hexdigest()[:8]}
-
-
-def limit_parquet(home: Path) -> dict[str, Any]:
-    """Write the parsed tables as Parquet again, from memory (reading them is part of the cost)."""
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        for path in sorted((home / "parsed-first").glob("*.parquet")):
-            pl.read_parquet(path).write_parquet(Path(folder) / path.name)
-        return {"bytes": folder_bytes(Path(folder))}
-
-
-def limit_json(home: Path) -> dict[str, Any]:
-    """Read every document as JSON and write it again."""
-    count = 0
-    for path in sorted((home / "store" / "documents" / SLUG / "first").glob("*.parquet")):
-        for frame in pl.scan_parquet(path).select("content").collect().iter_slices(10_000):
-            for text in frame["content"]:
-                count += len(orjson.dumps(orjson.loads(text))) > 0
-    return {"documents": count}
-
-
-# --- peers: how it is done elsewhere ---------------------------------------------------------------------------------
-
-
-def peer_read(archive: Path) -> dict[str, Any]:
-    """python-dwca-reader: iterate the core rows with their extension rows; nothing is written."""
-    from dwca.read import DwCAReader
-
-    count = 0
-    with DwCAReader(str(archive)) as opened:
-        for row in opened:
-            count += bool(row.data) + 0 * len(row.extensions)
-    return {"records": count}
-
-
-def peer_names(home: Path) -> dict[str, Any]:
-    """gbif-name-parser: parse the distinct names one by one; nothing is matched."""
-    import nameparser
-
-    distinct = pl.read_parquet(home / "names-first" / "names.parquet", columns=["dwc:scientificName"]).to_series()
-    done = 0
-    for name in distinct.drop_nulls().unique():
-        try:
-            nameparser.parse(name, None, None, None)
-        except nameparser.UnparsableNameError:
-            continue
-        done += 1
-    return {"names": done}
-
-
-def peer_documents(home: Path) -> dict[str, Any]:
-    """A dictionary a record: the same cells, put into a nested document and written as JSON; no rule, no validation."""
-    records = pl.read_parquet(home / "parsed-first" / "records.parquet")
-    count = 0
-    for row in records.iter_rows(named=True):
-        filled = {key: value for key, value in row.items() if value is not None}
-        event = {key: filled.pop(key) for key in [*filled] if key in {"dwc:eventDate", "dwc:year", "dwc:month"}}
-        taxon = {key: filled.pop(key) for key in [*filled] if key in {"dwc:scientificName", "dwc:genus", "dwc:family"}}
-        document = {
-            "@type": "ods:DigitalSpecimen",
-            **filled,
-            "ods:hasEvents": [{"@type": "ods:Event", **event}],
-            "ods:hasIdentifications": [{"@type": "ods:Identification", "ods:hasTaxonIdentifications": [taxon]}],
-        }
-        count += len(json.dumps(document)) > 0
-    return {"records": count}
-
-
-def _sample(home: Path) -> list[str]:
-    path = home / "store" / "documents" / SLUG / "first" / "documents.parquet"
-    return pl.scan_parquet(path).select("content").head(SAMPLE).collect()["content"].to_list()
-
-
-def peer_validation(home: Path) -> dict[str, Any]:
-    """jsonschema: the same schema, a sample of the documents, in Python."""
-    import jsonschema
-
-    from dissco_platform.opends.schema import json_schema
-
-    validator = jsonschema.Draft202012Validator(json_schema("ods:DigitalSpecimen", content=True))
-    return {
-        "documents": sum(1 for text in _sample(home) if list(validator.iter_errors(orjson.loads(text))) is not None)
-    }
-
-
-def ours_validation(home: Path) -> dict[str, Any]:
-    """What the build calls for every new document, on the same sample."""
-    from dissco_platform.opends.schema import problems
-
-    texts = _sample(home)
-    list(problems("ods:DigitalSpecimen", texts, ["[]"] * len(texts)))
-    return {"documents": len(texts)}
-
-
-def peer_registry(home: Path) -> dict[str, Any]:
-    """One upsert and one commit an object, in SQLite: a sample."""
-    path = home / "upserts.sqlite"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS object (key TEXT PRIMARY KEY, suffix TEXT UNIQUE, hash TEXT, version INT)"
-    )
-    for number in range(SAMPLE):
-        connection.execute(
-            "INSERT INTO object VALUES (?, ?, ?, 1) ON CONFLICT (key) DO UPDATE SET hash = excluded.hash",
-            (f"key-{number}", f"suffix-{number}", "h"),
-        )
-        connection.commit()
-    connection.close()
-    path.unlink()
-    return {"objects": SAMPLE}
-
-
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +193,7 @@ def measure(folder: Path, records: int, repeat: int, shares: list[float], *, pee
         "machine": machine(),
         "records": records,
         "stages": {},
+        "starts": {},
         "limits": {},
         "peers": {},
         "editions": {},
@@ -329,28 +206,30 @@ def measure(folder: Path, records: int, repeat: int, shares: list[float], *, pee
     result["archive_bytes"] = archive.stat().st_size
     index = make_index(folder)
     home = folder / "home"
-    collected: dict[str, dict[str, list[dict[str, Any]]]] = {"stages": {}, "limits": {}, "peers": {}}
+    collected: dict[str, dict[str, list[dict[str, Any]]]] = {"stages": {}, "starts": {}, "limits": {}, "peers": {}}
     for _ in range(repeat):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
         for stage in STAGES:
             cost = run_stage(stage, home, archive, "first", None, index)
             collected["stages"].setdefault(stage, []).append(cost)
+            collected["starts"].setdefault(stage, []).append(apart(start, stage))
         for limit, arguments in (
-            (limit_inflate, (archive,)),
-            (limit_hash, (archive,)),
-            (limit_parquet, (home,)),
-            (limit_json, (home,)),
+            (against.limit_inflate, (archive,)),
+            (against.limit_hash, (archive,)),
+            (against.limit_parquet, (home,)),
+            (against.limit_documents, (home,)),
+            (against.limit_json, (home,)),
         ):
             collected["limits"].setdefault(limit.__name__[6:], []).append(apart(limit, *arguments))
         for peer, arguments in (
             (
-                (peer_read, (clean,)),
-                (peer_names, (home,)),
-                (peer_documents, (home,)),
-                (peer_validation, (home,)),
-                (ours_validation, (home,)),
-                (peer_registry, (home,)),
+                (against.peer_read, (clean,)),
+                (against.peer_names, (home,)),
+                (against.peer_documents, (home,)),
+                (against.peer_validation, (home,)),
+                (against.ours_validation, (home,)),
+                (against.peer_registry, (home,)),
             )
             if peers
             else ()
@@ -360,6 +239,7 @@ def measure(folder: Path, records: int, repeat: int, shares: list[float], *, pee
             collected["peers"].setdefault("ours_read", []).append(apart(_read_again, folder, clean))
     for group, found in collected.items():
         result[group] = {name: summed(runs) for name, runs in found.items()}
+    result["bare"] = _bare(folder, records, index)
     for share in shares:
         edition = f"{share:g}"
         changed = folder / f"changed-{edition}.zip"
@@ -370,10 +250,22 @@ def measure(folder: Path, records: int, repeat: int, shares: list[float], *, pee
         result["editions"][edition] = {
             stage: run_stage(stage, second, changed, edition, "first", index) for stage in STAGES
         }
+        built = result["editions"][edition]["documents"]["data_version"]
+        result["editions"][edition]["publish"]["needed"] = built != result["stages"]["documents"]["data_version"]
         shutil.rmtree(second)
         changed.unlink()
     result["machine"]["load_after"] = machine()["load_before"]
     return result
+
+
+def _bare(folder: Path, records: int, index: Path) -> dict[str, Any]:
+    """Return the costs of the first load of a dataset without extensions."""
+    archive, home = folder / "bare.zip", folder / "home-bare"
+    facts = generate(archive, records, dirt=Dirt(), extensions=False)
+    home.mkdir()
+    stages = {stage: run_stage(stage, home, archive, "first", None, index) for stage in STAGES}
+    shutil.rmtree(home)
+    return {"facts": facts, "archive_bytes": archive.stat().st_size, "stages": stages}
 
 
 def _read_again(folder: Path, archive: Path) -> dict[str, Any]:
