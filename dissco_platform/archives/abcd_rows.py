@@ -165,6 +165,8 @@ def _attach_types(unit: UnitRows, types: list[Row]) -> None:
     """Give a type designation to the identification it speaks of: the only one, or that of the typified name."""
     for one in types:
         put(unit.record, "dwc:typeStatus", one["abcd:TypeStatus"])
+        if name := first(one, CHILD_TERMS["types"]["dwc:typifiedName"]):
+            put(unit.record, "dwc:typifiedName", name)
     identifications = [row for table, _, row in unit.children if table == "identifications"]
     if len(types) == 1 and len(identifications) == 1:
         identifications[0]["dwc:typeStatus"] = types[0]["abcd:TypeStatus"]

@@ -445,6 +445,11 @@ def _assertions(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | No
     rows = _split_rows(frame, entry)
     if rows is None:
         return None
+    if "pattern" in entry:  # what the pattern's group finds
+        found = pl.col("value").str.extract(str(entry["pattern"]), 1).str.strip_chars()
+        rows = rows.with_columns(found.alias("value")).filter(pl.col("value").is_not_null())
+        if rows.is_empty():
+            return None
     if "vocabulary" in entry:  # the concept beside the term that keeps what was written
         match = vocabularies.load(str(entry["vocabulary"])).match
         rows = rows.with_columns(distinct(match, pl.String)(rows["value"]).alias("value"))

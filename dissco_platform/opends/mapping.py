@@ -37,7 +37,7 @@ _LIST_KEYS: dict[str, tuple[set[str], set[str]]] = {
     "ods:Identifier": ({"title", "from"}, {"title", "from", "split", "status", "label"}),
     "ods:EntityRelationship": ({"relationship", "from"}, {"relationship", "from", "split"}),
     "ods:Citation": ({"from"}, {"from", "split"}),
-    "ods:Assertion": ({"type", "from"}, {"type", "from", "unit", "split", "vocabulary"}),
+    "ods:Assertion": ({"type", "from"}, {"type", "from", "unit", "split", "vocabulary", "pattern"}),
 }
 
 Place = tuple[str | int, ...]
@@ -292,6 +292,8 @@ def _list_rule(term: Term, rule: Any, at: str) -> ListRule:
         if entry.get("vocabulary", "sex") not in vocabularies.names():
             known = ", ".join(vocabularies.names())
             raise MappingError(f"{at}: there is no vocabulary {entry['vocabulary']!r}; there are {known}")
+        if "pattern" in entry:
+            _check_pattern(entry["pattern"], term.name, at)
         for key in ("names", "ids", "from", "label"):
             for column in _listed(entry.get(key)):
                 _check_column(column, at)
@@ -381,12 +383,16 @@ def _steps(value: Any, at: str) -> tuple[Step, ...]:
                 f"{at}: transform {name!r} has no parameter {', '.join(sorted(unknown))}; it has {allowed}"
             )
         if "pattern" in known:
-            try:  # Polars runs the pattern, so Polars (Rust's regex syntax) judges it
-                pl.Series([""]).str.contains(str(params.get("pattern", "")))
-            except pl.exceptions.ComputeError as error:
-                raise MappingError(f"{at}: pattern of {name!r} is no regular expression: {error}") from None
+            _check_pattern(params.get("pattern", ""), name, at)
         steps.append(Step(name, tuple(sorted(params.items()))))
     return tuple(steps)
+
+
+def _check_pattern(pattern: Any, name: str, at: str) -> None:
+    try:  # Polars runs the pattern, so Polars (Rust's regex syntax) judges it
+        pl.Series([""]).str.contains(str(pattern))
+    except pl.exceptions.ComputeError as error:
+        raise MappingError(f"{at}: pattern of {name!r} is no regular expression: {error}") from None
 
 
 def _condition(value: Any, at: str) -> Condition | None:

@@ -160,6 +160,23 @@ def test_kinds_of_preserved_material_stand_beside_the_preparations(tmp_path: Pat
     assert [one["dwc:measurementValue"] for one in content["ods:hasAssertions"]] == ["skin", "skeleton"]
 
 
+def test_the_typified_name_and_the_threat_status_stand_beside_the_terms_that_opends_has(tmp_path: Path) -> None:
+    def said(record: dict[str, str | None], kind: str, name: str) -> list[str]:
+        content = document(tmp_path / name, record)
+        return [
+            one["dwc:measurementValue"] for one in content.get("ods:hasAssertions", [])
+            if one["dwc:measurementType"] == kind
+        ]  # fmt: skip
+
+    written = {"dwc:typeStatus": "Holotype of Felis concolor Linnaeus, 1771 | paratype"}
+    assert said(written, "dwc:typifiedName", "of") == ["Felis concolor Linnaeus, 1771"]
+    assert said({"dwc:typeStatus": "Part of Holotype"}, "dwc:typifiedName", "part") == []
+    assert said({"dwc:typifiedName": "Felis concolor"}, "dwc:typifiedName", "own") == ["Felis concolor"]
+    column = "http://iucn.org/terms/threatStatus"
+    assert said({column: "vom Aussterben bedroht"}, "threatStatus", "iucn") == ["criticallyEndangered"]
+    assert said({column: "Padua"}, "threatStatus", "none") == []
+
+
 def test_not_a_type_is_not_a_type(tmp_path: Path) -> None:
     for at, written in enumerate(("not a type", "notAType")):
         content = document(tmp_path / str(at), {"dwc:typeStatus": written})

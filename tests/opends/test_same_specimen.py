@@ -61,7 +61,7 @@ RECORD = {
     "dwc:decimalLatitude": "-12.5",
     "dwc:decimalLongitude": "-77", "dwc:geodeticDatum": "WGS84", "dwc:coordinateUncertaintyInMeters": "100",
     "dwc:verbatimElevation": "300-400 ft", "dwc:habitat": "desert", "dwc:samplingProtocol": "by hand", "dwc:sex": "female",
-    "dwc:eventRemarks": "sheet torn", "dwc:typeStatus": "Holotypus",
+    "dwc:eventRemarks": "sheet torn", "dwc:typeStatus": "Holotypus", "dwc:typifiedName": "Haageocereus lima Rauh",
 }  # fmt: skip
 ROWS: dict[str, list[dict[str, str]]] = {
     "dwc:Identification": [

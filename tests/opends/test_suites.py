@@ -13,8 +13,10 @@ from dissco_platform.opends import transforms, vocabularies
 from dissco_platform.opends.coordinates import parse_angle, parse_position
 from dissco_platform.opends.dates import date_of, parse_date
 from dissco_platform.opends.licences import parse_licence
+from dissco_platform.opends.mapping import ListRule, load_mapping
 from dissco_platform.opends.measures import depth, elevation
 
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 pytestmark = pytest.mark.shared
 
 VOCABULARIES = {
@@ -22,6 +24,7 @@ VOCABULARIES = {
     "Habitat": "habitat", "LifeStage": "lifeStage", "MaintenanceUpdateFrequency": "updateFrequency",
     "NomStatus": "nomenclaturalStatus", "OccurrenceStatus": "occurrenceStatus", "Rank": "rank", "Sex": "sex",
     "TaxStatus": "taxonomicStatus", "TypeStatus": "typeStatus", "NomCode": "nomenclaturalCode",
+    "ThreatStatus": "threatStatus",
 }  # fmt: skip
 # The suite names codes by their organisms, and CC0 or CC BY 4.0 where the source is the Open Data Commons' counterpart.
 CODES = {"ZOOLOGICAL": "ICZN", "BOTANICAL": "ICN", "BACTERIAL": "ICNP", "CULTIVARS": "ICNCP", "VIRUS": "ICVCN"}
@@ -62,6 +65,8 @@ def test_labelled_vocabulary_values_find_their_concepts(shared: Path) -> None:
             else:
                 assert licence is not None, case
                 assert licence.spdx in LICENCES[expected], case
+        elif case["parser"] == "TypifiedName":  # cells of type status that name no name
+            assert typified_name(case["input"]) == expected, case
         elif case["parser"] == "Language":
             language = vocabularies.load("language")
             assert squeezed(language.title(language.match(case["input"]) or "")) == squeezed(expected), case
@@ -74,7 +79,17 @@ def test_labelled_vocabulary_values_find_their_concepts(shared: Path) -> None:
                 right = code is None if expected is None else squeezed(country.title(code or "")) == squeezed(expected)
             if not right:
                 wrong.append((case, code))
+        else:
+            raise AssertionError(f"no table of ours for {case['parser']}")
     assert wrong == []
+
+
+def typified_name(text: str) -> str | None:
+    """Return the name that a cell of type status says the type is of, by the base mapping's pattern."""
+    rule = load_mapping(MAPPINGS / "dwc.yaml").block("ods:DigitalSpecimen", "records")["ods:hasAssertions"]
+    assert isinstance(rule, ListRule)
+    (pattern,) = (entry["pattern"] for entry in rule.entries if "pattern" in entry)
+    return pl.select(pl.lit(text).str.extract(pattern, 1)).item()
 
 
 # Shares of large dictionaries, labels of no table of ours: what is left is argued in docs/opends.md.
