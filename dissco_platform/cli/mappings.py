@@ -4,18 +4,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, counts, print_json, print_pairs, print_table
+from dissco_platform.cli.progress import running
 from dissco_platform.errors import UsageError
+
+if TYPE_CHECKING:
+    from dissco_platform.opends.preview import Preview
 
 app = typer.Typer(help="Mappings: check, preview and explain them.", no_args_is_help=True)
 
 MIDS = "ods:midsLevel"
+LONGEST = 200  # letters of a value in a table
 Slug = Annotated[str, typer.Argument(help="Name of the dataset.")]
 
 
@@ -47,6 +52,11 @@ def check(
         return
     for result in results:
         console.print(f"{result['mapping']}: {result['rules']} rules, version {result['version'][:12]}: nothing wrong.")
+        for one in result["absent"]:
+            console.print(
+                f"  {one['where']}: {one['term']} is read from {one['column']}, which {one['table']} has not",
+                soft_wrap=True,
+            )
         for table, columns in result["unread"].items():
             console.print(f"  not read in {table}: {', '.join(columns)}", soft_wrap=True)
 
@@ -55,14 +65,20 @@ def check(
 def preview(
     slug: Slug,
     records: Annotated[
-        int | None, typer.Option(min=1, help="Look at the first so many records (default: all).")
+        int | None,
+        typer.Option(min=1, help="Look at so many records, spread over the dataset (default: all, up to 100,000)."),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Look at every record, however many there are.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the mapping files as they stand would change: specimens, terms, examples, MIDS levels, rejects."""
+    """Show what the mapping files as they stand would change: specimens, terms, examples, MIDS levels, rejects.
+
+    Builds the records twice, with the mapping in force and with the files, and throws both away: nothing is written.
+    """
     from dissco_platform.assets.digital_specimens import dataset_context
     from dissco_platform.assets.inputs import resolve_mappings
     from dissco_platform.opends.mapping import load_mapping
+    from dissco_platform.opends.preview import LOOKED_AT
     from dissco_platform.opends.preview import preview as preview_mapping
     from dissco_platform.registry.datasets import get_dataset
 
@@ -72,26 +88,66 @@ def preview(
         after = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]
         before = load_mapping(made["mapping"] / f"{made['kind']}.json")
         context = dataset_context(dataset, made["metadata"])
-        result = preview_mapping(made["parsed"], made["names"], before, after, context, records=records)
+        looked_at = None if every else records or LOOKED_AT
+        with running(f"preview {slug}") as told:
+
+            def progress(what: str, done: int) -> None:
+                told(f"{what} {done:,}")
+
+            result = preview_mapping(
+                made["parsed"], made["names"], before, after, context, records=looked_at, progress=progress
+            )
     if as_json:
         print_json(result.to_dict())
         return
+    _print_preview(result)
+
+
+def _print_preview(result: "Preview") -> None:
+    some = result.looked_at < result.records
+    levels = [{f"level {level}:": n for level, n in own.items()} for own in (result.mids_before, result.mids_after)]
+    shifts = {
+        "MIDS levels": levels,
+        "rejects": [result.rejects_before, result.rejects_after],
+        "values the model refuses": [result.invalid_before, result.invalid_after],
+        "values no vocabulary knows": [result.unmatched_before, result.unmatched_after],
+        "DOI only": [{"specimens": result.doi_only_before}, {"specimens": result.doi_only_after}],
+    }
     print_pairs(
         {
             "records": result.records,
+            "looked at": f"{result.looked_at:,}, spread over all (--all for every one)" if some else None,
             "specimens that change": result.changed,
             "unchanged": result.unchanged,
             "that appear": result.appearing or None,
             "that vanish": result.vanishing or None,
-            "terms": counts(result.terms),
-            "MIDS levels before": counts({f"level {level}:": n for level, n in result.mids_before.items()}),
-            "MIDS levels after": counts({f"level {level}:": n for level, n in result.mids_after.items()}),
-            "rejects before": counts(result.rejects_before),
-            "rejects after": counts(result.rejects_after),
         }
     )
-    for example in result.examples:
-        console.print(example, soft_wrap=True)
+    for name, (old, new) in shifts.items():
+        same = old == new
+        console.print(
+            f"{name}: {counts(new)}" + (", as before" if same else f" (before: {counts(old)})"), soft_wrap=True
+        )
+    if not result.changed:
+        return
+    share = "" if result.compared == result.changed else f" of {result.compared:,} that were compared, spread over all"
+    console.print(f"\n[bold]Terms that change[/], by specimens{share}:")
+    print_table(["term", "specimens"], list(result.terms.items()))
+    console.print("\n[bold]Examples[/], of as many kinds of change as there are:")
+    print_table(
+        ["specimen", "term", "before", "after"],
+        [
+            [example["specimen"] if at == 0 else "", change["term"], _short(change["before"]), _short(change["after"])]
+            for example in result.examples
+            for at, change in enumerate(example["changes"])
+        ],
+    )
+
+
+def _short(value: Any) -> str:
+    """Return a value of a document for a cell of a table."""
+    text = "–" if value is None else " | ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 @app.command("explain")
@@ -125,15 +181,14 @@ def explain(
             console.print(f"{term} is filled by the platform ({', '.join(sorted(map(str, by)))}), see docs/opends.md.")
     for one in found:
         console.print(f"\n[bold]{one.term}[/]: filled in {one.filled:,} of {one.records:,} records")
-        print_table(list(one.sources[0]), [list(source.values()) for source in one.sources]) if one.sources else None
-        print_pairs(
-            {
-                "commonest": one.top,
-                "vocabulary": one.vocabulary,
-                "unmatched": one.unmatched,
-                "placeholders, no values": counts(one.placeholders),
-            }
-        )
+        if one.sources:
+            print_table(list(one.sources[0]), [list(source.values()) for source in one.sources])
+        if one.top:
+            print_table(["commonest values", "records"], [[_short(value), n] for value, n in one.top.items()])
+        if one.vocabulary:
+            console.print(f"vocabulary {one.vocabulary}; not known to it: {counts(one.unmatched)}", soft_wrap=True)
+        if one.placeholders:
+            console.print(f"placeholders, no values: {counts(one.placeholders)}", soft_wrap=True)
 
 
 @app.command("unmatched")

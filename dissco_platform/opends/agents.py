@@ -20,6 +20,8 @@ _INITIALS = re.compile(r"^(?:[^\W\d_]\.?[\s-]?){1,4}(?:\s?(?:van|von|de|der|den|
 _PREFIX = re.compile(
     r"^(?:coll(?:ector|\.)?|leg\.?|det\.?|legit|collected by|determined by|identified by)\s*[:.]?\s+", re.I
 )
+_GIVEN = re.compile(r"^(?:(?:[^\W\d_]\.\s?-?|[A-Z]\b\s?)+|[A-Z]{1,3}|(?i:jr|sr|ii|iii)\.?)$")  # J. B., JB, Jr.
+_SUFFIX = re.compile(r"[\s,(]+(?:coll(?:ect(?:or|eur)s?)?|leg(?:it)?|det|rec)\s*\.?\)?$", re.I)
 _NOBODY = re.compile(
     r"^(?:unknown|anon(?:ymous|\.)?|n/?a|none|null|s\.?\s?n\.?|s\.?\s?c\.?|not recorded|no data|-+|\?+|\.+|unbekannt"
     r"|inconnu|desconocido|unspecified|not stated)$",
@@ -45,10 +47,24 @@ def split_names(text: str) -> list[str]:
     """
     names: list[str] = []
     for part in _HARD.split(text):
-        for piece in _SOFT.split(_ET_AL.sub("", part)):
-            names.extend(_comma_names(_PREFIX.sub("", _ET_AL.sub("", piece)).strip(" ,")))
+        pieces = [_bare(piece) for piece in _SOFT.split(_ET_AL.sub("", part))]
+        # Bouchet, Warén & Samadi: surnames alone; Smith, John & Jones, Bill: commas within names
+        listed = len(pieces) > 1 and "," not in pieces[-1]
+        for piece in pieces:
+            names.extend(_surnames(piece) if listed else _comma_names(piece))
     cleaned = [re.sub(r"\s+", " ", name) for name in names]
     return list(dict.fromkeys(name for name in cleaned if name and not _NOBODY.match(name)))
+
+
+def _bare(piece: str) -> str:
+    return _SUFFIX.sub("", _PREFIX.sub("", _ET_AL.sub("", piece))).strip(" ,")
+
+
+def _surnames(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if _ORGANISATION.search(text) or any(_GIVEN.match(part) for part in parts):
+        return _comma_names(text)
+    return parts
 
 
 def _comma_names(text: str) -> list[str]:

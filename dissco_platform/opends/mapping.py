@@ -5,16 +5,18 @@ The form of a mapping is described in `docs/opends.md`. This module reads and ch
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
-import yaml
 
 from dissco_platform.errors import MappingError
 from dissco_platform.opends import vocabularies
+from dissco_platform.opends.mapping_files import Place, lay_over, with_bases
 from dissco_platform.opends.terms import Term, model
 from dissco_platform.opends.transforms import TRANSFORMS
 from dissco_platform.provenance import json_version
@@ -39,8 +41,6 @@ _LIST_KEYS: dict[str, tuple[set[str], set[str]]] = {
     "ods:Citation": ({"from"}, {"from", "split"}),
     "ods:Assertion": ({"type", "from"}, {"type", "from", "unit", "split", "vocabulary", "pattern"}),
 }
-
-Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class Mapping:
     vocabulary_folder: Path | None = None
     version: str = ""
     lines: dict[Place, str] = field(default_factory=dict, repr=False)
+    own_files: tuple[str, ...] = ()
+    """How the places of the dataset's own rules begin: its file."""
 
     def to_json(self) -> str:
         """Return the resolved mapping as JSON text, rules in their own order: it loads as a mapping again."""
@@ -145,11 +147,11 @@ def load_mapping(base: Path, overrides: Path | None = None) -> Mapping:
     Raises:
         MappingError: with file, line and what is allowed.
     """
-    resolved, lines = _with_bases(base, ())
+    resolved, lines = with_bases(base, ())
     name = base.stem
     if overrides is not None:
-        own, own_lines = _with_bases(overrides, ())
-        _lay_over(resolved, own)
+        own, own_lines = with_bases(overrides, ())
+        lay_over(resolved, own)
         lines = {**lines, **own_lines}
         name = f"{base.stem}+{overrides.stem}"
     folder = base.parent / "vocabularies"
@@ -161,88 +163,14 @@ def load_mapping(base: Path, overrides: Path | None = None) -> Mapping:
         for path in additions:
             vocabularies.load(Path(path).stem, extension)
     version = json_version({"mapping": resolved, "vocabularies": additions, "tables": vocabularies.version()})
-    return Mapping(name, resolved, blocks, extension, version, lines)
+    own_files = () if overrides is None else (f"{overrides}, ",)
+    return Mapping(name, resolved, blocks, extension, version, lines, own_files)
 
 
-def _with_bases(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[Place, str]]:
-    """Return a file laid over the file that it `extends`, if it names one (beside it)."""
-    own, lines = _read(path)
-    extended = own.pop("extends", None)
-    if extended is None:
-        return own, lines
-    base = path.parent / str(extended)
-    if base in (path, *seen):
-        raise MappingError(f"{lines[('extends',)]}: {path.name} extends itself")
-    resolved, base_lines = _with_bases(base, (*seen, path))
-    _lay_over(resolved, own)
-    return resolved, {**base_lines, **lines}
-
-
-def _lay_over(resolved: dict[str, dict[str, dict[str, Any]]], own: dict[str, dict[str, dict[str, Any]]]) -> None:
-    """Lay rules over others, key by key; an empty rule (`dwc:sex:`) takes the term out of the mapping.
-
-    A column or list of columns is short for `from`: transform and vocabulary of the rule below stay.
-    """
-    for owner, tables in own.items():
-        for table, rules in tables.items():
-            target = resolved.setdefault(owner, {}).setdefault(table, {})
-            for term, rule in rules.items():
-                if rule is None:
-                    target.pop(term, None)
-                elif term in target and not _is_list_rule(owner, term):
-                    standing = target[term]
-                    keyed = rule if isinstance(rule, dict) else {"from": rule}
-                    target[term] = {**(standing if isinstance(standing, dict) else {"from": standing}), **keyed}
-                else:
-                    target[term] = rule
-
-
-def _is_list_rule(owner: str, term: str) -> bool:
-    terms = model().classes.get(owner, {})
-    return term in terms and terms[term].nested
-
-
-def _read(path: Path) -> tuple[dict[str, dict[str, dict[str, Any]]], dict[Place, str]]:
-    """Return a YAML file as plain data, with the place (file, line) of every value."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except FileNotFoundError:
-        raise MappingError(f"mapping {path} does not exist") from None
-    except yaml.YAMLError as error:
-        raise MappingError(f"mapping {path} is not YAML: {error}") from None
-    lines: dict[Place, str] = {}
-    if node is None:
-        return {}, lines
-    data = _plain(node, (), path, lines)
-    if not isinstance(data, dict):
-        raise MappingError(f"{path}: a mapping is a table of classes, e.g. 'ods:DigitalSpecimen:'")
-    for owner, tables in data.items():
-        if owner == "extends":
-            continue
-        for table, rules in (tables or {}).items() if isinstance(tables, dict) else [("", None)]:
-            if not isinstance(rules, dict):
-                at = lines.get((owner, table)) or lines[(owner,)]
-                raise MappingError(f"{at}: {owner} needs tables with terms below them, e.g. 'records:'")
-    return data, lines
-
-
-def _plain(node: yaml.Node, place: Place, path: Path, lines: dict[Place, str]) -> Any:
-    lines[place] = f"{path}, line {node.start_mark.line + 1}"
-    if isinstance(node, yaml.MappingNode):
-        table: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            if key in table:
-                raise MappingError(f"{path}, line {key_node.start_mark.line + 1}: {key!r} is given twice")
-            table[key] = _plain(value_node, (*place, key), path, lines)
-            lines[(*place, key)] = f"{path}, line {key_node.start_mark.line + 1}"
-        return table
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*place, at), path, lines) for at, item in enumerate(node.value)]
-    if node.tag == "tag:yaml.org,2002:timestamp":
-        return node.value  # dates in mappings are text
-    return yaml.constructor.SafeConstructor().construct_object(node)
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return a suggestion for a misspelt word, or nothing."""
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _listed(value: Any) -> list[Any]:
@@ -258,17 +186,23 @@ def _compile(
     blocks: dict[tuple[str, str], dict[str, Rule | ListRule]] = {}
     for owner, tables in resolved.items():
         if owner not in classes:
-            raise MappingError(f"{lines[(owner,)]}: {owner!r} is no openDS class; there are {', '.join(classes)}")
+            raise MappingError(
+                f"{lines[(owner,)]}: {owner!r} is no openDS class{_meant(owner, classes)}; there are {', '.join(classes)}"
+            )
         for table, rules in tables.items():
             at = lines.get((owner, table), "")
             if table not in TABLES:
-                raise MappingError(f"{at}: {table!r} is no parsed table; there are {', '.join(sorted(TABLES))}")
+                raise MappingError(
+                    f"{at}: {table!r} is no parsed table{_meant(table, TABLES)}; there are {', '.join(sorted(TABLES))}"
+                )
             block = blocks.setdefault((owner, table), {})
             for name, rule in rules.items():
                 at = lines.get((owner, table, name), at)
                 if name not in classes[owner]:
                     near = ", ".join(sorted(classes[owner]))
-                    raise MappingError(f"{at}: {owner} has no term {name!r}; it has {near}")
+                    raise MappingError(
+                        f"{at}: {owner} has no term {name!r}{_meant(name, classes[owner])}; it has {near}"
+                    )
                 term = classes[owner][name]
                 # dcterms:modified is the source's date here: MIDS asks for it, the published one is ours
                 if (term.filled == "publication" or (name == "@type" and not term.enum)) and name != "dcterms:modified":
@@ -308,7 +242,10 @@ def _rule(term: Term, rule: Any, at: str) -> Rule:
         raise MappingError(f"{at}: rule of {term.name!r} has {extra}; allowed are {', '.join(sorted(_RULE_KEYS))}")
     vocabulary = rule.get("vocabulary")
     if vocabulary is not None and vocabulary not in vocabularies.names():
-        raise MappingError(f"{at}: there is no vocabulary {vocabulary!r}; there are {', '.join(vocabularies.names())}")
+        known = vocabularies.names()
+        raise MappingError(
+            f"{at}: there is no vocabulary {vocabulary!r}{_meant(str(vocabulary), known)}; there are {', '.join(known)}"
+        )
     if not set(rule) & {"from", "constant", "default"}:
         raise MappingError(f"{at}: rule of {term.name!r} needs 'from', 'constant' or 'default'")
     steps, when = _steps(rule.get("transform"), at), _condition(rule.get("when"), at)
@@ -318,6 +255,13 @@ def _rule(term: Term, rule: Any, at: str) -> Rule:
     values = rule.get("values") or {}
     if not isinstance(values, dict):
         raise MappingError(f"{at}: 'values' of {term.name!r} is a table of written value: value to use")
+    for value in values.values():
+        if term.enum and value not in term.enum:
+            raise MappingError(f"{at}: values of {term.name!r} must be among {', '.join(term.enum)}; got {value!r}")
+    if rule.get("unmatched", "keep") not in {"keep", "drop"}:
+        raise MappingError(f"{at}: 'unmatched' of {term.name!r} is keep or drop; got {rule['unmatched']!r}")
+    if not isinstance(rule.get("join", ""), str):
+        raise MappingError(f"{at}: 'join' of {term.name!r} is the text between values; got {rule['join']!r} (quote it)")
     return Rule(
         term.owner, term.name, sources, vocabulary,
         tuple((str(key).strip().casefold(), value) for key, value in values.items()),
@@ -336,8 +280,9 @@ def _check_value(term: Term, value: Any, key: str, at: str) -> None:
     }
     expected = (list,) if term.many else types[term.range]
     if not isinstance(value, expected) or (isinstance(value, bool) and term.range != "boolean"):
-        kind = f"list of {term.range}" if term.many else term.range
-        raise MappingError(f"{at}: {key} of {term.name!r} must be a {kind}; got {value!r} (quote text in YAML)")
+        kind = f"a list of {term.range}s" if term.many else f"{'an' if term.range == 'integer' else 'a'} {term.range}"
+        quote = " (quote text in YAML)" if expected == (str,) and not isinstance(value, list | dict) else ""
+        raise MappingError(f"{at}: {key} of {term.name!r} must be {kind}; got {value!r}{quote}")
     if term.enum and value not in term.enum:
         raise MappingError(f"{at}: {key} of {term.name!r} must be one of {', '.join(term.enum)}; got {value!r}")
     if term.pattern and not re.match(term.pattern, str(value)):
@@ -374,7 +319,9 @@ def _steps(value: Any, at: str) -> tuple[Step, ...]:
         name, given = next(iter(item.items()), ("", None)) if isinstance(item, dict) else (str(item), None)
         params: dict[str, Any] = given or {}
         if name not in TRANSFORMS:
-            raise MappingError(f"{at}: there is no transform {name!r}; there are {', '.join(sorted(TRANSFORMS))}")
+            raise MappingError(
+                f"{at}: there is no transform {name!r}{_meant(name, TRANSFORMS)}; there are {', '.join(sorted(TRANSFORMS))}"
+            )
         known = TRANSFORMS[name].parameters
         unknown = set(params) - set(known)
         if unknown:

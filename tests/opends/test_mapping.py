@@ -6,7 +6,7 @@ import pytest
 
 from dissco_platform.errors import MappingError
 from dissco_platform.opends.mapping import Mapping, load_mapping
-from dissco_platform.opends.preview import check, explain, lineage, preview, trace, vocabulary_gaps
+from dissco_platform.opends.preview import Preview, check, explain, lineage, preview, trace, vocabulary_gaps
 from tests.opends.tables import CONTEXT, MAPPINGS, build, document, write
 
 SPECIMEN = "ods:DigitalSpecimen:\n  records:\n"
@@ -42,7 +42,16 @@ def test_base_mappings_load(name: str) -> None:
         (SPECIMEN + "    ods:hasIdentifiers:\n      - {from: dwc:sex}\n", "from, title"),
         (SPECIMEN + "    dwc:preparations: {from: dwc:sex, transform: {regex: {pattern: '('}}}\n", "no regular expression"),
         ("- a\n", "a mapping is a table of classes"),
-        ("a: [", "is not YAML"),
+        ("a: [", ": this is not YAML"),
+        ("ods:Event:\n  records:\n    dwc:sex: [dwc:sex\n", "own.yaml, line 4: this is not YAML"),
+        (SPECIMEN + "    dwc:preparation: dwc:sex\n", "did you mean dwc:preparations?"),
+        ("ods:Evnt:\n  records:\n    dwc:sex: dwc:sex\n", "did you mean ods:Event?"),
+        ("ods:Event:\n  recrods:\n    dwc:sex: dwc:sex\n", "did you mean records?"),
+        (SPECIMEN + "    dwc:preparations: {from: dwc:sex, transform: uper}\n", "did you mean upper?"),
+        (SPECIMEN + "    dwc:preparations: {from: dwc:sex, unmatched: dorp}\n", "is keep or drop"),
+        (SPECIMEN + "    dwc:preparations: {from: dwc:sex, join: 3}\n", "text between values"),
+        (SPECIMEN + "    ods:topicOrigin: {from: dwc:sex, values: {a: natural}}\n", "must be among Natural"),
+        ("ods:Event:\n  records:\n    dwc:year: {constant: '1900'}\n", "must be an integer; got '1900'"),
     ],
 )  # fmt: skip
 def test_a_broken_mapping_says_file_line_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
@@ -127,6 +136,49 @@ def test_a_preview_shows_what_would_change_and_writes_nothing(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own.yaml", "parsed"]
 
 
+def test_a_preview_of_a_large_dataset_looks_at_records_from_all_over_it(tmp_path: Path) -> None:
+    records: list[dict[str, str | None]] = [
+        {"dwc:occurrenceID": f"https://data.example.org/{at}", "dwc:habitat": f"wood {at}" if at % 2 else None}
+        for at in range(60)
+    ]
+    parsed = write(
+        tmp_path / "parsed", *records, measurements=[{"row": at, "dwc:measurementType": "x"} for at in range(60)]
+    )
+    before = load_mapping(MAPPINGS / "dwc.yaml")
+    after = with_overrides(
+        tmp_path,
+        "ods:Event:\n  records:\n    dwc:habitat: {values: {wood 59: a, wood 1: b}}\n    dwc:fieldNotes: dwc:habitat\n",
+    )
+    shown = preview(parsed, tmp_path / "none", before, after, CONTEXT, records=20)
+    assert (shown.records, shown.looked_at, shown.changed) == (60, 20, 10)
+    whole = preview(parsed, tmp_path / "none", before, after, CONTEXT, records=None)
+    assert (whole.looked_at, whole.changed, whole.compared) == (60, 30, 30)
+    # one example of each kind of change before the second of any
+    kinds = {tuple(change["term"] for change in example["changes"]) for example in whole.examples[:2]}
+    assert kinds == {("ods:hasEvents/dwc:fieldNotes",), ("ods:hasEvents/dwc:fieldNotes", "ods:hasEvents/dwc:habitat")}
+
+
+def test_a_preview_shows_links_refused_values_and_what_becomes_a_doi_only(tmp_path: Path) -> None:
+    parsed = write(tmp_path / "parsed", {"dcterms:references": "https://data.example.org/page", "dwc:sex": "Weibchen"})
+    before = load_mapping(MAPPINGS / "dwc.yaml")
+
+    def shown(name: str, text: str) -> Preview:
+        (tmp_path / name).mkdir()
+        return preview(parsed, tmp_path / "none", before, with_overrides(tmp_path / name, text), CONTEXT)
+
+    links = shown(
+        "links", SPECIMEN + "    ods:hasEntityRelationships:\n      - {relationship: page, from: dcterms:references}\n"
+    )
+    assert links.terms == {"ods:hasEntityRelationships/dwc:relationshipOfResource": 1}
+    refused = shown("refused", "ods:Georeference:\n  records:\n    dwc:decimalLatitude: {constant: 200}\n")
+    assert refused.invalid_before == {}
+    assert refused.invalid_after == {"ods:Georeference dwc:decimalLatitude: does not fit the model": 1}
+    closed = shown("closed", SPECIMEN + "    dcterms:license: {constant: all rights reserved}\n")
+    assert (closed.doi_only_before, closed.doi_only_after, closed.terms) == (0, 1, {"DOI only": 1})
+    unknown = shown("unknown", "ods:Event:\n  records:\n    dwc:sex: dwc:occurrenceID\n")
+    assert (unknown.unmatched_before, unknown.unmatched_after) == ({}, {"dwc:sex": 1})
+
+
 def test_explain_names_columns_fill_and_unmatched_values(tmp_path: Path) -> None:
     parsed = write(tmp_path / "parsed", {"dwc:sex": "Weibchen"}, {"dwc:sex": "thingummy"}, {})
     (found,) = explain(parsed, load_mapping(MAPPINGS / "dwc.yaml"), "dwc:sex")
@@ -139,6 +191,21 @@ def test_explain_names_columns_fill_and_unmatched_values(tmp_path: Path) -> None
 def test_check_lists_columns_that_nothing_reads(tmp_path: Path) -> None:
     parsed = write(tmp_path / "parsed", {"verbatim:shelf": "3"})
     assert check(load_mapping(MAPPINGS / "dwc.yaml"), parsed)["unread"]["records"] == ["verbatim:shelf"]
+
+
+def test_check_names_columns_of_the_datasets_own_rules_that_its_archive_has_not(tmp_path: Path) -> None:
+    parsed = write(tmp_path / "parsed", {"dwc:sex": "male"})
+    own = with_overrides(tmp_path, "ods:Event:\n  records:\n    dwc:sex: dwc:sex\n    dwc:habitat: verbatim:Habitat\n")
+    (absent,) = check(own, parsed)["absent"]
+    assert (absent["column"], absent["where"]) == ("verbatim:Habitat", f"{tmp_path}/own.yaml, line 4")
+
+
+def test_explain_tells_people_by_their_names(tmp_path: Path) -> None:
+    parsed = write(
+        tmp_path / "parsed", {"dwc:recordedBy": "J. Smith & B. Jones"}, {"dwc:recordedBy": "J. Smith & B. Jones"}
+    )
+    (found,) = explain(parsed, load_mapping(MAPPINGS / "dwc.yaml"), "ods:hasAgents", owner="ods:Event")
+    assert found.top == {"J. Smith; B. Jones": 2}
 
 
 def test_lineage_says_which_column_feeds_which_term() -> None:

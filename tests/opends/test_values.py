@@ -31,6 +31,11 @@ from dissco_platform.opends.measures import parse_metres, parse_number
         ("Museum of Zoology, Lund", ["Museum of Zoology, Lund"]),
         ("unknown", []),
         ("Smith | Smith", ["Smith"]),
+        ("Bouchet, Métivier & Richer-IRD coll.", ["Bouchet", "Métivier", "Richer-IRD"]),
+        ("van der Hoeven, Mees et Vos", ["van der Hoeven", "Mees", "Vos"]),
+        ("Smith, John & Jones, Bill", ["Smith, John", "Jones, Bill"]),
+        ("Smith, J. B., Jones, B. & C. Brown", ["Smith, J. B.", "Jones, B.", "C. Brown"]),
+        ("Natural History Museum, London & J. Smith", ["Natural History Museum, London", "J. Smith"]),
     ],
 )
 def test_names_in_a_cell(text: str, names: list[str]) -> None:

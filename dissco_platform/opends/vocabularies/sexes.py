@@ -35,8 +35,7 @@ _CONTRADICTING = _words(
 _NONE = _words("no not non nicht kein keine sin sem sans")
 # Words that say that nothing is known, in the forms that normalising leaves.
 _NOTHING = _words(
-    "unknown undetermined indeterminate indet undet unsexed u unk un na n nd data determined recorded known specified sexed"
-    " sex sexo sexe indefinido indeterm ungeschlechtlich nr illeg"
+    "unknown undetermined indeterminate indet undet unsexed u unk un nd indefinido indeterm ungeschlechtlich illeg"
 )
 _AGES = re.compile(
     r"^(?:\d*j\d*|days?|weeks?|months?|years?|annee|ere|hy|ahy|sy|asy|chick|hatch\w*|juv\w*|jue?v\w*|im|imm|ad|gravid)$"
