@@ -82,6 +82,11 @@ class ContentVersion:
         """Take rows out that were added; the version is then as if they never had been."""
         self._change(table, -_sum(fingerprints), -fingerprints.len())
 
+    def join(self, other: "ContentVersion") -> None:
+        """Add the rows of other tables, of which this one has none."""
+        self._sums |= {table: found for table, found in other._sums.items() if found[1]}
+        self._schemas |= other._schemas
+
     def _change(self, table: str, total: int, rows: int) -> None:
         old_total, old_rows = self._sums.get(table, (0, 0))
         self._sums[table] = ((old_total + total) % 2**128, old_rows + rows)

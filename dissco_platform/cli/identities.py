@@ -12,7 +12,7 @@ from dissco_platform.cli.specimens import Doi
 from dissco_platform.errors import DisscoError, UsageError
 from dissco_platform.identity import decisions as deciding
 from dissco_platform.identity.minting import handle_suffix
-from dissco_platform.identity.recognition import LIKELY_RENAME
+from dissco_platform.identity.questions import LIKELY_RENAME
 from dissco_platform.registry import decisions
 from dissco_platform.registry.datasets import get_dataset
 

@@ -2,7 +2,7 @@
 
 Everything here is one transaction and makes the dataset due for its next publication, which brings the documents into
 line. Nothing is deleted: an ended object keeps its versions, a renamed one the identifiers that it had. When a record is
-held is `recognition`.
+held is `recognition` and `questions`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dissco_platform.errors import UsageError
 from dissco_platform.identity.committing import commit_versions
 from dissco_platform.identity.parts import PartWriter, Rules
 from dissco_platform.identity.publications import Publications, Published
-from dissco_platform.identity.recognition import CLAIMED_TWICE, MAY_BE_NEW
+from dissco_platform.identity.questions import CLAIMED_TWICE, MAY_BE_NEW
 from dissco_platform.registry import Registry, decisions, objects
 from dissco_platform.registry.datasets import Dataset, get_dataset, update_dataset
 from dissco_platform.registry.engine import now

@@ -1,16 +1,18 @@
-"""What a build brings to its publication: a few columns of all its records, and the rest a row group at a time.
+"""What a build brings to its publication, read a row group at a time: its tables are never in memory as a whole.
 
-Identities are found over the whole dataset at once, so what that takes is held in memory; what only the documents and
-DataCite's records of new and changed objects show is read from the build when they are written. What `specimens.parquet`
-and `media.parquet` hold is defined by `opends.build`.
+A page is what is read of one row group. What `specimens.parquet` and `media.parquet` hold, in the order of their keys, is
+defined by `opends.build`; what is held in memory of all records is `records`.
 """
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from dissco_platform.identity.records import Numbers
 from dissco_platform.provenance import fingerprint
 
 ROW = "build_row"  # number of a record in the build's table
@@ -24,26 +26,32 @@ VISIBLE = (
     "licence",
     "topicDiscipline",
     "topicDomain",
+    "topicOrigin",
     "topicCategory",
     "accessURI",
     "media_type",
     "format",
     "rights_holder",
 )
-# Shown as well; not among what makes a new version of an object that is DOI only.
-_SHOWN_BESIDES = ("topicOrigin",)
 
 # Columns of a build that may hold a DOI of ours.
 _CLAIMING = ("physicalSpecimenID", "occurrenceID", "catalogNumber", "otherSpecimenIds")
-
-# What identities are found by, where the build's table has it.
-_KEPT = ("content_hash", "doi_only", "batch", "is_marked_as_type", "specimen_name", "catalogNumber")
 
 
 class Incoming:
     """One table of a build."""
 
-    def __init__(self, path: Path, key: str, targets: str, prefix: str, organisation: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        key: str,
+        targets: str,
+        prefix: str,
+        *,
+        organisation: str = "",
+        target_organisation: str = "",
+        seed: int = 0,
+    ) -> None:
         """Open a table.
 
         Args:
@@ -52,79 +60,120 @@ class Incoming:
             targets: column with the keys of the linked objects.
             prefix: the DOI prefix.
             organisation: scope of the key, where it is not one by itself.
+            target_organisation: scope of the linked objects' keys, likewise.
+            seed: of the hashes of keys.
         """
         self._path, self._key, self._targets = path, key, targets
-        self._prefix, self._organisation = prefix, organisation
+        self._prefix, self._organisation, self._target_organisation = prefix, organisation, target_organisation
+        self._seed = seed
         metadata = pq.read_metadata(path)
         self._columns = set(metadata.schema.to_arrow_schema().names)
-        starts = [0]
-        for group in range(metadata.num_row_groups):
-            starts.append(starts[-1] + metadata.row_group(group).num_rows)
-        self._groups = [(start, end - start) for start, end in pairwise(starts)]
-        self._starts = pl.Series(starts[:-1], dtype=pl.Int64)
-        self._shown = [name for name in (*VISIBLE, *_SHOWN_BESIDES) if name in self._columns]
-        self._last: dict[int, pl.DataFrame] = {}  # the row groups that were asked for last
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        starts = np.cumsum([0, *counts])
+        self._groups = [(int(start), int(end - start)) for start, end in pairwise(starts)]
+        self.height = int(starts[-1])
+        self.shown = tuple(name for name in VISIBLE if name in self._columns)
 
-    def rows(self) -> pl.DataFrame:
-        """Return every record, in order, with what identities are found by.
+    # --- pages ----------------------------------------------------------------------------------------------------------
 
-        Columns: `build_row`; `identity_key` and `targets` (keys of linked objects); `document_hash` (content of the
-        document) and `content_hash` (of the object: with its links); `doi_only`, `batch`; of specimens `claims` (text in
-        which a DOI of ours may be, null where there is none), `is_marked_as_type`, `specimen_name`, `catalogNumber`.
+    def identified(self) -> Iterator[pl.DataFrame]:
+        """Yield every record with what identities are found by.
+
+        Columns: `build_row`; `identity_key` and its hash `key`; `content`, hash of the object's content hash; `doi_only`;
+        `is_marked_as_type`; `linking`, whether it names linked objects; `claims`, text in which a DOI of ours may be,
+        null where there is none.
         """
-        source = pl.scan_parquet(self._path)
-        if not self._groups:
-            return self._identified(source).collect()
-        # A row group at a time: what is not kept is never there for all records at once.
-        return pl.concat(
-            [
-                self._identified(source.slice(start, count)).with_columns(pl.col(ROW) + start).collect()
-                for start, count in self._groups
-            ]
-        )
-
-    def shown(self, rows: pl.Series) -> pl.DataFrame:
-        """Return what DataCite shows of the records with the given numbers, in their order.
-
-        Records that lie together in the build are best asked for together: their row group is read once.
-        """
-        wanted = pl.DataFrame({ROW: rows.cast(pl.Int64)}).with_row_index("place")
-        wanted = wanted.with_columns(group=self._starts.search_sorted(wanted[ROW], side="right").cast(pl.Int64) - 1)
-        found = []
-        for (group,), members in wanted.group_by("group"):
-            number = int(str(group))
-            frame = self._group(number)[members[ROW] - self._groups[number][0]]
-            found.append(frame.with_columns(members["place"]))
-        return pl.concat(found).sort("place").drop("place")
-
-    def _group(self, number: int) -> pl.DataFrame:
-        if number not in self._last:
-            start, count = self._groups[number]
-            frame = pl.scan_parquet(self._path).slice(start, count).select(self._shown).collect()
-            kept = list(self._last.items())[-1:]  # documents go on from one row group to the next
-            self._last = {**dict(kept), number: frame}
-        return self._last[number]
-
-    def _identified(self, source: pl.LazyFrame) -> pl.LazyFrame:
-        identity = pl.col(self._key)
-        if self._organisation:
-            identity = pl.concat_str([pl.lit(self._organisation + " "), identity])
-        frame = source.with_columns(
-            identity.alias("identity_key"),
-            pl.col(self._targets).alias("targets"),
-            pl.col("content_hash").alias("document_hash"),
-        )
-        # What an object shows of its links is part of its content: a medium that a second specimen uses has changed.
-        # A DOI-only object has no document; what DataCite shows of it is all that can change.
-        links = pl.col("targets").list.sort().list.join("\x1e")
-        visible = fingerprint([pl.col(name) for name in VISIBLE if name in self._columns] + [links])
-        linked = pl.when("doi_only").then(visible).otherwise(fingerprint(["content_hash", links]))
         claiming = [pl.col(name) for name in _CLAIMING if name in self._columns]
         text = pl.concat_str(claiming, separator=" ", ignore_nulls=True) if claiming else pl.lit(None, pl.String)
-        kept = [name for name in _KEPT if name in self._columns]
-        return (
-            frame.with_columns(linked.alias("content_hash"))
-            .with_columns(pl.when(text.str.contains(f"{self._prefix}/", literal=True)).then(text).alias("claims"))
-            .with_row_index(ROW)
-            .select(pl.col(ROW).cast(pl.Int64), "identity_key", "targets", "document_hash", *kept, "claims")
-        )
+        is_type = pl.col("is_marked_as_type").fill_null(False) if self._has("is_marked_as_type") else pl.lit(False)
+        for group in range(len(self._groups)):
+            yield (
+                self._scan(group)
+                .select(
+                    ROW,
+                    self._identity,
+                    self._identity.hash(self._seed).alias("key"),
+                    self._content_hash.hash(self._seed).alias("content"),
+                    "doi_only",
+                    is_type.alias("is_marked_as_type"),
+                    (pl.col(self._targets).list.len() > 0).fill_null(False).alias("linking"),
+                    pl.when(text.str.contains(f"{self._prefix}/", literal=True)).then(text).alias("claims"),
+                )
+                .collect()
+            )
+
+    def whole(self, rows: Numbers) -> Iterator[pl.DataFrame]:
+        """Yield the records with the given numbers (ascending) with all that is published of them but the document.
+
+        Columns: `build_row, identity_key, content_hash` (of the object: with its links), `document_hash` (of the document),
+        `doi_only`, and what DataCite shows.
+        """
+        beside = [name for name in self.shown if name != "identity_key"]
+        columns: list[str | pl.Expr] = [
+            ROW,
+            self._identity,
+            self._content_hash.alias("content_hash"),
+            pl.col("content_hash").alias("document_hash"),
+            "doi_only",
+            *beside,
+        ]
+        yield from self._selected(rows, columns)
+
+    def keys(self, rows: Numbers) -> Iterator[pl.DataFrame]:
+        """Yield `build_row, identity_key` of the records with the given numbers (ascending)."""
+        yield from self._selected(rows, [ROW, self._identity])
+
+    def columns(self, rows: Numbers, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield `build_row, identity_key` and columns of the table (null where it has not got them), likewise."""
+        found = [name if self._has(name) else pl.lit(None, pl.String).alias(name) for name in names]
+        yield from self._selected(rows, [ROW, self._identity, *found])
+
+    def addresses(self, rows: Numbers) -> Iterator[pl.DataFrame]:
+        """Yield `build_row, document` (hash of the document's hash, see `contents`), `batch`, likewise."""
+        document = pl.col("content_hash").hash().alias("document")
+        yield from self._selected(rows, [ROW, document, pl.col("batch").cast(pl.Categorical)])
+
+    def targets(self, rows: Numbers) -> Iterator[pl.DataFrame]:
+        """Yield `build_row, target`: hashes of the keys of the linked objects, in the source's order, likewise."""
+        for page in self._selected(rows, [ROW, pl.col(self._targets).alias("target")]):
+            named = page.explode("target", empty_as_null=False).drop_nulls()
+            yield named.with_columns(
+                _scoped(pl.col("target"), self._target_organisation).hash(self._seed).alias("target")
+            )
+
+    def _selected(self, rows: Numbers, columns: list[str | pl.Expr]) -> Iterator[pl.DataFrame]:
+        made = [pl.col(column) if isinstance(column, str) else column for column in columns]
+        read = sorted({name for column in made for name in column.meta.root_names()})
+        for group, (start, count) in enumerate(self._groups):
+            first, last = np.searchsorted(rows, (start, start + count))
+            if first == last:
+                continue
+            if last - first == count:
+                yield self._scan(group).select(made).collect()
+            else:  # what is made of a record is made of those that are wanted only
+                page = self._scan(group).select(read).collect()
+                yield page[rows[first:last] - start].lazy().select(made).collect()
+
+    def _scan(self, group: int) -> pl.LazyFrame:
+        start, count = self._groups[group]
+        number = (pl.col(ROW).cast(pl.Int64) + start).alias(ROW)
+        return pl.scan_parquet(self._path).slice(start, count).with_row_index(ROW).with_columns(number)
+
+    def _has(self, name: str) -> bool:
+        return name in self._columns
+
+    @property
+    def _identity(self) -> pl.Expr:
+        return _scoped(pl.col(self._key), self._organisation).alias("identity_key")
+
+    @property
+    def _content_hash(self) -> pl.Expr:
+        # What an object shows of its links is part of its content: a medium that a second specimen uses has changed.
+        # A DOI-only object has no document; what DataCite shows of it is all that can change.
+        links = pl.col(self._targets).list.sort().list.join("\x1e")
+        visible = fingerprint([pl.col(name) for name in self.shown] + [links])
+        return pl.when("doi_only").then(visible).otherwise(fingerprint(["content_hash", links]))
+
+
+def _scoped(key: pl.Expr, organisation: str) -> pl.Expr:
+    return pl.concat_str([pl.lit(organisation + " "), key]) if organisation else key

@@ -18,6 +18,7 @@ KEY_SETTING = "minting_key"
 
 # Every group of three symbols by its number: three look-ups make a suffix, nine of single symbols take thrice as long.
 _GROUPS = pl.Series("groups", ["".join(symbols) for symbols in itertools.product(ALPHABET, repeat=3)])
+_GROUP = pl.Enum(_GROUPS)
 
 
 def new_key() -> str:
@@ -34,13 +35,29 @@ def suffixes(kind: pl.Expr, identity_key: pl.Expr, attempt: pl.Expr, key: str) -
         attempt: Int64, how often a suffix of this key was found taken.
         key: the registry's minting key.
     """
+    # Named for its key, as an expression is: a series that is looked into would lend its own name.
+    return suffix_of(numbers(kind, identity_key, attempt, key)).alias("suffix")
+
+
+def numbers(kind: pl.Expr, identity_key: pl.Expr, attempt: pl.Expr, key: str) -> pl.Expr:
+    """Return the same as numbers below 33^9 (Int64), which take less room; see `suffixes` and `suffix_of`."""
     text = pl.concat_str([kind, identity_key, attempt.cast(pl.String)], separator="\x00")
     digest = text.chash.hmac_sha256(key=key)  # type: ignore[attr-defined]
     # 15 hexadecimal digits fit a signed 64-bit integer; modulo 33^9 the bias is below 5·10^-5.
-    number = digest.str.head(15).str.to_integer(base=16, dtype=pl.Int64) % len(ALPHABET) ** LENGTH
+    number: pl.Expr = digest.str.head(15).str.to_integer(base=16, dtype=pl.Int64) % len(ALPHABET) ** LENGTH
+    return number.alias("number")
+
+
+def suffix_of(number: pl.Expr) -> pl.Expr:
+    """Return the suffix that a number stands for."""
     groups = [pl.lit(_GROUPS).gather((number // len(_GROUPS) ** place) % len(_GROUPS)) for place in (2, 1, 0)]
-    # Named for its key, as an expression is: a series that is looked into would lend its own name.
     return pl.concat_str(groups, separator="-").alias("suffix")
+
+
+def number_of(suffix: pl.Expr) -> pl.Expr:
+    """Return the number that a suffix stands for (Int64), null for null."""
+    groups = [suffix.str.slice(start, 3).cast(_GROUP).to_physical().cast(pl.Int64) for start in (0, 4, 8)]
+    return (groups[0] * len(_GROUPS) + groups[1]) * len(_GROUPS) + groups[2]
 
 
 def handle_suffix() -> str:

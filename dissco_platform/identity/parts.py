@@ -12,10 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
 from dissco_platform.errors import StoreError
+from dissco_platform.identity.contents import ROWS_PER_PORTION, Portion, plan, stream
 from dissco_platform.identity.datacite.metadata import (
     DataCiteContext,
     payloads,
@@ -23,6 +25,7 @@ from dissco_platform.identity.datacite.metadata import (
     visible_hashes,
 )
 from dissco_platform.identity.incoming import ROW
+from dissco_platform.identity.spool import Spool
 from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
 from dissco_platform.provenance import fingerprint
@@ -32,9 +35,8 @@ from dissco_platform.store import DatasetStore
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
 AT_ONCE = 2  # parts that are made at the same time, while the documents of another one are read
-_WRITTEN = ("id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "cause", "path")
+WRITTEN = ("id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "cause", "path")
 _Part = tuple[str, pl.DataFrame]
-_DOCUMENTS = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
 
 @dataclass(frozen=True)
@@ -67,23 +69,28 @@ class PartWriter:
             prefix=rules.prefix,
         )
         self.paths: list[str] = []
-        self._written: list[pl.DataFrame] = []
+        self.written = Spool(self.folder)  # frames of `WRITTEN`, a part each
         self._count = 0
 
-    def write(self, kind: str, rows: pl.DataFrame, shown: Callable[[pl.Series], pl.DataFrame]) -> None:
-        """Stamp and write the next version of each row.
+    def write(self, kind: str, pages: Iterator[pl.DataFrame], addresses: Iterator[pl.DataFrame]) -> None:
+        """Stamp and write new versions.
 
         Args:
             kind: `specimen` or `media`.
-            rows: of a `resolve.Resolution`, with `suffix`, `links`, `cause` and the `batch` of the build that holds the
-                document.
-            shown: gives what DataCite shows of the records with the given `build_row` numbers.
+            pages: what is written but the documents, as `writing.pages` gives it.
+            addresses: where the documents are (`Incoming.addresses`) of those records that are not DOI only.
         """
-        rows = rows.with_columns((pl.col("version") + 1).alias("version"))
-        open_rows = rows.filter(~pl.col("doi_only"))
-        self._write_all(kind, documents_of(kind, open_rows, self._documents), shown)
-        closed = rows.filter("doi_only").with_columns(document=pl.lit(None, pl.String))
-        self._write_all(kind, closed.iter_slices(ROWS_PER_PART), shown)
+        portions = plan(kind, addresses, self._documents, ROWS_PER_PORTION)
+        if len(portions) == 1:
+            self._write_portion(kind, portions[0], pages)
+        elif not portions:
+            for page in pages:
+                self._write_closed(kind, page)
+        else:
+            waiting = self._divided(kind, portions, pages)
+            for portion, spool in zip(portions, waiting, strict=True):
+                self._write_portion(kind, portion, iter(spool))
+                spool.close()
 
     def write_tombstones(
         self,
@@ -130,26 +137,44 @@ class PartWriter:
         """Make all that was written durable: from now on the registry may name it."""
         self.store.keep_parts(self.slug, self.paths)
 
-    def frame(self) -> pl.DataFrame:
-        """Return all that was written: `id, version, content_hash, visible_hash, old_visible, doi_only, cause, path`."""
-        if not self._written:
-            whole = {"id": pl.Int64(), "version": pl.Int64(), "doi_only": pl.Boolean()}
-            schema = {name: whole.get(name, pl.String()) for name in _WRITTEN}
-            return pl.DataFrame(schema=schema)
-        return pl.concat(self._written)
-
     def _documents(self, batch: str) -> Path:
         return self.store.path("documents", self.slug, batch)
 
-    def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame], shown: Callable[[pl.Series], pl.DataFrame]) -> None:
+    def _divided(self, kind: str, portions: list[Portion], pages: Iterator[pl.DataFrame]) -> list[Spool]:
+        """Put each record to its portion, on disk; write those that have no document."""
+        last = max(int(portion.rows.max()) for portion in portions)
+        number = np.zeros(last + 1, np.uint16)
+        for place, portion in enumerate(portions):
+            number[portion.rows] = place
+        spools = [Spool(self.folder) for _ in portions]
+        for page in pages:
+            self._write_closed(kind, page)
+            members = page.filter(~pl.col("doi_only"))
+            places = pl.Series("portion", number[members[ROW].to_numpy()])
+            for (place,), part in members.with_columns(places).partition_by("portion", as_dict=True).items():
+                spools[int(place)].append(part.drop("portion"))
+        return spools
+
+    def _write_portion(self, kind: str, portion: Portion, pages: Iterator[pl.DataFrame]) -> None:
+        frames = []
+        for page in pages:
+            self._write_closed(kind, page)
+            frames.append(page.filter(~pl.col("doi_only")))
+        members = pl.concat(frames)
+        self._write_all(kind, stream(kind, portion, members, self._documents, ROWS_PER_PART))
+
+    def _write_closed(self, kind: str, page: pl.DataFrame) -> None:
+        """Write what is DOI only and has no document."""
+        closed = page.filter("doi_only").with_columns(document=pl.lit(None, pl.String))
+        self._write_all(kind, closed.iter_slices(ROWS_PER_PART))
+
+    def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame]) -> None:
         """Write a part for each chunk; while parts are made, the documents of the next ones are read."""
         waiting: deque[Future[_Part]] = deque()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for chunk in chunks:
                 if chunk.height:
-                    columns = shown(chunk[ROW])
-                    whole = chunk.drop(columns.columns, strict=False).hstack(columns)
-                    waiting.append(pool.submit(self._made, kind, whole))
+                    waiting.append(pool.submit(self._made, kind, chunk))
                 if len(waiting) >= AT_ONCE:  # bounded: a chunk is tens of megabytes
                     self._note(waiting.popleft().result())
             while waiting:
@@ -165,7 +190,7 @@ class PartWriter:
     def _note(self, part: _Part) -> None:
         name, rows = part
         self.paths.append(name)
-        self._written.append(rows)
+        self.written.append(rows)
         self._count += rows.height
         if self.progress:
             self.progress("documents published", self._count)
@@ -188,51 +213,7 @@ class PartWriter:
                 f"A part of {self.slug} cannot be written to {self.folder} ({error}): make room there. Nothing of this "
                 "publication was committed; run again."
             ) from error
-        return name, chunk.with_columns(path=pl.lit(name)).select(_WRITTEN)
-
-
-def documents_of(kind: str, rows: pl.DataFrame, documents: Callable[[str], Path]) -> Iterator[pl.DataFrame]:
-    """Yield the rows with `content` and `relationships`, in parts; documents stream from the builds that hold them.
-
-    Args:
-        kind: `specimen` or `media`.
-        rows: `document_hash`, `batch`, and whatever else shall be carried along.
-        documents: gives the folder of a build by the name in the `batch` column.
-    """
-    waiting: list[pl.DataFrame] = []
-    height = 0
-    for (batch,), members in rows.group_by("batch"):
-        wanted = members.sort("document_hash")
-        left = members.height
-        for group in pq.ParquetFile(documents(str(batch)) / _DOCUMENTS[kind]).iter_batches(batch_size=2_000):
-            frame = pl.from_arrow(group)
-            assert isinstance(frame, pl.DataFrame)
-            found = _among(wanted, frame.rename({"content_hash": "document_hash"}))
-            if found.height:
-                waiting.append(found)
-                height += found.height
-                left -= found.height
-            if height >= ROWS_PER_PART:
-                yield pl.concat(waiting)
-                waiting, height = [], 0
-            if not left:
-                break
-    if waiting:
-        yield pl.concat(waiting)
-
-
-def _among(wanted: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """Return the wanted rows (sorted by `document_hash`) whose documents are among a few, with these.
-
-    Looked up by bisection: a join would go through all wanted rows for every few documents.
-    """
-    hashes = documents["document_hash"]
-    first = wanted["document_hash"].search_sorted(hashes, side="left")
-    count = wanted["document_hash"].search_sorted(hashes, side="right") - first
-    rows = (
-        wanted[first.filter(count == 1)] if count.max() == 1 else wanted.join(documents, on="document_hash", how="semi")
-    )
-    return rows.join(documents, on="document_hash", how="left", maintain_order="left")
+        return name, chunk.with_columns(path=pl.lit(name)).select(WRITTEN)
 
 
 def read_version(store: DatasetStore, dataset: str, path: str, suffix: str) -> tuple[str | None, str]:

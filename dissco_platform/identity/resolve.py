@@ -11,71 +11,38 @@ Compares columns only; nothing is written here. The rules:
 * an object of the dataset that does not come any more is missing.
 """
 
-from dataclasses import dataclass
+import numpy as np
 
-import polars as pl
-
-# Outcomes of `Resolution.rows["outcome"]`.
-NEW, CHANGED, UNCHANGED, RETURNED, HELD, SHARED, ENDED = (
-    "new", "changed", "unchanged", "returned", "held", "shared", "ended",
-)  # fmt: skip
-PUBLISHED = (NEW, CHANGED, RETURNED)
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """`rows`: every incoming key with its object (if any) and `outcome`; `missing`: objects that did not come."""
-
-    kind: str
-    rows: pl.DataFrame
-    missing: pl.DataFrame
-
-    def count(self, *outcomes: str) -> int:
-        """Return how many rows have one of the outcomes."""
-        return self.rows.filter(pl.col("outcome").is_in(outcomes)).height
+from dissco_platform.identity.records import (
+    CHANGED,
+    DOI_ONLY,
+    ENDED,
+    NEW,
+    RETURNED,
+    TOMBSTONED,
+    UNCHANGED,
+    VERSIONED,
+    Known,
+    Numbers,
+)
 
 
-def resolve(
-    kind: str,
-    incoming: pl.DataFrame,
-    own: pl.DataFrame,
-    foreign: pl.DataFrame,
-    held: pl.Series | None = None,
-    ended: pl.Series | None = None,
-) -> Resolution:
-    """Compare what came with what is known.
+def outcomes(known: Known, places: Numbers, content: Numbers, doi_only: Numbers, ended: Numbers) -> Numbers:
+    """Return the outcome of records that are known objects of the dataset.
 
     Args:
-        kind: `specimen` or `media`.
-        incoming: unique `identity_key`, `content_hash`, `doi_only`, and whatever else shall be carried along.
-        own: the dataset's objects, as `registry.objects.current_objects` gives them.
-        foreign: objects of other datasets that have one of the incoming keys, same columns.
-        held: identity keys that a person has to look at first.
+        known: the objects.
+        places: where the object of each record is.
+        content: hash of the content hash of each record.
+        doi_only: whether each record is DOI only.
         ended: ids of objects that a person ended.
     """
-    held = pl.Series(dtype=pl.String) if held is None else held
-    ended = pl.Series(dtype=pl.Int64) if ended is None else ended
-    known = pl.concat([own, foreign])
-    joined = incoming.join(known, on="identity_key", how="left", maintain_order="left")
-    elsewhere = pl.col("id").is_in(foreign["id"].implode()) & pl.col("id").is_not_null()
-    outcome = (
-        pl.when(pl.col("identity_key").is_in(held.implode()))
-        .then(pl.lit(HELD))
-        .when(pl.col("id").is_null())
-        .then(pl.lit(NEW))
-        .when(elsewhere)
-        .then(pl.lit(SHARED if kind == "media" else HELD))
-        .when(pl.col("id").is_in(ended.implode()))
-        .then(pl.lit(ENDED))
-        .when(pl.col("version") == 0)
-        .then(pl.lit(NEW))
-        .when(pl.col("state") == "tombstoned")
-        .then(pl.lit(RETURNED))
-        .when((pl.col("content_hash") != pl.col("old_hash")) | (pl.col("doi_only") != pl.col("was_doi_only")))
-        .then(pl.lit(CHANGED))
-        .otherwise(pl.lit(UNCHANGED))
-    )
-    missing = own.filter(pl.col("state").is_in(["active", "missing"]) & (pl.col("version") > 0)).join(
-        incoming.select("identity_key"), on="identity_key", how="anti"
-    )
-    return Resolution(kind, joined.with_columns(outcome.alias("outcome")), missing)
+    flags = known.flags[places]
+    was_doi_only = (flags & DOI_ONLY) != 0
+    outcome = np.full(places.size, UNCHANGED, np.uint8)
+    outcome[(known.content[places] != content) | (was_doi_only != doi_only)] = CHANGED
+    outcome[(flags & TOMBSTONED) != 0] = RETURNED
+    outcome[(flags & VERSIONED) == 0] = NEW
+    if ended.size:
+        outcome[np.isin(known.id[places], ended)] = ENDED
+    return outcome

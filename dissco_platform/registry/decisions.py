@@ -4,6 +4,7 @@ A decision is carried out by the next publication of its dataset, which `dataset
 means is `identity.decisions` and `identity.recognition`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,20 +52,21 @@ def held_records(connection: Connection, slug: str) -> list[HeldRecord]:
     return [HeldRecord(*row) for row in connection.execute(query)]
 
 
-def replace_held(connection: Connection, slug: str, rows: pl.DataFrame) -> None:
+def replace_held(connection: Connection, slug: str, frames: Iterable[pl.DataFrame]) -> None:
     """Make `identity_key, reason, message, object_id` the dataset's held records; those held before keep their date."""
     schema: dict[str, Any] = {"identity_key": pl.String, "since": pl.String}
-    before = fetch_frame(connection, select(held.c.identity_key, held.c.since).where(held.c.dataset == slug), schema)
-    if before.is_empty() and rows.is_empty():
-        return
-    connection.execute(delete(held).where(held.c.dataset == slug))
-    insert_frame(
-        connection,
-        held,
-        rows.select("identity_key", "reason", "message", "object_id")
-        .join(before, on="identity_key", how="left", maintain_order="left")
-        .with_columns(pl.col("since").fill_null(now()), dataset=pl.lit(slug)),
-    )
+    query = select(held.c.identity_key, held.c.since).where(held.c.dataset == slug)
+    before = fetch_frame(connection, query, schema)
+    if before.height:
+        connection.execute(delete(held).where(held.c.dataset == slug))
+    for rows in frames:
+        insert_frame(
+            connection,
+            held,
+            rows.select("identity_key", "reason", "message", "object_id")
+            .join(before, on="identity_key", how="left", maintain_order="left")
+            .with_columns(pl.col("since").fill_null(now()), dataset=pl.lit(slug)),
+        )
 
 
 def drop_held(connection: Connection, slug: str, key: str) -> None:
@@ -194,8 +196,15 @@ def renamed_since(connection: Connection, slug: str, moment: str) -> pl.Series:
 
 
 def note_likenesses(connection: Connection, pairs: pl.DataFrame) -> None:
-    """Add pairs `object_id, other_id` of specimens that may be one."""
-    insert_frame(connection, likeness, pairs.select("object_id", "other_id", since=pl.lit(now())))
+    """Add pairs `object_id, other_id` of specimens that may be one; those that are there already stay as they are."""
+    if pairs.is_empty():
+        return
+    schema: dict[str, Any] = {"object_id": pl.Int64, "other_id": pl.Int64}
+    with staged(connection, pairs.select("object_id").unique(), likeness, "object_id") as named:
+        query = select(likeness.c.object_id, likeness.c.other_id).join(named, named.c.object_id == likeness.c.object_id)
+        there = fetch_frame(connection, query, schema)
+    fresh = pairs.select("object_id", "other_id").join(there, on=["object_id", "other_id"], how="anti")
+    insert_frame(connection, likeness, fresh.with_columns(since=pl.lit(now())))
 
 
 def likenesses(connection: Connection, slug: str) -> list[dict[str, str]]:

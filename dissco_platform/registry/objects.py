@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, delete, func, insert, select, update
 
-from dissco_platform.registry.bulk import fetch_frame, frames, insert_frame, staged, update_frame
+from dissco_platform.registry.bulk import fetch_frame, insert_frame, lines, staged, update_frame
 from dissco_platform.registry.tables import batch, dataset, digital_object, outbox, quota, vanished, version
 
 _SUFFIXES = 500  # values in one IN (…)
+_IDS = 100_000  # objects that are looked up by their ids at once
 
 _CURRENT_SCHEMA: dict[str, Any] = {
     "id": pl.Int64,
@@ -50,22 +51,59 @@ def current_objects(connection: Connection, dataset: str, kind: str) -> pl.DataF
     return fetch_frame(connection, query, _CURRENT_SCHEMA)
 
 
-def current_states(connection: Connection, dataset: str, kind: str) -> Iterator[pl.DataFrame]:
-    """Yield every object of a dataset in frames of bounded size: what tells one state of a dataset from another.
+# What tells one state of a dataset from another, with the object's id.
+STATE_SCHEMA: dict[str, Any] = {
+    name: _CURRENT_SCHEMA[name]
+    for name in ("id", "identity_key", "suffix", "state", "was_doi_only", "version", "old_hash")
+}
+_STATE_COLUMNS = ("id", "identity_key", "suffix", "state", "doi_only", "version", "content_hash")
 
-    Columns: `identity_key, suffix, state, was_doi_only, version, old_hash`, as in `current_objects`.
+
+def current_states(connection: Connection, dataset: str, kind: str) -> Iterator[pl.DataFrame]:
+    """Yield every object of a dataset in frames of bounded size.
+
+    Columns: `id, identity_key, suffix, state, was_doi_only, version, old_hash`, as in `current_objects`; what is not there
+    yet is empty text.
     """
+    return lines(connection, digital_object, _STATE_COLUMNS, {"dataset": dataset, "kind": kind}, STATE_SCHEMA)
+
+
+def states_of(connection: Connection, dataset: str, kind: str, ids: pl.Series) -> Iterator[pl.DataFrame]:
+    """Yield the same of those objects of a dataset that have one of the ids."""
+    query = select(*(digital_object.c[name] for name in _STATE_COLUMNS)).where(
+        digital_object.c.dataset == dataset, digital_object.c.kind == kind
+    )
+    for frame in _with_ids(connection, query, ids, STATE_SCHEMA):
+        yield frame.with_columns(pl.col(pl.String).fill_null(""))
+
+
+def objects_with_ids(connection: Connection, ids: pl.Series) -> Iterator[pl.DataFrame]:
+    """Yield the objects that have one of the ids, in frames of bounded size; columns as `current_objects`."""
+    return _with_ids(connection, _current_query(), ids, _CURRENT_SCHEMA)
+
+
+def _with_ids(
+    connection: Connection, query: Select[Any], ids: pl.Series, schema: dict[str, Any]
+) -> Iterator[pl.DataFrame]:
+    for start in range(0, ids.len(), _IDS):
+        wanted = ids.slice(start, _IDS).sort().alias("id").to_frame()
+        with staged(connection, wanted, digital_object, "id") as table:
+            # A join would have the planner choose, and SQLite's goes through all objects for a few.
+            found = fetch_frame(connection, query.where(digital_object.c.id.in_(select(table.c.id))), schema)
+        yield found
+
+
+def count_of(connection: Connection, dataset: str, kind: str) -> int:
+    """Return how many objects of a kind a dataset has."""
+    query = select(func.count()).where(digital_object.c.dataset == dataset, digital_object.c.kind == kind)
+    return int(connection.execute(query).scalar_one())
+
+
+def any_elsewhere(connection: Connection, slug: str, kind: str) -> bool:
+    """Say whether another dataset has objects of a kind."""
     o = digital_object.c
-    columns = {
-        "identity_key": o.identity_key,
-        "suffix": o.suffix,
-        "state": o.state,
-        "was_doi_only": o.doi_only,
-        "version": o.version,
-        "old_hash": o.content_hash,
-    }
-    query = select(*columns.values()).where(o.dataset == dataset, o.kind == kind)
-    return frames(connection, query, {name: _CURRENT_SCHEMA[name] for name in columns})
+    there = select(o.id).where(o.dataset == dataset.c.slug, o.kind == kind).exists()
+    return connection.execute(select(dataset.c.slug).where(dataset.c.slug != slug, there).limit(1)).first() is not None
 
 
 def objects_by_key(connection: Connection, kind: str, keys: pl.Series) -> pl.DataFrame:
@@ -138,6 +176,25 @@ def insert_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> No
 def update_objects(connection: Connection, frame: pl.DataFrame) -> None:
     """Set the frame's columns on the objects named by its `id` column."""
     update_frame(connection, digital_object, frame, "id")
+
+
+def set_missing(connection: Connection, ids: pl.Series, more: int) -> None:
+    """Note that objects are missing, for so many more complete harvests."""
+    _set_presence(connection, ids, {"state": "missing", "missed": digital_object.c.missed + more})
+
+
+def set_present(connection: Connection, ids: pl.Series) -> None:
+    """Note that objects that were missing are there again."""
+    _set_presence(connection, ids, {"state": "active", "missed": 0})
+
+
+def _set_presence(connection: Connection, ids: pl.Series, values: dict[str, Any]) -> None:
+    for start in range(0, ids.len(), _IDS):
+        chosen = ids.slice(start, _IDS).sort().alias("id").to_frame()
+        with staged(connection, chosen, digital_object, "id") as table:
+            connection.execute(
+                update(digital_object).where(digital_object.c.id.in_(select(table.c.id))).values(**values)
+            )
 
 
 def add_batches(
@@ -229,6 +286,18 @@ def versions_of(connection: Connection, object_id: int) -> list[RowMapping]:
         .order_by(version.c.version)
     )
     return [row._mapping for row in connection.execute(query)]
+
+
+def current_parts_of(connection: Connection, ids: pl.Series) -> Iterator[pl.DataFrame]:
+    """Yield where the current versions of the objects with the given ids lie: `id, suffix, folder, path`."""
+    query = (
+        select(digital_object.c.id, digital_object.c.suffix, batch.c.dataset, batch.c.path)
+        .join(version, (version.c.object_id == digital_object.c.id) & (version.c.version == digital_object.c.version))
+        .join(batch, batch.c.id == version.c.batch_id)
+    )
+    return _with_ids(
+        connection, query, ids, {"id": pl.Int64, "suffix": pl.String, "folder": pl.String, "path": pl.String}
+    )
 
 
 def current_batches(connection: Connection, dataset: str, kind: str) -> pl.DataFrame:

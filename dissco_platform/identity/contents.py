@@ -1,0 +1,194 @@
+"""Finds the documents of records in the builds that hold them, and streams them.
+
+Documents lie in the order of the source, records in the order of their keys. `plan` says in which order the documents come
+and divides them into portions, so that what else is known of the records of one portion fits into memory; `stream` reads
+the documents of one. Only row groups that hold a wanted document are read.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from dissco_platform.errors import StoreError
+from dissco_platform.identity.incoming import ROW
+from dissco_platform.identity.records import Numbers, find
+
+ROWS_PER_PORTION = 150_000
+_AT_ONCE = 2_000
+_HASHES_AT_ONCE = 100_000
+_FILES = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
+
+Folders = Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Documents of one batch: of the row groups that hold any of them."""
+
+    batch: str
+    groups: list[int]
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Records (their numbers in the build, in the order of their documents) and where their documents are."""
+
+    rows: Numbers
+    segments: list[Segment]
+
+
+def plan(kind: str, addresses: Iterator[pl.DataFrame], documents: Folders, size: int) -> list[Portion]:
+    """Divide records into portions.
+
+    Args:
+        kind: `specimen` or `media`.
+        addresses: `build_row, document, batch` of records, see `incoming.Incoming.addresses`.
+        documents: gives the folder of a build by the name in the `batch` column.
+        size: records of a portion.
+
+    Raises:
+        StoreError: a document is in no build.
+    """
+    pages = list(addresses)
+    if not pages:
+        return []
+    wanted = pl.concat(pages)
+    portions: list[Portion] = []
+    rows: list[Numbers] = []
+    segments: list[Segment] = []
+    waiting = 0
+    for (batch,), members in wanted.group_by("batch"):
+        path = documents(str(batch)) / _FILES[kind]
+        ordered, groups = _located(path, members)
+        if ordered.size < members.height:
+            raise StoreError(
+                f"{members.height - ordered.size} documents are not in {path}: materialise digital_specimens again."
+            )
+        start = 0
+        while start < ordered.size:
+            end = min(start + size - waiting, ordered.size)
+            rows.append(ordered[start:end])
+            segments.append(Segment(str(batch), np.unique(groups[start:end]).tolist()))
+            waiting += end - start
+            start = end
+            if waiting == size:
+                portions.append(Portion(np.concatenate(rows), segments))
+                rows, segments, waiting = [], [], 0
+    if waiting:
+        portions.append(Portion(np.concatenate(rows), segments))
+    return portions
+
+
+def stream(kind: str, portion: Portion, members: pl.DataFrame, documents: Folders, size: int) -> Iterator[pl.DataFrame]:
+    """Yield the records of a portion with `content` and `relationships`, in frames of some `size` rows.
+
+    Args:
+        kind: `specimen` or `media`.
+        portion: where their documents are.
+        members: `document_hash`, and whatever else shall be carried along.
+        documents: gives the folder of a build by the name in the `batch` column.
+        size: records of a frame.
+
+    Raises:
+        StoreError: a document is missing.
+    """
+    wanted = members.sort("document_hash")
+    done = np.zeros(wanted.height, np.bool_)
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for segment in portion.segments:
+        file = pq.ParquetFile(documents(segment.batch) / _FILES[kind])
+        for group in file.iter_batches(batch_size=_AT_ONCE, row_groups=segment.groups):
+            frame = pl.from_arrow(group)
+            assert isinstance(frame, pl.DataFrame)
+            found = _among(wanted, frame.rename({"content_hash": "document_hash"}), done)
+            if found.height:
+                waiting.append(found)
+                height += found.height
+            if height >= size:
+                yield pl.concat(waiting)
+                waiting, height = [], 0
+    if waiting:
+        yield pl.concat(waiting)
+    if not done.all():
+        raise StoreError(
+            f"{int((~done).sum())} documents are not where they were: materialise digital_specimens again."
+        )
+
+
+def texts(
+    kind: str, addresses: Callable[[Numbers], Iterator[pl.DataFrame]], rows: Numbers, documents: Folders
+) -> Iterator[pl.DataFrame]:
+    """Yield `build_row, content` of the documents of the records with the given numbers (ascending), in any order."""
+    for portion in plan(kind, addresses(rows), documents, size=1_000_000):
+        address = pl.concat(list(addresses(np.sort(portion.rows)))).sort("document")
+        ordered, numbers = address["document"].to_numpy(), address[ROW]
+        for segment in portion.segments:
+            file = pq.ParquetFile(documents(segment.batch) / _FILES[kind])
+            columns = ["content_hash", "content"]
+            for group in file.iter_batches(batch_size=_AT_ONCE, row_groups=segment.groups, columns=columns):
+                frame = pl.from_arrow(group)
+                assert isinstance(frame, pl.DataFrame)
+                places = find(ordered, frame["content_hash"].hash().to_numpy())
+                is_wanted = places >= 0
+                if is_wanted.any():
+                    yield pl.DataFrame([numbers[places[is_wanted]], frame["content"].filter(pl.Series(is_wanted))])
+
+
+def _located(path: Path, members: pl.DataFrame) -> tuple[Numbers, Numbers]:
+    """Return the records whose documents are in a file, in its order, and the row group of each."""
+    ordered = members.sort("document")
+    hashes, rows = ordered["document"].to_numpy(), ordered[ROW].to_numpy()
+    file = pq.ParquetFile(path)
+    counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    ends = np.cumsum(counts)
+    first = np.full(rows.size, -1, np.int64)
+    start, left = 0, rows.size
+    for batch in file.iter_batches(batch_size=_HASHES_AT_ONCE, columns=["content_hash"]):
+        found = pl.Series(batch.column(0)).hash().to_numpy()
+        low, high = np.searchsorted(hashes, found, "left"), np.searchsorted(hashes, found, "right")
+        named = np.flatnonzero(high > low)
+        several = high[named] - low[named]
+        # Two records may have the same document: each of them gets its place.
+        places = np.repeat(low[named], several) + _within(several)
+        positions = np.repeat(named, several) + start
+        places, once = np.unique(places, return_index=True)
+        new = first[places] < 0
+        first[places[new]] = positions[once][new]
+        left -= int(new.sum())
+        start += batch.num_rows
+        if not left:
+            break
+    there = np.flatnonzero(first >= 0)
+    order = there[np.argsort(first[there], kind="stable")]
+    return rows[order], np.searchsorted(ends, first[order], "right")
+
+
+def _within(counts: Numbers) -> Numbers:
+    """Return 0, 1, … for each of the counts, one after the other."""
+    total = int(counts.sum())
+    before: Numbers = np.repeat(np.cumsum(counts) - counts, counts)
+    return np.arange(total) - before
+
+
+def _among(wanted: pl.DataFrame, documents: pl.DataFrame, done: Numbers) -> pl.DataFrame:
+    """Return the wanted rows (sorted by `document_hash`) whose documents are among a few, with these, and note them.
+
+    Looked up by bisection: a join would go through all wanted rows for every few documents.
+    """
+    hashes = documents["document_hash"]
+    low = wanted["document_hash"].search_sorted(hashes, side="left").to_numpy().astype(np.int64)
+    high = wanted["document_hash"].search_sorted(hashes, side="right").to_numpy().astype(np.int64)
+    named = np.flatnonzero(high > low)
+    several = high[named] - low[named]
+    places = np.repeat(low[named], several) + _within(several)
+    numbers = np.repeat(named, several)
+    places, once = np.unique(places, return_index=True)
+    new = ~done[places]
+    places, numbers = places[new], numbers[once][new]
+    done[places] = True
+    return wanted[places].hstack(documents.drop("document_hash")[numbers])

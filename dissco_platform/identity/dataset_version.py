@@ -1,0 +1,78 @@
+"""The content version of a dataset's identities and versions: what a publication reports, cheap where little changed.
+
+It is a sum over the states of all objects, whatever their order (`provenance.ContentVersion`). All states are read once when a
+publication begins; what it then touches is taken from the sum as it was and added as it is.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from sqlalchemy import Connection
+
+from dissco_platform.identity.parts import PartWriter
+from dissco_platform.identity.recognition import Recognised, state_fingerprints
+from dissco_platform.identity.records import FRESH, Numbers
+from dissco_platform.identity.reserve import Reserved
+from dissco_platform.provenance import ContentVersion
+from dissco_platform.registry import objects
+
+_MOSTLY = 0.3  # share of the objects from which on all states are read again
+
+
+class DatasetVersion:
+    """Used inside the transaction that commits: `before` its first change, `after` its last."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        slug: str,
+        found: Sequence[Recognised],
+        reserved: Reserved,
+        writer: PartWriter,
+    ) -> None:
+        """Find out which objects are touched."""
+        self.connection, self.slug, self.found = connection, slug, found
+        written = [frame["id"].to_numpy() for frame in writer.written]
+        self._touched = [_touched(one, written) for one in found]
+        count = sum(one.records.id.size + one.missing.size for one in found)
+        mostly = sum(ids.size for ids in self._touched) > _MOSTLY * count
+        self._from_scratch = mostly or reserved.completed
+
+    def before(self) -> None:
+        """Take away the states that will change; objects that this publication made are not in the sum yet."""
+        if self._from_scratch:
+            return
+        for one, touched in zip(self.found, self._touched, strict=True):
+            fresh = one.records.id[one.records.flagged(FRESH)]
+            for frame in self._states(one.kind, touched[~np.isin(touched, fresh)]):
+                one.states.remove(one.kind, state_fingerprints(frame))
+
+    def after(self) -> str:
+        """Return the version of the state as it is now."""
+        total = ContentVersion()
+        for one, touched in zip(self.found, self._touched, strict=True):
+            if self._from_scratch:
+                for frame in objects.current_states(self.connection, self.slug, one.kind):
+                    total.add(one.kind, state_fingerprints(frame))
+            else:
+                for frame in self._states(one.kind, touched):
+                    one.states.add(one.kind, state_fingerprints(frame))
+                total.join(one.states)
+        return total.hexdigest()
+
+    def _states(self, kind: str, ids: Numbers) -> list[pl.DataFrame]:
+        return list(objects.states_of(self.connection, self.slug, kind, pl.Series(ids, dtype=pl.Int64)))
+
+
+def _touched(one: Recognised, written: list[Numbers]) -> Numbers:
+    records = one.records
+    ids = [
+        *written,
+        records.id[records.flagged(FRESH)],
+        one.missing,
+        one.back,
+        one.renamed["id"].to_numpy(),
+        one.moved["id"].to_numpy(),
+    ]
+    return np.unique(np.concatenate(ids))

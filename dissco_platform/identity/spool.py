@@ -1,0 +1,80 @@
+"""Frames that wait for their turn: in memory while they are few, in a file without a name when they are many.
+
+The file has no name from the moment that it is made, so a killed process leaves nothing behind.
+"""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from dissco_platform.errors import StoreError
+
+IN_MEMORY = 4 * 2**20  # bytes
+
+
+class Spool:
+    """Frames of one schema, in the order in which they were appended; may be read more than once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make an empty one whose file, if there will be one, is on the disk of a folder."""
+        self.height = 0
+        self._folder = folder
+        self._frames: list[pl.DataFrame] = []
+        self._bytes = 0
+        self._file: IO[bytes] | None = None
+        self._places: list[tuple[int, int]] = []
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Add a frame.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        if not frame.height:
+            return
+        self.height += frame.height
+        self._frames.append(frame)
+        self._bytes += int(frame.estimated_size())
+        if self._bytes > IN_MEMORY:
+            self._write()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for start, length in self._places:
+            assert self._file is not None
+            self._file.seek(start)
+            yield pl.read_ipc_stream(io.BytesIO(self._file.read(length)))
+        yield from self._frames
+
+    def collected(self) -> pl.DataFrame | None:
+        """Return all of it as one frame; None where there is nothing."""
+        frames = list(self)
+        return pl.concat(frames) if frames else None
+
+    def close(self) -> None:
+        """Give back what it takes."""
+        self._frames, self._places = [], []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self) -> None:
+        try:
+            if self._file is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  closed with the spool
+            start = self._file.seek(0, io.SEEK_END)
+            buffer = io.BytesIO()
+            pl.concat(self._frames).write_ipc_stream(buffer, compression="lz4")
+            self._file.write(buffer.getbuffer())
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(
+                f"What waits to be written cannot be put into {self._folder} ({error}): make room there. Nothing of this "
+                "publication was committed; run again."
+            ) from error
+        self._places.append((start, self._file.tell() - start))
+        self._frames, self._bytes = [], 0
