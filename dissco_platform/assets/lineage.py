@@ -4,8 +4,8 @@ from collections.abc import Mapping as Mapped
 
 import dagster as dg
 
+from dissco_platform.opends.explaining import lineage
 from dissco_platform.opends.mapping import Mapping
-from dissco_platform.opends.preview import lineage
 from dissco_platform.opends.terms import model
 
 _SOURCES_SHOWN = 6

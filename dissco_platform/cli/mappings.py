@@ -34,8 +34,8 @@ def check(
     For a dataset, also list the columns of its archive that nothing reads.
     """
     from dissco_platform.assets.inputs import BASES, resolve_mappings
+    from dissco_platform.opends.explaining import check as check_mapping
     from dissco_platform.opends.mapping import load_mapping
-    from dissco_platform.opends.preview import check as check_mapping
 
     with House() as house:
         if slug is None:
@@ -121,6 +121,7 @@ def _print_preview(result: "Preview") -> None:
             "unchanged": result.unchanged,
             "that appear": result.appearing or None,
             "that vanish": result.vanishing or None,
+            "media that change": result.media_changed or None,
         }
     )
     for name, (old, new) in shifts.items():
@@ -128,16 +129,21 @@ def _print_preview(result: "Preview") -> None:
         console.print(
             f"{name}: {counts(new)}" + (", as before" if same else f" (before: {counts(old)})"), soft_wrap=True
         )
-    if not result.changed:
+    if not result.changed and not result.media_changed:
         return
     share = "" if result.compared == result.changed else f" of {result.compared:,} that were compared, spread over all"
     console.print(f"\n[bold]Terms that change[/], by specimens{share}:")
     print_table(["term", "specimens"], list(result.terms.items()))
     console.print("\n[bold]Examples[/], of as many kinds of change as there are:")
     print_table(
-        ["specimen", "term", "before", "after"],
+        ["specimen or medium", "term", "before", "after"],
         [
-            [example["specimen"] if at == 0 else "", change["term"], _short(change["before"]), _short(change["after"])]
+            [
+                (example.get("specimen") or example["medium"]) if at == 0 else "",
+                change["term"],
+                _short(change["before"]),
+                _short(change["after"]),
+            ]
             for example in result.examples
             for at, change in enumerate(example["changes"])
         ],
@@ -161,7 +167,7 @@ def explain(
     For ods:midsLevel: which elements the specimens lack for their next level, and which columns would give them.
     """
     from dissco_platform.assets.inputs import resolve_mappings
-    from dissco_platform.opends.preview import explain as explain_term
+    from dissco_platform.opends.explaining import explain as explain_term
     from dissco_platform.opends.terms import model
 
     with House() as house, _made(house, slug) as made:
@@ -196,7 +202,7 @@ def unmatched(slug: Slug, as_json: AsJson = False) -> None:
     """List the values that no vocabulary knows, commonest first, and the file that would teach them to it."""
     from dissco_platform.assets.inputs import resolve_mappings
     from dissco_platform.assets.recording import latest
-    from dissco_platform.opends.preview import vocabulary_gaps
+    from dissco_platform.opends.explaining import vocabulary_gaps
 
     with House() as house, _made(house, slug) as made:
         mapping = resolve_mappings(house.settings.mappings, slug, made["kind"])[made["kind"]]

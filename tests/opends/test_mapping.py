@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from dissco_platform.errors import MappingError
+from dissco_platform.opends.explaining import check, explain, lineage, trace, vocabulary_gaps
 from dissco_platform.opends.mapping import Mapping, load_mapping
-from dissco_platform.opends.preview import Preview, check, explain, lineage, preview, trace, vocabulary_gaps
+from dissco_platform.opends.preview import Preview, preview
 from tests.opends.tables import CONTEXT, MAPPINGS, build, document, write
 
 SPECIMEN = "ods:DigitalSpecimen:\n  records:\n"
@@ -177,6 +178,16 @@ def test_a_preview_shows_links_refused_values_and_what_becomes_a_doi_only(tmp_pa
     assert (closed.doi_only_before, closed.doi_only_after, closed.terms) == (0, 1, {"DOI only": 1})
     unknown = shown("unknown", "ods:Event:\n  records:\n    dwc:sex: dwc:occurrenceID\n")
     assert (unknown.unmatched_before, unknown.unmatched_after) == ({}, {"dwc:sex": 1})
+
+
+def test_a_preview_shows_media_too(tmp_path: Path) -> None:
+    media = [{"row": 0, "ac:accessURI": "https://img.example.org/1.jpg", "ac:caption": "a cat", "dcterms:title": "cat"}]
+    parsed = write(tmp_path / "parsed", {}, media=media)
+    after = with_overrides(tmp_path, "ods:DigitalMedia:\n  media:\n    dcterms:title: ac:caption\n")
+    shown = preview(parsed, tmp_path / "none", load_mapping(MAPPINGS / "dwc.yaml"), after, CONTEXT)
+    assert (shown.changed, shown.media_changed) == (0, 1)
+    assert shown.terms == {"ods:DigitalMedia/dcterms:title": 1}
+    assert shown.examples[0]["medium"].endswith("/1.jpg")
 
 
 def test_explain_names_columns_fill_and_unmatched_values(tmp_path: Path) -> None:
