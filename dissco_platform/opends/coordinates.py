@@ -21,6 +21,25 @@ _DECIMAL = re.compile(r"^[+-]?\d{1,3}(?:[.,]\d+)?$")
 _BESIDE_A_LETTER = re.compile(r"(?<=[NSEWO])[\s,;/]+|[\s,;/]+(?=[NSEWO])", re.IGNORECASE)
 _WORDS = re.compile(r"\b(?:lat(?:itude)?|lon(?:g(?:itude)?)?)\b[.:]?", re.IGNORECASE)
 _DECIMAL_PAIR = re.compile(r"^([+-]?\d{1,3}(?:\.\d+)?)\s*[,;/\s]\s*([+-]?\d{1,3}(?:\.\d+)?)$")
+_COMMA_PAIR = re.compile(r"^([+-]?\d{1,3},\d+)\s*[;/\s]\s*([+-]?\d{1,3},\d+)$")
+_COMPACT = re.compile(
+    r"^(?P<lat>\d{2})(?P<lat_m>\d{2})(?P<lat_s>\d{2})?\s*(?P<ns>[NS])[\s,/]*"
+    r"(?P<lon>\d{3})(?P<lon_m>\d{2})(?P<lon_s>\d{2})?\s*(?P<ew>[EW])$",
+    re.IGNORECASE,
+)
+_POINT = re.compile(r"^POINT\s*\(\s*(\S+)\s+(\S+)\s*\)$", re.IGNORECASE)
+# What writers put between and around the two: made plain before reading.
+_TIDIES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^geo:", re.IGNORECASE), ""),
+    (re.compile(r"(?<=[°º'\"′″’\d])\s*L\.?\s?O\b"), "W"),  # 77ºLO: longitud oeste
+    (re.compile(r"(?<=[°º'\"′″’\d])\s*L\.?\s?([NSEW])\b"), r"\1"),  # 12º30'LS: latitud sur
+    (re.compile(r"(?<=[NSEWO])\."), ""),  # 12°30'S.
+    (re.compile(r"(?<=[NSEWO])\s*[-–]\s+(?=\d)"), " "),  # 49º 30' N - 5º 10' E: no minus
+    (re.compile(r"(?<=\d)-(?=\d[\d.,-]*\s*[NSEWO])"), " "),  # 12-30S
+    (re.compile(r"(?<=[\d°º'\"′″’][NS])(?=\d)"), " "),  # 12.5S77.2W
+    (re.compile(r"(?<=[\d°º'\"′″’])(?=[EWO]\s*\d)"), " "),  # N52°30'E5°7'
+    (re.compile(r"(?<=\d)\s*[°º](?=\s*(?:[,;/]|$))"), ""),  # 52.5°, -5.1°
+)
 DIGITS = 6  # 0.1 m; more digits than that are artefacts of conversion
 
 
@@ -97,7 +116,15 @@ def parse_position(
 @lru_cache(maxsize=50_000)
 def parse_pair(text: str) -> Position | None:
     """Return the position written in one cell, e.g. `10°07'06"N 20°48'23"W` or `10.1, -20.8`."""
-    text = _WORDS.sub(" ", text).strip()
+    if match := _POINT.match(text.strip()):  # longitude first (OGC simple features)
+        return _position(parse_angle(match[2]), parse_angle(match[1]))
+    text = _WORDS.sub(" ", text).strip().strip("()[]").strip()
+    for pattern, plain in _TIDIES:
+        text = pattern.sub(plain, text)
+    if match := _COMPACT.match(text):
+        return _compact(match)
+    if match := _COMMA_PAIR.match(text):
+        return _position(parse_angle(match[1]), parse_angle(match[2]))
     if match := _DECIMAL_PAIR.match(text):
         return _position(parse_angle(match[1]), parse_angle(match[2]))
     for gap in _BESIDE_A_LETTER.finditer(text):  # the first gap with an angle on either side of it
@@ -105,6 +132,15 @@ def parse_pair(text: str) -> Position | None:
         if position is not None:
             return position
     return None
+
+
+def _compact(match: re.Match[str]) -> Position | None:
+    """Return the position of degrees, minutes and seconds written without marks: 5230N 00507E."""
+    one, two = (
+        parse_angle(f"{match[axis]} {match[f'{axis}_m']} {match[f'{axis}_s'] or '00'} {match[letter].upper()}")
+        for axis, letter in (("lat", "ns"), ("lon", "ew"))
+    )
+    return _position(one, two)
 
 
 def _position(one: Angle | None, two: Angle | None) -> Position | None:

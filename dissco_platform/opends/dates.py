@@ -10,36 +10,38 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from dissco_platform.opends.date_text import plain
+
 EARLIEST_YEAR = 1500
 LATEST_YEAR = 2100
 
 # Month names and abbreviations, three letters or more, accents removed: English, German, French, Spanish, Portuguese,
 # Italian, Dutch, Danish/Norwegian, Swedish, Polish, Czech, Finnish, Latin, Russian.
 _MONTH_NAMES: dict[int, str] = {
-    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden"
+    1: "jan january januar janner jaenner janvier janv enero ene janeiro gennaio gen januari januarii leden ledna"
     " tammikuu styczen stycznia"
-    " января январь",
-    2: "feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor helmikuu luty lutego"
-    " февраля февраль",
-    3: "mar mars march marz maerz mrz marzo marco maart mrt martii brezen maaliskuu marzec marca марта март",
-    4: "apr april avril avr abril abr aprile aprilis duben huhtikuu kwiecien kwietnia апреля апрель",
-    5: "may mai mayo maio maggio mag mei maj maji kveten toukokuu maja мая май",
-    6: "jun june juni juin junio junho giugno giu junii cerven kesakuu czerwiec czerwca июня июнь",
-    7: "jul july juli juillet juil julio julho luglio lug julii cervenec heinakuu lipiec lipca июля июль",
-    8: "aug august aout agosto ago augustus augusti srpen elokuu sierpien sierpnia августа август",
+    " янв января январь",
+    2: "feb february februar feber fevrier fev febrero fevereiro febbraio februari februarii unor unora helmikuu luty lutego"
+    " фев февр февраля февраль",
+    3: "mar mars march marz maerz mrz marzo marco maart mrt martii brezen brezna maaliskuu marzec marca мар марта март",
+    4: "apr april avril avr abril abr aprile aprilis duben dubna huhtikuu kwiecien kwietnia апр апреля апрель",
+    5: "may mai mayo maio maggio mag mei maj maji kveten kvetna toukokuu maja мая май",
+    6: "jun june juni juin junio junho giugno giu junii cerven cervna kesakuu czerwiec czerwca июн июня июнь",
+    7: "jul july juli juillet juil julio julho luglio lug julii cervenec cervence heinakuu lipiec lipca июл июля июль",
+    8: "aug august aout agosto ago augustus augusti srpen srpna elokuu sierpien sierpnia авг августа август",
     9: "sep sept september septembre septiembre setiembre setembro set settembre septembris zari syyskuu wrzesien wrzesnia"
-    " сентября сентябрь",
-    10: "oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen lokakuu pazdziernik pazdziernika"
-    " октября октябрь",
-    11: "nov november novembre noviembre novembro novembris listopad listopada marraskuu ноября ноябрь",
-    12: "dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec joulukuu grudzien grudnia"
-    " декабря декабрь",
+    " сен сент сентября сентябрь",
+    10: "oct okt october oktober octobre octubre outubro out ottobre ott octobris rijen rijna lokakuu pazdziernik pazdziernika"
+    " окт октября октябрь",
+    11: "nov november novembre noviembre novembro novembris listopad listopada marraskuu ноя нояб ноября ноябрь",
+    12: "dec dez december dezember decembre diciembre dic dezembro dicembre decembris prosinec prosince joulukuu grudzien grudnia"
+    " дек декабря декабрь",
 }
 _MONTHS = {name: month for month, names in _MONTH_NAMES.items() for name in names.split()}
 _ROMAN = {
     "i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10, "xi": 11, "xii": 12
 }  # fmt: skip
-_ACCENTS = str.maketrans("áàâäãéèêëíìîïóòôöõúùûüçñžřůýń", "aaaaaeeeeiiiiooooouuuucnzruyn")
+_ACCENTS = str.maketrans("áàâäãéèêëěíìîïóòôöõúùûüçñžřůýńčš", "aaaaaeeeeeiiiiooooouuuucnzruyncs")
 
 _TIME = (
     r"(?P<hour>[01]?\d|2[0-4]):?(?P<minute>[0-5]\d)(?::?(?P<second>[0-5]\d|60)(?:[.,]\d+)?)?"
@@ -62,9 +64,19 @@ _NAME_DAY = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})(?:st|nd|rd|t
 _YEAR_NAME_DAY = re.compile(rf"^(?P<y>\d{{4}})[\s.,/_-]*(?P<w>{_WORD})[\s.,/_-]*(?P<d>\d{{1,2}})?$")
 _NAME_YEAR = re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?:de\s+)?(?P<y>\d{{4}})$")
 _DECADE = re.compile(r"^(?P<y>\d{3})0\s*'?s$")
-_DAYS_RANGE = re.compile(
-    rf"^(?P<d1>\d{{1,2}})\.?\s*[-–]\s*(?P<d2>\d{{1,2}})[\s.,/]*(?P<w>{_WORD})[\s.,/]*(?P<y>\d{{4}})$"
+_TO = r"\s*(?:[-–/&+]|\bto\b|\bund\b|\bu\.|\band\b|\bet\b|\by\b|\be\b|\bbis\b)\s*"
+# Two days of one month or year; numbers parted by dots are day and month in that order.
+_DAYS_RANGES = (
+    re.compile(
+        rf"^(?P<d1>\d{{1,2}})\.?{_TO}(?P<d2>\d{{1,2}})[\s.,/-]*(?:de\s+)?(?P<w>{_WORD})[\s.,/-]*(?P<y>\d{{4}})$"
+    ),
+    re.compile(rf"^(?P<w>{_WORD})[\s.,/_-]*(?P<d1>\d{{1,2}}){_TO}(?P<d2>\d{{1,2}})[\s.,/_-]+(?P<y>\d{{4}})$"),
+    re.compile(rf"^(?P<y>\d{{4}})[\s.,/_-]*(?P<w>{_WORD})[\s.,/_-]*(?P<d1>\d{{1,2}}){_TO}(?P<d2>\d{{1,2}})$"),
+    re.compile(r"^(?P<d1>\d{1,2})\.?\s*[-–]\s*(?P<d2>\d{1,2})(?P<sep>[./])(?P<m>\d{1,2})(?P=sep)(?P<y>\d{4})$"),
+    re.compile(r"^(?P<d1>\d{1,2})\.(?P<m1>\d{1,2})\.?\s*[-–]\s*(?P<d2>\d{1,2})\.(?P<m>\d{1,2})\.\s?(?P<y>\d{4})$"),
+    re.compile(r"^(?P<y>\d{4})(?P<sep>[-/.])(?P<m>\d\d)(?P=sep)(?P<d1>\d\d)\s*(?:[-–]|\s-\s)\s*(?P<d2>\d\d)$"),
 )
+_RANGE = re.compile(rf"^(?P<d1>\d{{1,2}})\.?\s*[-–]\s*(?P<d2>\d{{1,2}})[\s.,/]*(?P<w>{_WORD})[\s.,/]*(?P<y>\d{{4}})$")
 _RANGE = re.compile(r"\s*(?:/|–|—|\bto\b|\bbis\b|\bà\b|&|;|\s-\s)\s*")
 _NUMERIC_RANGE = re.compile(r"^(\d{1,2}[./]\d{1,2}[./]\d{4})\s*[-–]\s*(\d{1,2}[./]\d{1,2}[./]\d{4})$")
 _YEAR_LAST = re.compile(r"(\d{4})$")
@@ -76,13 +88,11 @@ _SEASON = re.compile(
     r"|primavera|verano|oto[nñ]o|estate|autunno|lente|zomer|herfst)\s+(?:of\s+|de\s+|del\s+)?(?P<y>\d{4})$",
     re.IGNORECASE,
 )
-_WEEKDAY = re.compile(
-    r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?[.,]?\s+(?=\S)"
-    r"|^(?:montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
-    r"|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo),?\s+",
-    re.IGNORECASE,
+
+
+_WINTER = re.compile(
+    r"^(?:winter|hiver|inverno|invierno|vinter)\s+(?P<y>\d{4})\s*[-–/]\s*(?P<y2>\d{4}|\d\d)$", re.IGNORECASE
 )
-_CIRCA = re.compile(r"^(?:ca?\.?|circa|about|um|vers|~)\s*(?=\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,28 +208,44 @@ def parse_date(text: str, order: str | None = None) -> DateInterval | None:
         text: what was written, e.g. `1978-12-21T02:12`, `1.11.1879`, `3 mai 1902`, `2008-06/2008-07`, `1890s`.
         order: `DMY` or `MDY` where the dataset says how it writes numeric dates.
     """
-    text = text.strip().strip("[]()?").strip().replace("−", "-").rstrip(".")
-    text = _WEEKDAY.sub("", _CIRCA.sub("", text))
+    text = text.strip()
+    if not _ISO.match(text):
+        text = plain(text)
     if not text:
         return None
     if single := _single(text, order):
         return DateInterval(single, single)
     if match := _DECADE.match(text):
         return DateInterval(f"{match['y']}0", f"{match['y']}9")
-    if match := _DAYS_RANGE.match(text):
-        month = _month(match["w"])
-        start = _moment(int(match["y"]), month, int(match["d1"])) if month else None
-        end = _moment(int(match["y"]), month, int(match["d2"])) if month else None
-        return DateInterval(start, end) if start and end and start <= end else None
+    if match := _WINTER.match(text):
+        begun = int(match["y"])
+        return DateInterval(f"{begun}", f"{begun + 1}") if (begun + 1) % 100 == int(match["y2"]) % 100 else None
+    for pattern in _DAYS_RANGES:
+        if match := pattern.match(text):
+            return _days(match)
     numeric = _NUMERIC_RANGE.match(text)
     parts = list(numeric.groups()) if numeric else _RANGE.split(text)
     if len(parts) != 2 or not all(parts):
         return _hyphenated(text, order)
     first, last = _single(parts[0], order), _single(_completed(parts[0], parts[1]), order)
+    if not first and last and re.search(_WORD, parts[0]) and (year := _YEAR_LAST.search(parts[1])):
+        first = _single(f"{parts[0].rstrip('. ')} {year[1]}", order)  # May/June 1903
     if not first or not last:
         return None
     interval = DateInterval(first, last)
     return interval if interval.first_day <= interval.last_day else None
+
+
+def _days(match: re.Match[str]) -> DateInterval | None:
+    """Return the interval of two days that one month or year is said of."""
+    said = match.groupdict()
+    month = _month(said["w"]) if "w" in said else int(said["m"])
+    first = int(said["m1"]) if said.get("m1") else month
+    if not month or not first:
+        return None
+    start = _moment(int(said["y"]), first, int(said["d1"]))
+    end = _moment(int(said["y"]), month, int(said["d2"]))
+    return DateInterval(start, end) if start and end and start <= end else None
 
 
 def _hyphenated(text: str, order: str | None) -> DateInterval | None:

@@ -121,7 +121,12 @@ allowed.
 - **Dates** are never more precise than written: `02/01/1930` without a stated order is `1930`; `verbatimEventDate` keeps
   what was written. Coordinates outside their range with the other cell inside it are read as swapped. eventDate, year,
   month, day and the days of the year are read off one date: what the cells state, made more precise by a verbatim date
-  that lies inside it, and left as it is by one that contradicts it.
+  that lies inside it, and left as it is by one that contradicts it. Two-digit years, days without a year, "before 1900" and
+  "1903 or 1904" say no date. All of the peers' cases of dates, coordinates, elevation and depth are read as they say but one:
+  `01/03/1930T12:01` under the format day/month/year is refused there and read with its time here (`date-123`).
+- **Elevations** with one end alone (`<100 m`, `up to 300 m`) have no lowest or highest value; `3-4000 ft` is 3,000 to 4,000 ft
+  (the first end leaves out the zeros of the second, its neighbour), `2.500 m` is 2,500 m. **Coordinates**: grid references
+  (`67515, 57681`) stay verbatim; `O` beside a number is east (Ost), `LO` is west (longitud oeste).
 - **Placeholders** (`NA`, `N/A`, `unknown`, `-`, `0000-00-00` …; one table, `placeholders.py`) are no values: the rule's next
   column is heard, and the report counts them by column. Licences, ISO country codes and what a vocabulary knows stay.
 - **Countries** are also read misspelt, cut short, in any order of their words (`Borneo, North`), with the points of initials
