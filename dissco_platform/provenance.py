@@ -28,7 +28,7 @@ def fingerprint(columns: Sequence[str | pl.Expr]) -> pl.Expr:
     parts = [
         (pl.col(column) if isinstance(column, str) else column).cast(pl.String).fill_null(_NULL) for column in columns
     ]
-    text = pl.concat_str(parts, separator=_SEPARATOR)
+    text = pl.concat_str(parts, separator=_SEPARATOR) if len(parts) > 1 else parts[0]  # not copied for nothing
     return text.chash.blake3().str.head(FINGERPRINT_DIGITS)  # type: ignore[attr-defined, no-any-return]
 
 

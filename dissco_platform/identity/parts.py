@@ -20,7 +20,7 @@ from dissco_platform.errors import StoreError
 from dissco_platform.identity.contents import ROWS_PER_PORTION, Portion, plan, stream
 from dissco_platform.identity.datacite.metadata import (
     DataCiteContext,
-    payloads,
+    rendered,
     tombstone_payloads,
     visible_hashes,
 )
@@ -127,6 +127,7 @@ class PartWriter:
             ended = found.with_columns(
                 pl.Series("document", documents, dtype=pl.String),
                 payload.alias("payload"),
+                visible_hashes(payload).alias("visible_hash"),
                 fingerprint([pl.lit("tombstone"), "old_hash"]).alias("content_hash"),
                 pl.col("was_doi_only").alias("doi_only"),
                 cause=pl.lit(ending),
@@ -185,7 +186,7 @@ class PartWriter:
             chunk = chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document")).drop(
                 "content", "relationships"
             )
-        return self._part(kind, chunk.with_columns(payloads(kind, chunk, self.datacite).alias("payload")))
+        return self._part(kind, chunk.hstack(rendered(kind, chunk, self.datacite)))
 
     def _note(self, part: _Part) -> None:
         name, rows = part
@@ -198,7 +199,6 @@ class PartWriter:
     def _part(self, kind: str, chunk: pl.DataFrame) -> _Part:
         """Write one part; return its name and what the registry has to know of its rows."""
         chunk = chunk.sort("suffix")
-        chunk = chunk.with_columns(visible_hashes(chunk["payload"]).alias("visible_hash"))
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"

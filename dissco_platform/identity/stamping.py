@@ -34,9 +34,10 @@ def stamp(kind: str, frame: pl.DataFrame, prefix: str, modified: str) -> pl.Seri
     """
     doi = doi_url(prefix, pl.col("suffix"))
     content = _inner("content", "{", "}")
-    relationships = pl.concat_str(
-        [_non_empty(_inner("relationships", "[", "]")), _non_empty(pl.col("_links"))], separator=",", ignore_nulls=True
-    )
+    relationships, links = _inner("relationships", "[", "]"), pl.col("_links")
+    has_content, has_relationships, has_links = (text.str.len_bytes() > 0 for text in (content, relationships, links))
+    nothing = pl.lit("")
+    # One level of concatenation: each further one would copy kilobytes a document.
     document = pl.concat_str(
         [
             pl.lit('{"@id":"'),
@@ -48,16 +49,18 @@ def stamp(kind: str, frame: pl.DataFrame, prefix: str, modified: str) -> pl.Seri
             pl.lit(',"ods:status":"Active","dcterms:created":"'),
             pl.col("created"),
             pl.lit(f'","dcterms:modified":"{modified}"'),
-            pl.when(content != "").then(pl.concat_str([pl.lit(","), content])).otherwise(pl.lit("")),
-            pl.when(relationships != "")
-            .then(pl.concat_str([pl.lit(',"ods:hasEntityRelationships":['), relationships, pl.lit("]")]))
-            .otherwise(pl.lit("")),
-            pl.lit("}"),
+            pl.when(has_content).then(pl.lit(",")).otherwise(nothing),
+            content,
+            pl.when(has_relationships | has_links).then(pl.lit(',"ods:hasEntityRelationships":[')).otherwise(nothing),
+            relationships,
+            pl.when(has_relationships & has_links).then(pl.lit(",")).otherwise(nothing),
+            links,
+            pl.when(has_relationships | has_links).then(pl.lit("]}")).otherwise(pl.lit("}")),
         ]
     )
-    return frame.with_columns(_links(kind, frame, prefix).alias("_links")).select(document.alias("document"))[
-        "document"
-    ]
+    # Lazily: expressions that occur twice are then computed once.
+    whole = frame.with_columns(_links(kind, frame, prefix).alias("_links")).lazy()
+    return whole.select(document.alias("document")).collect()["document"]
 
 
 def _links(kind: str, frame: pl.DataFrame, prefix: str) -> pl.Series:
@@ -84,7 +87,3 @@ def _links(kind: str, frame: pl.DataFrame, prefix: str) -> pl.Series:
 def _inner(column: str, opening: str, closing: str) -> pl.Expr:
     """Return a JSON object's or array's text without its brackets (taken off as bytes: counting characters costs more)."""
     return pl.col(column).str.strip_prefix(opening).str.strip_suffix(closing)
-
-
-def _non_empty(text: pl.Expr) -> pl.Expr:
-    return pl.when(text != "").then(text)

@@ -1,5 +1,6 @@
 """What DataCite is told: the mapping, its validity, and what counts as a visible change."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from lxml import etree
 from dissco_platform.identity.datacite.fdo import FdoContext, fdo_records
 from dissco_platform.identity.datacite.metadata import (
     DataCiteContext,
+    _rendered,
     licence_name,
     media_payloads,
     payloads,
+    prepared,
+    rendered,
     rights_entry,
     specimen_payloads,
     tombstone_payloads,
@@ -291,3 +295,29 @@ def test_fdo_records_say_where_the_object_is() -> None:
     medium = orjson.loads(fdo_records("media", _frame(MEDIUM, rights_holder=None), FDO)[0])
     assert etree.fromstring(medium["10320/loc"])[1].get("href") == MEDIUM["accessURI"]
     assert (medium["licenseUrl"], medium["rightsHolder"]) == ("https://spdx.org/licenses/CC0-1.0", CONTEXT.host_id)
+
+
+NASTY = ['a "b"', "c\\d", " outer ", "", "tab\there", "\x01", "\ufffe", "line\n", "\u00a0x", "ü 中", "plain", None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "links"), [("specimen", SPECIMEN, "media_dois"), ("media", MEDIUM, "specimen_dois")]
+)
+def test_values_that_need_care_change_nothing_of_their_neighbours(
+    kind: str, one: dict[str, object], links: str
+) -> None:
+    """Rows without such values are made by a shorter way: each must be what it is alone, in its place."""
+    row = {name: value for name, value in one.items() if name not in {"doi", "issued", links}}
+    row |= {"suffix": "AAA-BBB-CCC", "created": "2026-01-02T00:00:00.000Z", "links": ["DDD-EEE-FFF"]}
+    texts = [name for name, value in row.items() if isinstance(value, str) and name not in {"suffix", "created"}]
+    rows = [
+        row | {name: NASTY[(index + place) % len(NASTY)]} for place, name in enumerate(texts) for index in range(12)
+    ]
+    rows = [made for pair in zip(rows, [row] * len(rows), strict=True) for made in pair]
+    frame = pl.DataFrame(rows, schema_overrides=dict.fromkeys(texts, pl.String))
+    context = replace(CONTEXT, host_name="A museum")
+    together = rendered(kind, frame, context)
+    assert together["visible_hash"].equals(visible_hashes(together["payload"]).alias("visible_hash"))
+    careful = _rendered(kind, prepared(frame, context, links), context, plain=False)
+    assert together.equals(careful)
+    assert all(orjson.loads(text)["types"] for text in together["payload"])
