@@ -12,31 +12,41 @@ import pyarrow.parquet as pq
 
 
 class Spill:
-    """Rows of one kind in numbered buckets."""
+    """Rows of one kind in numbered buckets: a file a bucket, to which every addition appends."""
 
     def __init__(self, folder: Path, buckets: int) -> None:
         self.folder = folder
         self.buckets = buckets
-        self._pieces = 0
-        self._files: dict[int, list[Path]] = {}
+        self._open: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, frame: pl.DataFrame, bucket: pl.Expr | None = None) -> None:
-        """Add rows; `bucket` gives each row's number (0 … buckets − 1), needed where there is more than one."""
+        """Add rows; `bucket` gives each row's number (0 … buckets − 1), needed where there is more than one.
+
+        All additions have the same columns.
+        """
         if frame.is_empty():
             return
         if self.buckets == 1 or bucket is None:
             self._write(frame, 0)
             return
-        numbered = frame.with_columns(bucket.cast(pl.Int32).alias("__bucket"))
-        for (number,), part in numbered.partition_by("__bucket", as_dict=True, include_key=False).items():
-            self._write(part, int(number))
+        numbered = frame.with_columns(bucket.cast(pl.Int32).alias("__bucket")).sort("__bucket", maintain_order=True)
+        starts = numbered["__bucket"].rle().struct.unnest()
+        start = 0
+        for length, number in starts.iter_rows():
+            self._write(numbered.slice(start, length).drop("__bucket"), int(number))
+            start += length
 
     def _write(self, frame: pl.DataFrame, bucket: int) -> None:
-        path = self.folder / f"{bucket:05d}-{self._pieces:06d}.arrow"
-        self._pieces += 1
-        frame.write_ipc(path, compression="lz4")
-        self._files.setdefault(bucket, []).append(path)
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())  # a view would carry the texts of all buckets
+        writer = self._open.get(bucket)
+        if writer is None:
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            writer = self._open[bucket] = pa.ipc.new_stream(self._path(bucket), table.schema, options=options)
+        writer.write_table(table)
+
+    def _path(self, bucket: int) -> str:
+        return str(self.folder / f"{bucket:05d}.arrows")
 
     def drain(self) -> Iterator[pl.DataFrame]:
         """Yield the rows bucket by bucket, in the order they were added, and free their files."""
@@ -46,13 +56,15 @@ class Spill:
                 yield frame
 
     def take(self, bucket: int) -> pl.DataFrame | None:
-        """Return a bucket's rows in the order they were added, and free their files; None where it has none."""
-        files = self._files.pop(bucket, [])
-        if not files:
+        """Return a bucket's rows in the order they were added, and free their file; None where it has none."""
+        writer = self._open.pop(bucket, None)
+        if writer is None:
             return None
-        frame = pl.concat([pl.read_ipc(path) for path in files], how="vertical_relaxed")
-        for path in files:
-            path.unlink()
+        writer.close()
+        path = Path(self._path(bucket))
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            frame = pl.DataFrame(pl.from_arrow(stream.read_all(), rechunk=False))
+        path.unlink()
         return frame
 
 
