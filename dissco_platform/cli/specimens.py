@@ -12,6 +12,7 @@ import typer
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import messages, print_json, print_table, replacing
+from dissco_platform.errors import UsageError
 from dissco_platform.identity.doi_list import doi_list
 from dissco_platform.identity.parts import iterate_current
 from dissco_platform.registry.datasets import get_dataset
@@ -27,6 +28,7 @@ class Format(StrEnum):
 
     NDJSON = "ndjson"
     DOI_LIST = "doi-list"
+    PARQUET = "parquet"
 
 
 class Record(StrEnum):
@@ -149,19 +151,29 @@ def record(
 
 def export(
     slug: Annotated[str, typer.Argument(help="Name of the dataset.")],
-    form: Annotated[Format, typer.Option("--format", help="ndjson: documents; doi-list: CSV for the institution.")],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format", help="ndjson: documents; parquet: documents as tables; doi-list: CSV for the institution."
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write (default: standard output).")
+        Path | None,
+        typer.Option("-o", "--output", help="File to write (default: standard output); a folder for parquet."),
     ] = None,
 ) -> None:
     """Export what is published of a dataset.
 
-    ndjson: the current specimen and media documents, one a line. doi-list: catalogNumber, occurrenceID, DOI of each
-    specimen, to be written back into the collection system.
+    ndjson: the current specimen and media documents, one a line. parquet: the same as specimens.parquet and media.parquet,
+    one typed column a term. doi-list: catalogNumber, occurrenceID, DOI of each specimen, to be written back into the
+    collection system.
     """
     with House() as house:
         with house.registry.read() as connection:
             get_dataset(connection, slug)
+        if form is Format.PARQUET:
+            _typed(house, slug, output)
+            return
         listed = doi_list(house.registry, house.store, house.settings.doi_prefix, slug)
         lines = listed if form is Format.DOI_LIST else _documents(house, slug)
         with _writing(output) as (file, written):
@@ -182,10 +194,33 @@ def _doi_only(house: House, slug: str) -> int:
 
 def _documents(house: House, slug: str) -> Iterator[str]:
     for kind in ("specimen", "media"):
-        with house.registry.read() as connection:
-            current = current_batches(connection, slug, kind)
-        for document in iterate_current(house.store, slug, current):
+        for document in _current(house, slug, kind):
             yield document + "\n"
+
+
+def _current(house: House, slug: str, kind: str) -> Iterator[str]:
+    with house.registry.read() as connection:
+        current = current_batches(connection, slug, kind)
+    yield from iterate_current(house.store, slug, current)
+
+
+def _typed(house: House, slug: str, folder: Path | None) -> None:
+    from dissco_platform.opends.typed import write_typed
+
+    if folder is None or folder.is_file():
+        raise UsageError("Parquet goes to a folder: name one with -o FOLDER.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror}).") from error
+    kinds = (("specimen", "ods:DigitalSpecimen", "specimens"), ("media", "ods:DigitalMedia", "media"))
+    for kind, owner, name in kinds:
+        target = folder / f"{name}.parquet"
+        with replacing(target) as path:
+            count = write_typed(_current(house, slug, kind), owner, path)
+        messages.print(f"Wrote {count:,} to {target}.", soft_wrap=True)
+    if closed := _doi_only(house, slug):
+        messages.print(f"{closed:,} specimens and media are DOI only and have no document.", soft_wrap=True)
 
 
 @contextmanager

@@ -109,6 +109,8 @@ allowed.
   the schema's own verdict and reason count (`opends/doubts.py`). All rules of a class cost at most 0.6 µs of CPU a record
   (`python -m benchmarks.opends.rules`); `benchmarks/opends/validate.py` holds every document of real archives to the
   official schemas.
+- **Typed tables**: `dissco export SLUG --format parquet -o FOLDER` writes documents with one typed column a term and nested
+  objects as structs; types, obligations and what the schema asks of a value come from the model (`opends/typed.py`).
 - **Full or DOI only**: the dataset's choice (`dataset`); else the record's licence, else the dataset's. CC0, CC BY (any
   version), public domain, PDDL and ODC-By are open. Others: `licence_not_open`, `licence_not_understood`, `no_licence`.
   Media are judged by their own licence in the same way, which never decides the specimen's.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonpatch
+import polars as pl
 import pytest
 
 from dissco_platform.registry import open_registry
@@ -96,6 +97,18 @@ def test_a_specimen_is_readable_in_every_version(zoology: dict[str, Any]) -> Non
     patch = json.loads(dissco("specimen", "diff", doi, "1", "2"))
     assert jsonpatch.apply_patch(first, patch) == changed
     assert "no version 9" in dissco.refuses("specimen", "show", doi, "--version", "9")
+
+
+def test_documents_are_exported_as_typed_tables(zoology: dict[str, Any], tmp_path: Path) -> None:
+    dissco = zoology["dissco"]
+    dissco("export", "zoology", "--format", "parquet", "-o", str(tmp_path / "tables"))
+    lines = [json.loads(line) for line in dissco("export", "zoology", "--format", "ndjson").splitlines()]
+    for kind, name in (("ods:DigitalSpecimen", "specimens"), ("ods:DigitalMedia", "media")):
+        table = pl.read_parquet(tmp_path / "tables" / f"{name}.parquet")
+        documents = [line for line in lines if line["@type"] == kind]
+        assert table["@id"].to_list() == [line["@id"] for line in documents]
+    said = dissco.process("export", "zoology", "--format", "parquet")
+    assert (said.returncode, "-o FOLDER" in said.stderr) == (2, True)
 
 
 def test_the_doi_list_is_for_the_collection_system(zoology: dict[str, Any], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from dissco_platform.archives import read_archive
@@ -18,6 +19,7 @@ from dissco_platform.opends.docs import NOT_MADE, not_made
 from dissco_platform.opends.mapping import Mapping, load_mapping
 from dissco_platform.opends.schema import json_schema
 from dissco_platform.opends.terms import model
+from dissco_platform.opends.typed import arrow_schema, write_typed
 from tests.opends import samples
 from tests.opends.tables import CONTEXT, MAPPINGS
 from tests.opends.test_data_package import package
@@ -120,30 +122,35 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     """(class, term) of all valid documents of the three kinds of archives."""
     seen: set[tuple[str, str]] = set()
     for kind in ("dwc", "abcd", "dwc-dp"):
-        folder = tmp_path_factory.mktemp(kind)
-        for name in ("parsed", "names", "out"):
-            (folder / name).mkdir()
-        mapping = _mapping(folder, kind, OWN_AGENT_RULES if kind == "dwc-dp" else OWN_RULES)
-        archive = {
-            "dwc": lambda at, mapping: samples.darwin_core(at / "archive.zip", mapping),
-            "abcd": lambda at, mapping: samples.abcd(at / "unit.xml", mapping),
-            "dwc-dp": lambda at, _: package(at / "package.zip"),
-        }[kind](folder, mapping)
-        parsed = read_archive(archive, folder / "parsed")
-        assert (parsed.rejects, parsed.extension_rejects) == ({}, {})
-        if kind == "dwc":
-            key = pl.read_parquet(folder / "parsed" / "records.parquet")
-            names = matched("exact", frame=key, **NAME)
-            names.write_parquet(folder / "names" / "names.parquet")
-        report = build_specimens(
-            folder / "parsed", folder / "names", mapping, CONTEXT, folder / "out", batch="one"
-        )  # fmt: skip
-        assert (report.specimens, report.rejects, report.doi_only) == (parsed.records, {}, 0)
-        for owner, document in _published(folder / "out"):
-            document.pop("@context", None)
+        for owner, document in _made_of(tmp_path_factory.mktemp(kind), kind):
             assert [error.message for error in _validator(owner).iter_errors(document)] == []
             _terms_of(owner, document, seen)
     return seen
+
+
+def _made_of(folder: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the published documents of an archive of one kind."""
+    for name in ("parsed", "names", "out"):
+        (folder / name).mkdir()
+    mapping = _mapping(folder, kind, OWN_AGENT_RULES if kind == "dwc-dp" else OWN_RULES)
+    archive = {
+        "dwc": lambda at, mapping: samples.darwin_core(at / "archive.zip", mapping),
+        "abcd": lambda at, mapping: samples.abcd(at / "unit.xml", mapping),
+        "dwc-dp": lambda at, _: package(at / "package.zip"),
+    }[kind](folder, mapping)
+    parsed = read_archive(archive, folder / "parsed")
+    assert (parsed.rejects, parsed.extension_rejects) == ({}, {})
+    if kind == "dwc":
+        key = pl.read_parquet(folder / "parsed" / "records.parquet")
+        names = matched("exact", frame=key, **NAME)
+        names.write_parquet(folder / "names" / "names.parquet")
+    report = build_specimens(
+        folder / "parsed", folder / "names", mapping, CONTEXT, folder / "out", batch="one"
+    )  # fmt: skip
+    assert (report.specimens, report.rejects, report.doi_only) == (parsed.records, {}, 0)
+    for owner, document in _published(folder / "out"):
+        document.pop("@context", None)
+        yield owner, document
 
 
 def test_every_term_stands_in_a_valid_document_but_for_those_that_the_docs_name(made: set[tuple[str, str]]) -> None:
@@ -162,6 +169,22 @@ def test_what_is_not_made_is_said_with_a_reason_and_its_source() -> None:
         assert source
     known = {f"{owner} {name}" for owner, terms in model().classes.items() for name in terms}
     assert set(not_made()) <= known
+
+
+def test_typed_tables_hold_what_the_documents_say(tmp_path: Path) -> None:
+    documents = [document for owner, document in _made_of(tmp_path, "dwc") if owner == "ods:DigitalSpecimen"]
+    path = tmp_path / "specimens.parquet"
+    assert write_typed((json.dumps(one) for one in documents), "ods:DigitalSpecimen", path) == len(documents)
+    table = pq.read_table(path)
+    assert table.schema.equals(arrow_schema("ods:DigitalSpecimen"))
+    assert [_stated(row) for row in table.to_pylist()] == documents
+
+
+def _stated(value: Any) -> Any:
+    """Return a row without what it does not say: Parquet has a place for every term."""
+    if isinstance(value, dict):
+        return {name: _stated(inner) for name, inner in value.items() if inner is not None}
+    return [_stated(inner) for inner in value] if isinstance(value, list) else value
 
 
 @pytest.mark.shared
