@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dissco_platform.archives.columns import ColumnParser, column_names, escape, longest, one_array, plain, series
+from dissco_platform.archives.columns import ColumnParser, column_names, escape, is_utf8, longest, one_array, plain, series
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
 from dissco_platform.archives.flow import ahead
@@ -25,7 +25,7 @@ from dissco_platform.archives.lines import Chunk, Outcome, SetAside, read_quoted
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.shapes import adds_up, enclosed_pieces, enclosed_row_lines, pieces
-from dissco_platform.archives.textstream import UNIT_SEPARATOR, is_utf8_text, text_of
+from dissco_platform.archives.textstream import UNIT_SEPARATOR, text_of
 
 __all__ = ["SOURCE_LINE", "Block", "column_names", "read_blocks"]
 
@@ -273,17 +273,17 @@ class _Job:
         repaired = 0
         if self._reader.repaired_lines:  # trying costs more than looking where the encoding is mixed
             text, repaired = repair_lines(text)
-        table = self._parse(text, lines)
+        table = self._parse(text, lines, escaped=splice is not None)
         if table is None and not repaired:
             text, repaired = repair_lines(text)
-            table = self._parse(text, lines) if repaired else None
+            table = self._parse(text, lines, escaped=splice is not None) if repaired else None
         if table is None:
             # The counts hid two faults that make up for each other: now every line is judged by itself.
             whole = self._text if splice is None else _without_last(self._text, splice.left_over.count(b"\n"))
             splice = _Splice(self._reader, self._first, final=True, unfinished=False)
             splice.take(repair_lines(whole)[0], every_line=True)
             lines = splice.lines()
-            table = self._parse(splice.text(), lines)
+            table = self._parse(splice.text(), lines, escaped=True)
             assert table is not None
         block = Block(table, lines)
         if splice is not None:
@@ -292,11 +292,11 @@ class _Job:
         block.repaired_lines = repaired
         return self._finish(block)
 
-    def _parse(self, text: bytes, lines: np.ndarray) -> pa.Table | None:
+    def _parse(self, text: bytes, lines: np.ndarray, *, escaped: bool) -> pa.Table | None:
         """Return the table, None where it has not as many rows as there are lines."""
         if not text:
             return pa.table({name: pa.array([], pa.string()) for name in column_names(self._dialect.width)})
-        table = self._parser.parse(text)
+        table = self._parser.parse(text, escaped=escaped)
         return table if table is not None and table.num_rows == len(lines) else None
 
     def _finish(self, block: Block) -> Block:
@@ -420,7 +420,7 @@ class _Splice:
             self._judge(b"\n".join(run) + b"\n", at_end=at_end, enclosed=False)
 
     def _judge(self, piece: bytes, *, at_end: bool, enclosed: bool) -> None:
-        if not is_utf8_text(piece):
+        if not is_utf8(piece):
             piece, repaired = repair_lines(piece)
             self.repaired += repaired
         chunk = Chunk(

@@ -48,24 +48,26 @@ def hashes(array: pa.StringArray) -> np.ndarray:
 
 def content_of_columns(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray:
     """Return what `content_of` does (UInt64, rows × 2), for Arrow columns with or without dictionaries."""
-    sums = np.zeros((rows, 2), np.uint64)
+    sums = np.zeros((2, rows), np.uint64)  # one after the other: sums of pairs would cost half as much again
+    hashed, weighted = np.empty(rows, np.uint64), np.empty(rows, np.uint64)
+
+    def add(name: str, values: np.ndarray) -> None:
+        for total, weight in zip(sums, column_weights(name), strict=True):
+            np.multiply(values, np.uint64(weight), out=weighted)
+            np.add(total, weighted, out=total)
+
     filled = {name: array for name, array in columns.items() if array.null_count < len(array)}
     plain = {name: array for name, array in filled.items() if not pa.types.is_dictionary(array.type)}
-    for name, hashed in _hashes_of_many(plain).items():
-        sums += hashed[:, None] * np.array(column_weights(name), np.uint64)
+    for name, values in _hashes_of_many(plain).items():
+        add(name, values)
     coded = {name: array for name, array in filled.items() if name not in plain}
-    for name, hashed in _hashes_of_values(coded).items():
-        weighted = hashed[:, None] * np.array(column_weights(name), np.uint64)
-        array = coded[name]
-        if len(weighted) == 1 and not array.null_count:
-            sums += weighted[0]
-            continue
-        at = array.indices
-        if array.null_count:
-            at = at.fill_null(len(weighted))
-            weighted = np.vstack((weighted, np.zeros((1, 2), np.uint64)))
-        sums += weighted.take(at.to_numpy(), axis=0)
-    return sums
+    for name, values in _hashes_of_values(coded).items():
+        at = coded[name].indices
+        if at.null_count:
+            at, values = at.fill_null(len(values)), np.append(values, np.uint64(0))
+        # Every index is one of the values'; with "clip" NumPy does without a copy to be safe from one that is not.
+        add(name, values.take(at.to_numpy(), out=hashed, mode="clip"))
+    return np.ascontiguousarray(sums.T)
 
 
 def _hashes_of_many(arrays: Mapping[str, pa.StringArray]) -> dict[str, np.ndarray]:

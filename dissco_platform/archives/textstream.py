@@ -55,12 +55,3 @@ def _line_ends(data: bytes, mark: bytes) -> bytes:
         return data.replace(mark, b"\n").replace(b"\r\n", b"\n")
     # A mark of its own: line breaks are then part of values, and are kept as blanks.
     return data.replace(b"\r\n", b" ").replace(b"\n", b" ").replace(mark, b"\n")
-
-
-def is_utf8_text(text: bytes) -> bool:
-    """Return whether all of the text is UTF-8."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
