@@ -103,9 +103,10 @@ class ColumnParser:
 
     def _choose(self, table: pa.Table) -> pa.Table:
         for position, name in enumerate(self._names):
-            if pc.count_distinct(table.column(position), mode="all").as_py() < FEW * table.num_rows:
+            coded = table.column(position).dictionary_encode()
+            if len(coded.chunk(0).dictionary) < FEW * table.num_rows:
                 self._types[name] = CODED
-                table = table.set_column(position, name, table.column(position).dictionary_encode())
+                table = table.set_column(position, name, coded)
         self.chosen = True
         return table
 

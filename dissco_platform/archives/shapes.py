@@ -10,6 +10,7 @@ import numpy as np
 
 STRIDE = 1 << 18
 """Bytes looked at together: what stays in the processor's cache."""
+TAB = 9
 LINE_END = 10
 CARRIAGE_RETURN = 13
 
@@ -27,15 +28,17 @@ def counts(text: bytes, separator: bytes) -> tuple[int, int]:
 
 def has_controls(data: bytes) -> bool:
     """Return whether there are control characters other than tab, line feed and carriage return."""
+    if b"\x7f" in data:
+        return True
     array = np.frombuffer(data, np.uint8)
     for start in range(0, len(array), STRIDE):
         piece = array[start : start + STRIDE]
         low = int(np.count_nonzero(piece < 32))
         if low:
-            low -= int(np.count_nonzero((piece == 9) | (piece == 10)))
+            low -= int(np.count_nonzero(piece - np.uint8(TAB) < 2))  # tab and line feed; lower ones wrap around
         if low:
             low -= int(np.count_nonzero(piece == CARRIAGE_RETURN))
-        if low or (piece == 127).any():
+        if low:
             return True
     return False
 
