@@ -103,8 +103,10 @@ class _Reading:
         self.keyless = 0
         self.row = 0
         self.by_event = False
-        self.other_keys: list[pl.Series] = []
-        """For each block of records, other keys by which rows may hang on them: of their events, or of `plan.alias`."""
+        self.other_keys = HashTable(np.uint32, "first")
+        """Other keys by which rows may hang on records: of their events, or of `plan.alias`."""
+        self.other: pl.Series | None = None
+        """These keys of the block at hand."""
         self.looked_up: dict[int, pl.DataFrame] = {}
         self.materials: Materials | None = None
 
@@ -147,11 +149,8 @@ class _Reading:
             self.plan.flags.append("duplicate_core_ids")
         if self.keyless and filled:
             self.plan.flags.append("records_without_core_id")
-        first = 0
-        for keys in self.other_keys:
-            # Rows that hang on an event and not on one of its occurrences go to the event's first record.
-            self.keys.put(keys, np.arange(first, first + len(keys), dtype=np.uint32))
-            first += len(keys)
+        # Rows that hang on an event and not on one of its occurrences go to the event's first record.
+        self.keys.put(*self.other_keys.index().items())
         index = self.keys.index()
         return columns | self.extensions.write(self.out, index, self.rejects)
 
@@ -359,14 +358,18 @@ class _Reading:
         """Occurrences of an event core: keep the event's hash aside; the core id is the occurrence's own."""
         if not self.by_event:
             return frame
-        self.other_keys.append(frame.select(id_hash(CORE_ID).alias(KEY))[KEY])
+        self._also_by(frame.select(id_hash(CORE_ID).alias(KEY))[KEY])
         identity = pl.col("dwc:occurrenceID") if "dwc:occurrenceID" in terms else pl.lit(None, dtype=pl.String)
         return frame.with_columns(identity.alias(CORE_ID))
 
     def _also_known_as(self, identity: pl.Series, alias: pl.Series) -> None:
         """Keep the keys of records' other identifiers, where they differ from the core ids."""
         both = pl.DataFrame([identity.alias(CORE_ID), alias.alias(KEY)])
-        self.other_keys.append(both.select(pl.when(pl.col(KEY).ne_missing(pl.col(CORE_ID))).then(id_hash(KEY)))[KEY])
+        self._also_by(both.select(pl.when(pl.col(KEY).ne_missing(pl.col(CORE_ID))).then(id_hash(KEY)))[KEY])
+
+    def _also_by(self, keys: pl.Series) -> None:
+        self.other = keys
+        self.other_keys.put(keys, np.arange(self.row, self.row + len(keys), dtype=np.uint32))
 
     def _beyond(self, rows: int, part: Part, lines: Sequence[int]) -> int:
         """Return how many of the next rows the dataset may have, and set the others aside."""
@@ -392,7 +395,7 @@ class _Reading:
         self.keyless += keys.null_count()
         hanging = np.zeros(len(identity), np.uint64)
         if sums is not None:
-            for wanted in [keys, self.other_keys[-1]] if self.other_keys else [keys]:
+            for wanted in [keys] if self.other is None else [keys, self.other]:
                 found, total = sums.find(wanted)
                 hanging += np.where(found, total, np.uint64(0))
         prints = record_fingerprints(content, hanging)

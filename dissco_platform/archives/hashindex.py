@@ -26,6 +26,10 @@ class HashIndex:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def items(self) -> tuple[pl.Series, np.ndarray]:
+        """Return the keys and their numbers."""
+        return pl.Series(self._keys), self._values
+
     def find(self, keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:
         """Return whether each key is there, and its number (anything where it is not). Null is never there."""
         wanted = keys.fill_null(0).to_numpy()
