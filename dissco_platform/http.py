@@ -3,14 +3,14 @@
 Every hop is resolved once, every address of the host must be public, and the connection goes to the address that was
 checked (no second look-up that could answer differently). Redirects are followed by hand and checked again. A host that
 an operator named is trusted for itself alone, not for what it redirects to. Downloads are content-addressed by SHA-256.
-What is inside a download is `archives`' business. Sources: RFC 9110 (conditional and range requests), OWASP SSRF
+Local sources are `localfiles.py`, what is inside a download is
+`archives`' business. Sources: RFC 9110 (conditional and range requests), OWASP SSRF
 prevention; measured behaviour of `ipaddress.is_global` in `_is_public`.
 """
 
 import fcntl
 import hashlib
 import ipaddress
-import shutil
 import socket
 import ssl
 import time
@@ -23,11 +23,11 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
-from dissco_platform import __version__
+from dissco_platform import __version__, localfiles
 from dissco_platform.errors import SourceError
 
 USER_AGENT = f"dissco-platform/{__version__} (+https://dissco.eu; mailto:support@dissco.eu)"
@@ -114,9 +114,9 @@ class HttpClient:
         Raises:
             SourceError: it cannot be reached, or its address is not allowed.
         """
-        local = local_path(source)
+        local = localfiles.local_path(source)
         if local is not None:
-            found = _hash_local(local)
+            found = localfiles.hash_of(local)
             return Signal(found != sha256, "sha256")
         if sha256 is None:
             return Signal(True, "never fetched")
@@ -133,9 +133,10 @@ class HttpClient:
             SourceError: it is absent, refused, too large, too slow, or its address is not allowed.
         """
         blobs.mkdir(parents=True, exist_ok=True)
-        local = local_path(source)
+        local = localfiles.local_path(source)
         if local is not None:
-            return _take_local(local, blobs)
+            path, sha256, size = localfiles.take(local, blobs)
+            return Fetched(path, sha256, size, Validators(), str(local))
         partial = blobs / f".partial-{hashlib.sha256(source.encode()).hexdigest()[:32]}"
         with _exclusive(partial) as (path, note):
             return self._patiently(
@@ -204,7 +205,7 @@ class HttpClient:
                     "DISSCO_DOWNLOAD_MAX_BYTES allows."
                 )
             size = self._receive(source, response, path, have, progress)
-        sha256 = _digest(path)
+        sha256 = localfiles.sha256_of(path)
         target = blobs / sha256
         path.replace(target)
         note.unlink(missing_ok=True)
@@ -314,18 +315,6 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def local_path(source: str) -> Path | None:
-    """Return the path that a source without `http(s)` scheme means, or None for an address."""
-    scheme = source.partition("://")[0].lower() if "://" in source else ""
-    if scheme in {"http", "https"}:
-        return None
-    if scheme == "file":
-        return Path(unquote(urlsplit(source).path))
-    if scheme:
-        raise SourceError(f"{source}: {scheme} addresses are not supported; give an http(s) address or a path.")
-    return Path(source)
-
-
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%", 1)[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -408,60 +397,6 @@ def _strong(validators: Validators) -> str:
     if validators.etag and not validators.etag.startswith("W/"):
         return validators.etag
     return validators.last_modified or ""
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _hash_local(path: Path) -> str:
-    if not path.exists():
-        raise SourceError(f"{path} does not exist; check the path.")
-    if path.is_dir():
-        return _folder_digest(path)
-    try:
-        return _digest(path)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
-
-
-def _folder_digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            digest.update(f"{path.relative_to(folder)}\0{_digest(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _take_local(path: Path, blobs: Path) -> Fetched:
-    """Copy a local file or folder into the blobs, so that a run's input stays what it was."""
-    if not path.exists():
-        raise SourceError(f"{path} does not exist; check the path.")
-    building = blobs / f".local-{uuid.uuid4().hex}"
-    try:
-        if path.is_dir():
-            shutil.copytree(path, building, symlinks=True)
-            sha256, size = _folder_digest(building), sum(f.stat().st_size for f in building.rglob("*") if f.is_file())
-        else:
-            shutil.copyfile(path, building)
-            sha256, size = _digest(building), building.stat().st_size
-        target = blobs / sha256
-        if target.exists():
-            _remove(building)
-        else:
-            building.rename(target)
-    except OSError as error:
-        _remove(building)
-        raise SourceError(f"{path} cannot be read ({error.strerror}).") from error
-    return Fetched(target, sha256, size, Validators(), str(path))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -17,7 +17,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dissco_platform.archives.columns import ColumnParser, column_names, escape, is_utf8, longest, one_array, plain, series
+from dissco_platform.archives.columns import (
+    ColumnParser,
+    column_names,
+    escape,
+    is_utf8,
+    longest,
+    one_array,
+    plain,
+    series,
+)
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
 from dissco_platform.archives.flow import ahead

@@ -96,7 +96,9 @@ class ColumnParser:
                 delimiter=self._separator, quote_char=quote if quoted else False, newlines_in_values=quoted
             ),
             convert_options=pa.csv.ConvertOptions(
-                column_types=self._types, null_values=[NULL_MARK, *NULL_WORDS], strings_can_be_null=True,
+                column_types=self._types,
+                null_values=[NULL_MARK, *NULL_WORDS],
+                strings_can_be_null=True,
                 check_utf8=False,  # the text was looked at as a whole
             ),
         )

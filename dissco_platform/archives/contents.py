@@ -61,10 +61,9 @@ def content_of_columns(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray
     for name, values in _hashes_of_many(plain).items():
         add(name, values)
     coded = {name: array for name, array in filled.items() if name not in plain}
-    for name, values in _hashes_of_values(coded).items():
-        at = coded[name].indices
-        if at.null_count:
-            at, values = at.fill_null(len(values)), np.append(values, np.uint64(0))
+    for name, of_values in _hashes_of_values(coded).items():
+        at = coded[name].indices.fill_null(len(of_values))
+        values = np.append(of_values, np.uint64(0))
         # Every index is one of the values'; with "clip" NumPy does without a copy to be safe from one that is not.
         add(name, values.take(at.to_numpy(), out=hashed, mode="clip"))
     return np.ascontiguousarray(sums.T)

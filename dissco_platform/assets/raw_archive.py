@@ -18,7 +18,8 @@ from dissco_platform.assets.recording import (
     told_plainly,
 )
 from dissco_platform.errors import SourceError
-from dissco_platform.http import Validators, local_path
+from dissco_platform.http import Validators
+from dissco_platform.localfiles import local_path
 from dissco_platform.registry.datasets import get_dataset, update_dataset
 from dissco_platform.registry.engine import now
 from dissco_platform.registry.enrolment import applied

@@ -11,7 +11,7 @@ from rich.markup import escape
 from dissco_platform.cli.datasets import AsJson
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages, print_json, print_pairs, print_table
-from dissco_platform.http import local_path
+from dissco_platform.localfiles import local_path
 
 app = typer.Typer(help="Archives: look before you enrol.", no_args_is_help=True)
 

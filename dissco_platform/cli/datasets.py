@@ -9,9 +9,9 @@ import typer
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages, print_json, print_pairs, print_table
 from dissco_platform.errors import DisscoError, UsageError
-from dissco_platform.http import local_path
 from dissco_platform.identity.minting import handle_suffix
 from dissco_platform.identity.organisations import organisation_id
+from dissco_platform.localfiles import local_path
 from dissco_platform.registry import vanished
 from dissco_platform.registry.datasets import (
     Dataset,

@@ -14,7 +14,7 @@ from dissco_platform.enrolment.follow_up import follow_up
 from dissco_platform.enrolment.links import links_of
 from dissco_platform.enrolment.notifications import Maildir, mailer_of, send_all
 from dissco_platform.errors import UsageError
-from dissco_platform.http import local_path
+from dissco_platform.localfiles import local_path
 from dissco_platform.registry import enrolment as statements
 
 if TYPE_CHECKING:

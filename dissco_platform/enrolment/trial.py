@@ -15,7 +15,8 @@ import polars as pl
 from dissco_platform.archives import ParsedArchive, read_archive
 from dissco_platform.archives.sources import fetch_source
 from dissco_platform.errors import ArchiveError, SourceError
-from dissco_platform.http import HttpClient, local_path
+from dissco_platform.http import HttpClient
+from dissco_platform.localfiles import local_path
 from dissco_platform.names.harmonise import HarmoniseReport, harmonise
 from dissco_platform.opends.build import build_specimens
 from dissco_platform.opends.context import DatasetContext

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from dissco_platform.archives.sources import fetch_source, look_at_source
 from dissco_platform.errors import ArchiveError, SourceError
-from dissco_platform.http import BusyError, HttpClient, Signal, Validators, local_path
+from dissco_platform.http import BusyError, HttpClient, Signal, Validators
+from dissco_platform.localfiles import local_path
 from dissco_platform.sensors.feeds import feed_of, read_feed, resource_of
 from dissco_platform.store import DatasetStore
 

@@ -16,7 +16,8 @@ from pydantic import Field
 
 from dissco_platform.assets.recording import Recorded, latest
 from dissco_platform.errors import ChecklistError, SourceError
-from dissco_platform.http import HttpClient, Signal, Validators, local_path
+from dissco_platform.http import HttpClient, Signal, Validators
+from dissco_platform.localfiles import local_path
 from dissco_platform.names.releases import Release, read_listing, release_of, releases_in
 from dissco_platform.registry import Registry
 from dissco_platform.registry.engine import now

@@ -1,5 +1,6 @@
 """The report for an institution."""
 
+import ast
 import gzip
 import json
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dissco_platform import archives
 from dissco_platform.archives import inspect_archive
+from dissco_platform.archives.inspect import FLAG_SENTENCES
 from dissco_platform.cli.archives import app
 from tests.archives.conftest import Make
 from tests.archives.samples import EML, TERMS, meta, tsv
@@ -98,3 +101,39 @@ def test_the_command_refuses_with_its_reason_and_code(tmp_path: Path) -> None:
     assert "is refused (html_page)" in " ".join(result.output.split())
     as_json = json.loads(CliRunner().invoke(app, [str(tmp_path / "page.zip"), "--json"]).stdout)
     assert (as_json["outcome"], as_json["files"], as_json["specimens"]) == ("refused", [], 0)
+
+
+def test_terms_under_the_wrong_namespace_are_read_and_told(make_zip: Make) -> None:
+    header = "id\toccurrenceID\tcatalogNumber\tscientificName\tlicense"
+    terms = (*TERMS[:3], "license")
+    report = inspect_archive(
+        make_zip({"meta.xml": meta(terms=terms), "occurrence.txt": tsv("1\to\tc\tAus\tCC0", header=header)})
+    )
+    assert "term_in_wrong_namespace" in report["flags"]
+    assert report["licence"] == "CC0"
+    assert FLAG_SENTENCES["term_in_wrong_namespace"] in report["problems"]
+
+
+def _flags_raised() -> set[str]:
+    """The literal codes that the package's code flags."""
+    found = set()
+    for path in Path(archives.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                continue
+            of = node.func.value
+            name = of.attr if isinstance(of, ast.Attribute) else of.id if isinstance(of, ast.Name) else ""
+            raised = node.func.attr == "flag" or (node.func.attr in {"append", "add"} and name in {"flags", "notes"})
+            if raised:
+                found |= {
+                    one.value
+                    for one in ast.walk(node.args[0])
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value != "malformed_xml"
+                }
+    return {one for one in found if not one.endswith("_")}
+
+
+def test_whatever_is_flagged_is_told_in_a_sentence() -> None:
+    raised = _flags_raised()
+    assert len(raised) > 35
+    assert raised <= FLAG_SENTENCES.keys(), raised - FLAG_SENTENCES.keys()
