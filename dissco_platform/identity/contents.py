@@ -20,6 +20,7 @@ from dissco_platform.identity.records import Numbers, find
 ROWS_PER_PORTION = 150_000
 _AT_ONCE = 2_000
 _HASHES_AT_ONCE = 100_000
+_HASH, _FOUND = "_hash", "_found"
 _FILES = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
 Folders = Callable[[str], Path]
@@ -96,7 +97,9 @@ def stream(kind: str, portion: Portion, members: pl.DataFrame, documents: Folder
     Raises:
         StoreError: a document is missing.
     """
-    wanted = members.sort("document_hash")
+    wanted = members.with_columns(pl.col("document_hash").hash().alias(_HASH)).sort(_HASH)
+    hashes = wanted[_HASH].to_numpy()
+    wanted = wanted.drop(_HASH)
     done = np.zeros(wanted.height, np.bool_)
     waiting: list[pl.DataFrame] = []
     height = 0
@@ -105,7 +108,7 @@ def stream(kind: str, portion: Portion, members: pl.DataFrame, documents: Folder
         for group in file.iter_batches(batch_size=_AT_ONCE, row_groups=segment.groups):
             frame = pl.from_arrow(group)
             assert isinstance(frame, pl.DataFrame)
-            found = _among(wanted, frame.rename({"content_hash": "document_hash"}), done)
+            found = _among(wanted, hashes, frame.rename({"content_hash": _FOUND}), done)
             if found.height:
                 waiting.append(found)
                 height += found.height
@@ -175,20 +178,19 @@ def _within(counts: Numbers) -> Numbers:
     return np.arange(total) - before
 
 
-def _among(wanted: pl.DataFrame, documents: pl.DataFrame, done: Numbers) -> pl.DataFrame:
-    """Return the wanted rows (sorted by `document_hash`) whose documents are among a few, with these, and note them.
+def _among(wanted: pl.DataFrame, hashes: Numbers, documents: pl.DataFrame, done: Numbers) -> pl.DataFrame:
+    """Return the wanted rows (in the order of their documents' `hashes`) with documents that are among a few, and note them.
 
     Looked up by bisection: a join would go through all wanted rows for every few documents.
     """
-    hashes = documents["document_hash"]
-    low = wanted["document_hash"].search_sorted(hashes, side="left").to_numpy().astype(np.int64)
-    high = wanted["document_hash"].search_sorted(hashes, side="right").to_numpy().astype(np.int64)
+    found = documents[_FOUND].hash().to_numpy()
+    low, high = np.searchsorted(hashes, found, "left"), np.searchsorted(hashes, found, "right")
     named = np.flatnonzero(high > low)
     several = high[named] - low[named]
-    places = np.repeat(low[named], several) + _within(several)
-    numbers = np.repeat(named, several)
-    places, once = np.unique(places, return_index=True)
+    places, once = np.unique(np.repeat(low[named], several) + _within(several), return_index=True)
     new = ~done[places]
-    places, numbers = places[new], numbers[once][new]
-    done[places] = True
-    return wanted[places].hstack(documents.drop("document_hash")[numbers])
+    places, numbers = places[new], np.repeat(named, several)[once][new]
+    rows = wanted[places].hstack(documents[numbers])
+    is_same = (rows["document_hash"] == rows[_FOUND]).to_numpy() if places.size else done[:0]
+    done[places[is_same]] = True
+    return rows.filter(pl.Series(is_same, dtype=pl.Boolean)).drop(_FOUND)

@@ -33,11 +33,10 @@ class DatasetVersion:
     ) -> None:
         """Find out which objects are touched."""
         self.connection, self.slug, self.found = connection, slug, found
-        written = [frame["id"].to_numpy() for frame in writer.written]
-        self._touched = [_touched(one, written) for one in found]
         count = sum(one.records.id.size + one.missing.size for one in found)
-        mostly = sum(ids.size for ids in self._touched) > _MOSTLY * count
-        self._from_scratch = mostly or reserved.completed
+        self._from_scratch = reserved.completed or writer.written.height > _MOSTLY * count
+        written = [] if self._from_scratch else [frame["id"].to_numpy() for frame in writer.written]
+        self._touched = [np.zeros(0, np.int64) if self._from_scratch else _touched(one, written) for one in found]
 
     def before(self) -> None:
         """Take away the states that will change; objects that this publication made are not in the sum yet."""
@@ -75,4 +74,4 @@ def _touched(one: Recognised, written: list[Numbers]) -> Numbers:
         one.renamed["id"].to_numpy(),
         one.moved["id"].to_numpy(),
     ]
-    return np.unique(np.concatenate(ids))
+    return pl.Series(np.concatenate(ids)).unique().to_numpy()

@@ -15,6 +15,7 @@ import polars as pl
 from sqlalchemy import Column, Connection, MetaData, Select, Table, Text, select, update
 
 _CHUNK = 100_000
+_VALUES_AT_ONCE = 100_000  # that are there as objects of Python
 _VARIABLES = 900  # of one statement of SQLite: the least that any build of it allows is 999
 _ANALYZED_FROM = 1_000
 _numbers = itertools.count()
@@ -172,13 +173,17 @@ def _execute_many(cursor: Any, rows: pl.DataFrame, statement: Callable[[str], st
         numbers = itertools.count(len(alike) + 1)
         return statement(", ".join(row.format(*(f"?{next(numbers)}" for _ in varying)) for _ in range(count)))
 
-    values = itertools.chain.from_iterable(rows.select(varying).iter_rows())
-    whole, left = divmod(rows.height, at_once)
-    if whole:
+    size = max(_VALUES_AT_ONCE // len(varying) // at_once, 1) * at_once
+    for part in rows.select(varying).iter_slices(size):
+        values = list(itertools.chain.from_iterable(part.rows()))
         width = at_once * len(varying)
-        cursor.executemany(of(at_once), ([*same, *itertools.islice(values, width)] for _ in range(whole)))
-    if left:
-        cursor.execute(of(left), [*same, *values])
+        whole = len(values) // width * width
+        if whole:
+            cursor.executemany(
+                of(at_once), ([*same, *values[start : start + width]] for start in range(0, whole, width))
+            )
+        if whole < len(values):
+            cursor.execute(of((len(values) - whole) // len(varying)), [*same, *values[whole:]])
 
 
 def _is_sqlite(connection: Connection) -> bool:
