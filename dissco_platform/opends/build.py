@@ -20,7 +20,7 @@ from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
 from dissco_platform.opends.mapping import Mapping, rule_columns
-from dissco_platform.opends.media import address_columns, media_links, media_set_aside
+from dissco_platform.opends.media import address_columns, in_doubt, media_links, media_set_aside
 from dissco_platform.opends.media_tables import MediaTables
 from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport
 from dissco_platform.opends.ranges import ParsedTables, Progress
@@ -29,7 +29,7 @@ from dissco_platform.opends.schema import problems
 from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, table_rows, version_prints
 from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
-from dissco_platform.opends.taxa import name_hashes, read_names
+from dissco_platform.opends.taxa import SCHEMA, name_hashes, read_answers
 from dissco_platform.opends.update import update
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
@@ -88,7 +88,7 @@ class Build:
         self.previous, self.batch, self.workers = previous, batch, workers
         self.parsed = ParsedTables(parsed, {table for _, table in mapping.blocks}, batch_rows, progress)
         self.names, self.lookup = names, name_hashes(names)
-        self.taxa = pl.DataFrame()  # answers for the names of the records that are rendered
+        self.answers = pl.DataFrame()  # of the matching, for the names of the records that are rendered
         self.names_complete = True
         self.report = BuildReport(records=self.parsed.height)
         self.findings = Findings()
@@ -119,7 +119,7 @@ class Build:
         return self.report
 
     def _anew(self) -> None:
-        self.taxa = read_names(self.names)
+        self.answers = read_answers(self.names)
         keys = self._walk_keys()
         state, specimens = self._decide(keys)
         self.render_all(self._all_reads(state), specimens)
@@ -301,9 +301,21 @@ class Build:
         )  # fmt: skip
         own = links.join(todo.select("row"), on="row", how="semi", maintain_order="left")
         built = build_batch(
-            Batch(todo, read.extensions), chosen, own, self.taxa, self.mapping, self.context, findings
+            Batch(todo, read.extensions),
+            chosen,
+            own,
+            self._taxa(todo, read.extensions),
+            self.mapping,
+            self.context,
+            findings,
         ).with_columns(chosen["fingerprint"], chosen["input_hash"], chosen["core_id"])
         return Rendered(built, links, aside, media, findings)
+
+    def _taxa(self, records: pl.DataFrame, extensions: dict[str, pl.DataFrame]) -> pl.DataFrame:
+        """Return the answers for the names of a batch, one row a name (`taxa.read_names`)."""
+        tables = [records, *(extensions[name] for name in NAMED if name in extensions)]
+        keys = pl.concat([table.select(name_key(table.columns)) for table in tables]).drop_nulls().unique()
+        return keys.join(self.lookup, on="name_key").join(self.answers, on="name_hash").select(list(SCHEMA))
 
     def _take_in(self, done: Rendered, specimens: Spill, aside: Counter[str]) -> None:
         self.findings.merge(done.findings)
@@ -331,9 +343,12 @@ class Build:
             wanted = sorted(address_columns(self.mapping, table) & present)
             if not present or (table == "records" and not wanted):
                 continue
+            doubt = in_doubt(self.mapping, table, wanted)
+            if table == "records":
+                doubt = doubt & pl.any_horizontal(pl.col(wanted).is_not_null())
             for start in range(0, len(state), ROWS_ASIDE):
                 part = pl.col("row").is_between(start, start + ROWS_ASIDE, closed="left")
-                frame = pl.scan_parquet(path).filter(part).select("row", *wanted).collect()
+                frame = pl.scan_parquet(path).filter(part & doubt).select("row", *wanted).collect()
                 frame = frame.filter(state.gather(frame["row"]) > 0)
                 if table == "records":
                     aside += media_set_aside(frame, None, self.mapping)

@@ -6,6 +6,7 @@ the specimen's.
 """
 
 from collections import Counter
+from collections.abc import Collection
 
 import polars as pl
 
@@ -59,6 +60,22 @@ def address_columns(mapping: Mapping, table: str) -> set[str]:
     """Return which columns of a table give the addresses of media."""
     rule = mapping.block("ods:DigitalMedia", table).get("ac:accessURI")
     return set(rule_columns(rule)) if rule is not None else set()
+
+
+# One address in a cell, which every rule takes as it is: most cells.
+_PLAIN_ADDRESS = r"^https?://[a-z0-9.-]+/[\w%./~?=&:@+-]*$"
+
+
+def in_doubt(mapping: Mapping, table: str, present: Collection[str]) -> pl.Expr:
+    """Return which rows of a table may be set aside: all but those with a plain address where the rule looks first."""
+    rule = mapping.block("ods:DigitalMedia", table).get("ac:accessURI")
+    sources = rule.sources if isinstance(rule, Rule) and not rule.values and rule.join is None else ()
+    first = next((source for source in sources if set(source.columns) & set(present)), None)
+    if first is None or first.when is not None or len(first.columns) != 1:
+        return pl.lit(value=True)
+    if any(step.name != "link" for step in first.steps):
+        return pl.lit(value=True)
+    return ~pl.col(first.columns[0]).str.contains(_PLAIN_ADDRESS).fill_null(value=False)
 
 
 def _addresses(

@@ -36,16 +36,28 @@ SCHEMA = {
 NAME_HASHES = {"name_key": pl.String, "name_hash": pl.String}
 
 
-def read_names(names: Path, keys: pl.Series | None = None) -> pl.DataFrame:
+def read_names(names: Path) -> pl.DataFrame:
     """Return one row a distinct name with the columns of SCHEMA; an empty frame where there are no names.
 
     `name_hash` covers what reaches the document (not the confidence, nor the release: a new release with the same
-    result changes nothing). `names` is the folder of `names.parquet`, or that file; `keys` are the names wanted, if not all.
+    result changes nothing). `names` is the folder of `names.parquet`, or that file.
+    """
+    scan = _results(names)
+    return pl.DataFrame(schema=SCHEMA) if scan is None else _taxa(scan.collect())
+
+
+def read_answers(names: Path, keys: pl.Series | None = None) -> pl.DataFrame:
+    """Return one row a distinct answer (`name_hash`) with the columns of SCHEMA but `name_key`.
+
+    Many names have one answer, and answers are large: which name has which is `name_hashes`. `keys` are the names wanted,
+    if not all.
     """
     scan = _results(names)
     if scan is None:
-        return pl.DataFrame(schema=SCHEMA)
-    return _taxa((scan if keys is None else scan.filter(pl.col("name_key").is_in(keys.implode()))).collect())
+        return pl.DataFrame(schema=SCHEMA).drop("name_key")
+    wanted = scan if keys is None else scan.filter(pl.col("name_key").is_in(keys.implode()))
+    different = wanted.with_columns(_NAME_HASH).collect().unique("name_hash", keep="any", maintain_order=True)
+    return _taxa(different.drop("name_hash")).drop("name_key")
 
 
 def name_hashes(names: Path) -> pl.DataFrame:

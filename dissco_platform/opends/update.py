@@ -17,7 +17,7 @@ from dissco_platform.opends.outputs import DOCUMENTS
 from dissco_platform.opends.refusals import duplicates, first_of_each
 from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, version_prints
 from dissco_platform.opends.spill import ParquetOut, Spill
-from dissco_platform.opends.taxa import read_names
+from dissco_platform.opends.taxa import read_answers
 from dissco_platform.provenance import ContentVersion
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.Data
         ]
         if sum(frame.height for frame in accepted) > FEW * build.report.records:
             return None
-    build.taxa = read_names(build.names, pl.concat(wanted).drop_nulls().unique())
+    build.answers = read_answers(build.names, pl.concat(wanted).drop_nulls().unique())
     if not accepted:
         return pl.Series("row", [], dtype=pl.Int64), rejects
     kept, later = first_of_each(pl.concat(accepted))

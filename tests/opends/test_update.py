@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.build import BuildReport
-from tests.opends.tables import BASE, build, specimens
+from dissco_platform.opends.mapping import load_mapping
+from dissco_platform.opends.media import in_doubt, media_set_aside
+from tests.opends.tables import BASE, MAPPINGS, build, specimens
 
 Record = dict[str, str | None]
+ADDRESSES = [
+    None, "https://img.org/a.jpg", "https://img.org/a.jpg?x=1&y=2", "nowhere", "https://", "https://img.org/a b.jpg",
+    "see https://img.org/a.jpg", "HTTPS://IMG.org/a", "https://img.org/a.jpg|nothing", "https://img.org/é", "https:///a",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +90,7 @@ EDIT = st.one_of(
     moved=st.booleans(),
     renamed=st.sampled_from([{}, {"Felis number2": "Felis secunda"}, {"Felis number0": "Felis nulla"}]),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_later_edition_is_as_if_built_from_all_its_records(
     edits: dict[int, Record],
     gone: set[int],
@@ -148,3 +154,21 @@ def test_a_previous_build_that_lacks_a_file_is_not_trusted(tmp_path: Path, lost:
     (before / lost).unlink()
     again, after = made(tmp_path, records, "again", before, {})
     assert told(again, after) == expected
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(ADDRESSES)] * 3), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_rows_passed_over_when_addresses_are_counted_would_never_be_set_aside(
+    rows: list[tuple[str | None, str | None, str | None]],
+) -> None:
+    mapping = load_mapping(MAPPINGS / "dwc.yaml")
+    names = {"ac:accessURI": pl.String, "dcterms:identifier": pl.String, "dwc:associatedMedia": pl.String}
+    frame = pl.DataFrame(rows, schema=names, orient="row").with_row_index("row")
+    for columns in (["ac:accessURI", "dcterms:identifier"], ["dcterms:identifier"], ["dwc:associatedMedia"]):
+        table = frame.select("row", *columns)
+        few = table.filter(in_doubt(mapping, "media", columns))
+        bare = table.clear().select("row")
+        assert media_set_aside(bare, few, mapping) == media_set_aside(bare, table, mapping)
+    listed = frame.select("row", "dwc:associatedMedia")
+    few = listed.filter(in_doubt(mapping, "records", ["dwc:associatedMedia"]))
+    assert media_set_aside(few, None, mapping) == media_set_aside(listed, None, mapping)
