@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.identifiers import SCHEMES
-from dissco_platform.opends.mapping import Mapping, load_mapping
+from dissco_platform.opends.mapping import LIST_KEYS, Mapping, load_mapping
 from dissco_platform.opends.mids import ELEMENTS
 from dissco_platform.opends.terms import model
 from dissco_platform.opends.transforms import TRANSFORMS
@@ -93,8 +93,18 @@ ods:Event:
 Keys of a rule: `from`, `transform`, `vocabulary`, `values`, `when`, `default`, `constant`, `join`, `unmatched` (`keep` or
 `drop` values that the vocabulary does not know). A dataset's rule replaces the base's key by key; a file may say
 `extends: other.yaml`. Lists of agents, identifiers, relationships, citations and assertions are made from columns of the
-same row by entries such as the one above. A mapping is checked when it is loaded; an error names file, line and what is
-allowed.
+same row by entries such as the one above; their keys are listed below. A mapping is checked when it is loaded; an error
+names file, line, what is allowed and what may have been meant.
+
+- `dissco mapping check [SLUG]`: that the files are right; of a dataset, the columns that nothing reads, and those that its
+  own rules name and its archive has not.
+- `dissco mapping preview SLUG`: what the files as they stand would change: specimens, media, terms, an example of each kind
+  of change, MIDS levels, rejects, refused and unknown values, DOI only. It builds twice in a temporary folder and throws both
+  away. Of a larger dataset 100,000 records from all over it are looked at (about ten seconds of CPU for each of the two
+  mappings, with media and identifications), with `--all` every one.
+- `dissco mapping explain SLUG TERM`: which columns feed a term, how often it is filled, its commonest values, those that its
+  vocabulary does not know, placeholders.
+- `dissco mapping unmatched SLUG`: values that no vocabulary knows, and the file that would teach them.
 
 ## What is decided
 
@@ -204,6 +214,21 @@ def page() -> str:
                 for one in TRANSFORMS.values()
             ],
         )
+    )
+    parts.append("\n## Entries of lists\n")
+    parts.append(
+        _table(
+            ("makes", "must have", "may have"),
+            [
+                (owner, ", ".join(sorted(must)), ", ".join(sorted(may - must)))
+                for owner, (must, may) in LIST_KEYS.items()
+            ],
+        )
+    )
+    parts.append(
+        "\n`split` gives the marks that part a list; `status` the identifier's; `label` the column with the label's text"
+        " (whether the identifier stands on it); `unit` that of a value; `vocabulary` the one whose concept is taken;"
+        " `pattern` a regular expression whose first group is taken.\n"
     )
     parts.append("\n## Vocabularies\n\nCurators add labels in `mappings/vocabularies/<name>.tsv` (same columns).\n")
     tables = [vocabularies.load(name) for name in vocabularies.names()]

@@ -33,7 +33,7 @@ _COLUMN = re.compile(
 )
 _RULE_KEYS = {"from", "transform", "vocabulary", "values", "when", "default", "constant", "join", "unmatched"}
 _SOURCE_KEYS = {"column", "columns", "transform", "when"}
-_LIST_KEYS: dict[str, tuple[set[str], set[str]]] = {
+LIST_KEYS: dict[str, tuple[set[str], set[str]]] = {
     # nested class: (required keys, allowed keys) of an entry that makes its objects from columns of the same row
     "ods:Agent": ({"role"}, {"role", "names", "ids"}),
     "ods:Identifier": ({"title", "from"}, {"title", "from", "split", "status", "label"}),
@@ -213,9 +213,9 @@ def _compile(
 
 
 def _list_rule(term: Term, rule: Any, at: str) -> ListRule:
-    if term.range not in _LIST_KEYS:
+    if term.range not in LIST_KEYS:
         raise MappingError(f"{at}: {term.name!r} is built from the classes below it and cannot be mapped itself")
-    required, allowed = _LIST_KEYS[term.range]
+    required, allowed = LIST_KEYS[term.range]
     entries = _listed(rule)
     for entry in entries:
         if not isinstance(entry, dict) or not required <= set(entry) or not set(entry) <= allowed:
