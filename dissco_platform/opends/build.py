@@ -33,7 +33,7 @@ from dissco_platform.opends.taxa import SCHEMA, name_hashes, read_answers
 from dissco_platform.opends.update import update
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
-CODE_VERSION = "5"
+CODE_VERSION = "6"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
 BATCH_ROWS = 10_000

@@ -11,10 +11,11 @@ from collections.abc import Collection
 import polars as pl
 
 from dissco_platform.identity.keys import normalised_media_url
-from dissco_platform.opends.columns import Findings, evaluate, relationship_item, rule_expr
+from dissco_platform.opends.columns import Findings, evaluate, rule_expr
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.licences import parse_licence
+from dissco_platform.opends.lists import relationship_item
 from dissco_platform.opends.mapping import Mapping, Rule, rule_columns
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import objects

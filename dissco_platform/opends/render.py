@@ -6,8 +6,8 @@ Text is joined column by column (a record's document never exists as a Python ob
 
 import polars as pl
 
-from dissco_platform.opends.columns import escaped
 from dissco_platform.opends.doubts import MARK, doubt
+from dissco_platform.opends.lists import escaped
 from dissco_platform.opends.terms import Term, model
 
 

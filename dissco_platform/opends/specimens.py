@@ -8,12 +8,13 @@ import polars as pl
 from dissco_platform.archives.tables import PARTS
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.batch import Batch, agent_items, extension_items, joined, verbatim_assertions
-from dissco_platform.opends.columns import Findings, evaluate, list_items, relationship_item
+from dissco_platform.opends.columns import Findings, evaluate
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.gathering import EVENT, GEOLOGY, GEOREFERENCE, LOCATION, event_columns, gathering
 from dissco_platform.opends.identifications import identify
 from dissco_platform.opends.licences import parse_licence
+from dissco_platform.opends.lists import list_items, relationship_item
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.placeholders import without_placeholders

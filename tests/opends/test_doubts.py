@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dissco_platform.opends import build as build_module
 from dissco_platform.opends import columns
-from dissco_platform.opends.columns import relationship_item
 from dissco_platform.opends.doubts import MARK, checked_fragment, fragment_validator, plain_address
+from dissco_platform.opends.lists import relationship_item
 from dissco_platform.opends.mapping import load_mapping
 from dissco_platform.opends.render import objects
 from dissco_platform.opends.schema import json_schema, problems
