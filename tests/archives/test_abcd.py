@@ -101,6 +101,40 @@ def test_lists_become_columns_and_nothing_else_is_lost(tmp_path: Path, read: Rea
     assert got.parsed.metadata["contacts"] == [{"role": "contact", "name": "Ada", "email": "ada@example.org"}]
 
 
+@pytest.mark.parametrize(
+    "namespace",
+    ["http://www.tdwg.org/schemas/abcd/2.06", "http://www.tdwg.org/schemas/abcd/2.1", "http://rs.tdwg.org/abcd/2.1"],
+)
+def test_all_that_a_unit_says_is_kept_in_either_version_and_with_any_extension(
+    namespace: str, tmp_path: Path, read: Reader
+) -> None:
+    inner = (
+        "<MultiMediaObjects><MultiMediaObject><FileURI>https://x/1.jpg</FileURI><Format>image/jpeg</Format></MultiMediaObject>"
+        "<MultiMediaObject><FileURI>https://x/2.jpg</FileURI></MultiMediaObject></MultiMediaObjects>"
+        "<Associations><UnitAssociation><AssociatedUnitID>host-7</AssociatedUnitID><AssociationType>parasite of"
+        "</AssociationType></UnitAssociation></Associations>"
+        "<Gathering><SiteCoordinateSets><SiteCoordinates><CoordinatesLatLong><LongitudeDecimal>4.5</LongitudeDecimal>"
+        "<LatitudeDecimal>52.1</LatitudeDecimal></CoordinatesLatLong></SiteCoordinates></SiteCoordinateSets></Gathering>"
+        "<MeasurementsOrFacts><MeasurementOrFact><MeasurementOrFactAtomised><Parameter>length</Parameter>"
+        "<LowerValue>12</LowerValue><UnitOfMeasurement>mm</UnitOfMeasurement></MeasurementOrFactAtomised></MeasurementOrFact>"
+        "</MeasurementsOrFacts><UnitExtension>"
+        "<dna:DNASample xmlns:dna='http://www.dnabank-network.org/schemas/ABCDDNA'><dna:ExtractionMethod>CTAB"
+        "</dna:ExtractionMethod></dna:DNASample><hispid:HispidUnit xmlns:hispid='http://hiscom.chah.org.au/hispid/5'>"
+        "<hispid:CultivatedOccurrence>wild</hispid:CultivatedOccurrence></hispid:HispidUnit></UnitExtension>"
+    )
+    got = read(write(tmp_path, response(unit(1, inner)).replace(NS, namespace)))
+    row = got.table().row(0, named=True)
+    place = "abcd:Gathering/SiteCoordinateSets/SiteCoordinates/CoordinatesLatLong"
+    assert (row[f"{place}/LatitudeDecimal"], row[f"{place}/LongitudeDecimal"]) == ("52.1", "4.5")
+    assert got.table("media")["ac:accessURI"].to_list() == ["https://x/1.jpg", "https://x/2.jpg"]
+    measured = got.table("measurements").row(0, named=True)
+    assert [measured[f"dwc:measurement{name}"] for name in ("Type", "Value", "Unit")] == ["length", "12", "mm"]
+    related = got.table("relationships").row(0, named=True)
+    assert (related["dwc:relatedResourceID"], related["dwc:relationshipOfResource"]) == ("host-7", "parasite of")
+    assert row["abcd:UnitExtension/DNASample/ExtractionMethod"] == "CTAB"
+    assert row["abcd:UnitExtension/HispidUnit/CultivatedOccurrence"] == "wild"
+
+
 def test_a_type_designation_goes_to_the_identification_it_names(tmp_path: Path, read: Reader) -> None:
     designation = (
         "<SpecimenUnit><NomenclaturalTypeDesignations><NomenclaturalTypeDesignation><TypifiedName><FullScientificNameString>"
