@@ -1,7 +1,9 @@
 """`dissco archive inspect`: what an archive is and what would become of it, without touching the registry."""
 
+import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,7 +43,11 @@ def inspect(
     from dissco_platform.archives.sources import fetch_source
 
     path = local_path(source)
-    with tempfile.TemporaryDirectory(prefix="dissco-inspect-") as folder, messages.status("reading …") as status:
+    with (
+        leaving_tidily(),
+        tempfile.TemporaryDirectory(prefix="dissco-inspect-") as folder,
+        messages.status("reading …") as status,
+    ):
 
         def progress(what: str, number: int) -> None:
             status.update(f"{what} {number:,}")
@@ -57,9 +63,25 @@ def inspect(
         _print_report(report)
     else:
         message = str(report["message"]).replace(str(path), name)
+        if local_path(source) is None:  # a download is named by its hash, which tells nobody anything
+            message = message.replace(path.name, "what it sent")
         console.print(f"[bold]{escape(name)}[/bold] is refused ({report['reason']}): {escape(message)}")
     if report["outcome"] != "opened":
         raise typer.Exit(REFUSED)
+
+
+@contextmanager
+def leaving_tidily() -> Iterator[None]:
+    """Take the scratch folder away when the process is asked to end, as a job scheduler's time limit does."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_report(report: Mapping[str, Any]) -> None:

@@ -3,7 +3,9 @@
 import ast
 import gzip
 import json
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 from dissco_platform import archives
 from dissco_platform.archives import inspect_archive
 from dissco_platform.archives.inspect import FLAG_SENTENCES
-from dissco_platform.cli.archives import app
+from dissco_platform.cli.archives import app, leaving_tidily
 from tests.archives.conftest import Make
 from tests.archives.samples import EML, TERMS, meta, tsv
 
@@ -137,3 +139,23 @@ def test_whatever_is_flagged_is_told_in_a_sentence() -> None:
     raised = _flags_raised()
     assert len(raised) > 35
     assert raised <= FLAG_SENTENCES.keys(), raised - FLAG_SENTENCES.keys()
+
+
+def test_a_page_instead_of_an_archive_is_told_by_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download = tmp_path / ("c1" * 32)
+    download.write_text("<!doctype html><html><body>Please log in</body></html>")
+    monkeypatch.setattr(
+        "dissco_platform.archives.sources.fetch_source", lambda *_, **__: SimpleNamespace(path=download)
+    )
+    result = CliRunner().invoke(app, ["https://museum.example/dwca.zip"])
+    assert result.exit_code == 2
+    assert "https://museum.example/dwca.zip is refused (html_page)" in " ".join(result.output.split())
+    assert download.name not in result.output
+
+
+def test_a_report_that_is_told_to_end_takes_its_scratch_folder_away() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left, leaving_tidily():
+        signal.raise_signal(signal.SIGTERM)
+    assert left.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
