@@ -5,6 +5,7 @@ statement), PostgreSQL a COPY and, to update, a temporary table and one statemen
 in both. Which rows are written is decided in the modules beside.
 """
 
+import functools
 import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -164,14 +165,12 @@ def _execute_many(cursor: Any, rows: pl.DataFrame, statement: Callable[[str], st
     alike = [name for name in rows.columns if rows[name].eq_missing(rows[name][0]).all()]
     alike = alike if len(alike) < rows.width else alike[1:]  # a statement needs something to count its rows by
     varying = [name for name in rows.columns if name not in alike]
-    places = {name: f"?{number + 1}" for number, name in enumerate(alike)}
-    row = "(" + ", ".join(places.get(name, "{}") for name in rows.columns) + ")"
     same = list(rows.select(alike).row(0)) if alike else []
     at_once = max((_VARIABLES - len(alike)) // len(varying), 1)
+    shape = tuple(alike.index(name) + 1 if name in alike else 0 for name in rows.columns)
 
     def of(count: int) -> str:
-        numbers = itertools.count(len(alike) + 1)
-        return statement(", ".join(row.format(*(f"?{next(numbers)}" for _ in varying)) for _ in range(count)))
+        return statement(_values(shape, count))
 
     size = max(_VALUES_AT_ONCE // len(varying) // at_once, 1) * at_once
     for part in rows.select(varying).iter_slices(size):
@@ -184,6 +183,13 @@ def _execute_many(cursor: Any, rows: pl.DataFrame, statement: Callable[[str], st
             )
         if whole < len(values):
             cursor.execute(of((len(values) - whole) // len(varying)), [*same, *values[whole:]])
+
+
+@functools.lru_cache(maxsize=64)
+def _values(shape: tuple[int, ...], count: int) -> str:
+    """Return the text of VALUES of so many rows: columns with a number are that variable, the others count on."""
+    numbers = itertools.count(max(shape) + 1)
+    return ", ".join("(" + ", ".join(f"?{number or next(numbers)}" for number in shape) + ")" for _ in range(count))
 
 
 def _is_sqlite(connection: Connection) -> bool:
