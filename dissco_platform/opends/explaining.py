@@ -16,7 +16,7 @@ from dissco_platform.errors import MappingError
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.columns import Findings, evaluate, source_expr
 from dissco_platform.opends.doubts import MARK
-from dissco_platform.opends.mapping import ListRule, Mapping, Rule, rule_columns
+from dissco_platform.opends.mapping import ListRule, Mapping, Rule, meant, rule_columns
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.terms import model
 
@@ -49,8 +49,12 @@ def explain(parsed: Path, mapping: Mapping, term: str, *, owner: str | None = No
     """
     owners = [name for name, terms in model().classes.items() if term in terms and owner in (None, name)]
     if not owners:
+        fed = dict.fromkeys(f"{one['class']} {one['term']}" for one in lineage(mapping) if one["column"] == term)
+        if fed:
+            raise MappingError(f"{term} is a column and no openDS term; it feeds {', '.join(fed)}")
+        known = {name for terms in model().classes.values() for name in terms}
         raise MappingError(
-            f"openDS has no term {term!r}{f' in {owner}' if owner else ''}; see the table in docs/opends.md"
+            f"openDS has no term {term!r}{meant(term, known)}{f' in {owner}' if owner else ''}; see the table in docs/opends.md"
         )
     return [
         _explained(parsed, mapping, name, table, term)

@@ -167,7 +167,7 @@ def load_mapping(base: Path, overrides: Path | None = None) -> Mapping:
     return Mapping(name, resolved, blocks, extension, version, lines, own_files)
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
     """Return a suggestion for a misspelt word, or nothing."""
     near = get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
@@ -187,13 +187,13 @@ def _compile(
     for owner, tables in resolved.items():
         if owner not in classes:
             raise MappingError(
-                f"{lines[(owner,)]}: {owner!r} is no openDS class{_meant(owner, classes)}; there are {', '.join(classes)}"
+                f"{lines[(owner,)]}: {owner!r} is no openDS class{meant(owner, classes)}; there are {', '.join(classes)}"
             )
         for table, rules in tables.items():
             at = lines.get((owner, table), "")
             if table not in TABLES:
                 raise MappingError(
-                    f"{at}: {table!r} is no parsed table{_meant(table, TABLES)}; there are {', '.join(sorted(TABLES))}"
+                    f"{at}: {table!r} is no parsed table{meant(table, TABLES)}; there are {', '.join(sorted(TABLES))}"
                 )
             block = blocks.setdefault((owner, table), {})
             for name, rule in rules.items():
@@ -201,7 +201,7 @@ def _compile(
                 if name not in classes[owner]:
                     near = ", ".join(sorted(classes[owner]))
                     raise MappingError(
-                        f"{at}: {owner} has no term {name!r}{_meant(name, classes[owner])}; it has {near}"
+                        f"{at}: {owner} has no term {name!r}{meant(name, classes[owner])}; it has {near}"
                     )
                 term = classes[owner][name]
                 # dcterms:modified is the source's date here: MIDS asks for it, the published one is ours
@@ -244,7 +244,7 @@ def _rule(term: Term, rule: Any, at: str) -> Rule:
     if vocabulary is not None and vocabulary not in vocabularies.names():
         known = vocabularies.names()
         raise MappingError(
-            f"{at}: there is no vocabulary {vocabulary!r}{_meant(str(vocabulary), known)}; there are {', '.join(known)}"
+            f"{at}: there is no vocabulary {vocabulary!r}{meant(str(vocabulary), known)}; there are {', '.join(known)}"
         )
     if not set(rule) & {"from", "constant", "default"}:
         raise MappingError(f"{at}: rule of {term.name!r} needs 'from', 'constant' or 'default'")
@@ -320,7 +320,7 @@ def _steps(value: Any, at: str) -> tuple[Step, ...]:
         params: dict[str, Any] = given or {}
         if name not in TRANSFORMS:
             raise MappingError(
-                f"{at}: there is no transform {name!r}{_meant(name, TRANSFORMS)}; there are {', '.join(sorted(TRANSFORMS))}"
+                f"{at}: there is no transform {name!r}{meant(name, TRANSFORMS)}; there are {', '.join(sorted(TRANSFORMS))}"
             )
         known = TRANSFORMS[name].parameters
         unknown = set(params) - set(known)

@@ -197,6 +197,10 @@ def test_explain_names_columns_fill_and_unmatched_values(tmp_path: Path) -> None
     assert (found.records, found.filled, found.unmatched) == (3, 2, {"thingummy": 1})
     with pytest.raises(MappingError, match="no term"):
         explain(parsed, load_mapping(MAPPINGS / "dwc.yaml"), "dwc:nothing")
+    with pytest.raises(MappingError, match="did you mean dwc:sex"):
+        explain(parsed, load_mapping(MAPPINGS / "dwc.yaml"), "dwc:sexx")
+    with pytest.raises(MappingError, match="it feeds ods:Event ods:hasAgents"):
+        explain(parsed, load_mapping(MAPPINGS / "dwc.yaml"), "dwc:recordedBy")
 
 
 def test_check_lists_columns_that_nothing_reads(tmp_path: Path) -> None:
