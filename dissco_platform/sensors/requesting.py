@@ -166,6 +166,17 @@ def datasets_in_flight(instance: dg.DagsterInstance, moment: datetime) -> set[st
     }
 
 
+def other_runs_in_flight(instance: dg.DagsterInstance, run_id: str, moment: datetime) -> bool:
+    """Return whether any run but this one is queued or going on."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+    oldest = moment - LONGEST_RUN
+    return any(
+        record.dagster_run.run_id != run_id
+        and (record.dagster_run.status == DagsterRunStatus.QUEUED or record.update_timestamp > oldest)
+        for record in records
+    )
+
+
 def run_histories(instance: dg.DagsterInstance, targets: Sequence[str]) -> dict[str, History]:
     """Return the finished runs towards each target, in one query."""
     if not targets:

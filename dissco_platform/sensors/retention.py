@@ -2,7 +2,8 @@
 
 Kept are, of each stage and dataset, the version that its latest materialisation names, the newest others up to the number that
 `DISSCO_KEEP_VERSIONS` says, and the documents that kept tables refer to. Downloads and published documents are never swept:
-the first are what everything can be made from again, the second are what DOIs lead to.
+the first are what everything can be made from again, the second are what DOIs lead to. Of checklists, the indexes kept are that
+in use, those that datasets are pinned to or have their names from, that of the release previewed last, and the newest others.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,11 +15,14 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from dissco_platform.assets.recording import Recorded
+from dissco_platform.assets.pinned import CHECKLIST
+from dissco_platform.assets.recording import Recorded, latest
 from dissco_platform.registry.datasets import chosen_datasets
+from dissco_platform.registry.pins import CHECKLIST as CHECKLIST_PIN
 from dissco_platform.registry.pins import MAPPING, pinned_versions
+from dissco_platform.registry.releases import noticed_releases
 from dissco_platform.resources import DatasetStoreResource, RegistryResource
-from dissco_platform.sensors.requesting import datasets_in_flight
+from dissco_platform.sensors.requesting import datasets_in_flight, other_runs_in_flight
 from dissco_platform.sensors.standing import read_recorded
 from dissco_platform.store import DatasetStore
 
@@ -85,6 +89,15 @@ def _batches(versions: Iterable[Path]) -> set[str]:
     return found
 
 
+def checklists_needed(
+    in_use: Recorded | None, recorded: Iterable[Mapping[str, Recorded]], others: Iterable[str | None]
+) -> set[str]:
+    """Return the versions of the checklist's index that are in use, that datasets have their names from, and `others`."""
+    harmonised = (current["taxon_harmonised"] for current in recorded if "taxon_harmonised" in current)
+    named = {made.made_from.get("catalogue_of_life") for made in harmonised}
+    return {version for version in (in_use and in_use.data_version, *named, *others) if version}
+
+
 @dg.op(
     description="Removes versions of intermediate tables that nothing needs any more; datasets with a run are left out."
 )
@@ -102,6 +115,8 @@ def sweep_store(
         with known.read() as connection:
             slugs = chosen_datasets(connection, config.datasets)
             pinned = pinned_versions(connection, MAPPING)
+            held = [*pinned_versions(connection, CHECKLIST_PIN).values()]
+            previewed = next((one.version for one in noticed_releases(connection) if one.version), None)
         recorded = read_recorded(context.instance, known, slugs)
     for slug, current in sorted(recorded.items()):
         if slug in datasets_in_flight(context.instance, datetime.now(UTC)):
@@ -118,6 +133,18 @@ def sweep_store(
         total += sum(map(len, removed.values()))
         for stage, versions in removed.items():
             context.log.info(f"{slug}: {len(versions)} of {stage}{' would go' if config.dry_run else ''}")
+    if config.datasets:  # who names datasets means no checklist
+        context.log.debug("checklists are left as they are")
+    elif other_runs_in_flight(context.instance, context.run_id, datetime.now(UTC)):
+        context.log.info("a run that may build or read a checklist is in flight: checklists are left as they are")
+    else:
+        in_use = latest(context.instance, "catalogue_of_life", None)
+        needed = checklists_needed(in_use, recorded.values(), [*held, previewed])
+        newest = files.versions("catalogue_of_life", CHECKLIST)[: config.keep or retention.keep_versions]
+        needed |= {version.name for version in newest}
+        gone = _remove(files, "catalogue_of_life", CHECKLIST, needed, dry_run=config.dry_run)
+        total += len(gone)
+        context.log.info(f"checklists: {len(gone)} indexes{' would go' if config.dry_run else ''}")
     context.add_output_metadata({"versions_removed": 0 if config.dry_run else total, "versions_found": total})
 
 

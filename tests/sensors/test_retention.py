@@ -5,6 +5,8 @@ import os
 import dagster as dg
 import polars as pl
 
+from dissco_platform.registry.pins import CHECKLIST, set_pin
+from dissco_platform.registry.releases import notice_release, save_preview
 from tests.sensors.house import AutomatedHouse
 
 
@@ -52,3 +54,38 @@ def test_a_dataset_with_a_run_in_flight_is_left_alone(house: AutomatedHouse) -> 
         instance=house.instance,
     )
     assert old.is_dir()
+
+
+def test_indexes_of_checklists_go_when_nothing_uses_them(house: AutomatedHouse) -> None:
+    folder = house.store.root / "catalogue_of_life" / "checklist"
+    (in_use,) = folder.iterdir()
+    for day, name in enumerate(("oldest", "pinned", "previewed", "newest")):
+        (folder / name).mkdir()
+        os.utime(folder / name, (day, day))
+    os.utime(in_use, (-1, -1))  # an earlier release that was taken into use again
+    with house.registry.write() as connection:
+        set_pin(connection, "alpha", CHECKLIST, version="pinned", label="2025", by="anna")
+        notice_release(
+            connection, key="2027", label="Checklist 2027", source="https://example.org/2027.zip", issued="2027-01-01"
+        )
+        save_preview(connection, "2027", version="previewed", archive="0" * 64, effect={})
+
+    def sweep(**config: object) -> set[str]:
+        house.definitions.resolve_job_def("retention_sweep").execute_in_process(
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {"sweep_store": {"config": {"keep": 1, **config}}},
+            },
+            instance=house.instance,
+        )
+        return {path.name for path in folder.iterdir()}
+
+    everything = {in_use.name, "oldest", "pinned", "previewed", "newest"}
+    assert sweep(dry_run=True) == everything
+    assert sweep(datasets=["alpha"]) == everything
+    job = house.definitions.resolve_implicit_global_asset_job_def()
+    run = house.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert sweep() == everything
+    house.instance.delete_run(run.run_id)
+    assert sweep() == everything - {"oldest"}
+    assert any(in_use.iterdir())
