@@ -20,6 +20,7 @@ from dissco_platform.identity.records import Numbers, find
 ROWS_PER_PORTION = 150_000
 _AT_ONCE = 2_000
 _HASHES_AT_ONCE = 100_000
+_NOWHERE = np.iinfo(np.uint32).max
 _HASH, _FOUND = "_hash", "_found"
 _FILES = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
@@ -57,17 +58,21 @@ def plan(kind: str, addresses: Iterator[pl.DataFrame], documents: Folders, size:
     pages = list(addresses)
     if not pages:
         return []
-    wanted = pl.concat(pages)
+    batches = pl.concat([page["batch"].unique() for page in pages]).unique().cast(pl.String).sort()
     portions: list[Portion] = []
     rows: list[Numbers] = []
     segments: list[Segment] = []
     waiting = 0
-    for (batch,), members in wanted.group_by("batch"):
-        path = documents(str(batch)) / _FILES[kind]
+    for batch in batches:  # a column at a time, and no more of it than is needed: it is there for all records at once
+        path = documents(batch) / _FILES[kind]
+        members = pl.concat([page.filter(pl.col("batch") == batch).select(ROW, "document") for page in pages])
+        count = members.height
+        members = members.sort("document")
         ordered, groups = _located(path, members)
-        if ordered.size < members.height:
+        del members
+        if ordered.size < count:
             raise StoreError(
-                f"{members.height - ordered.size} documents are not in {path}: materialise digital_specimens again."
+                f"{count - ordered.size} documents are not in {path}: materialise digital_specimens again."
             )
         start = 0
         while start < ordered.size:
@@ -143,13 +148,12 @@ def texts(
 
 
 def _located(path: Path, members: pl.DataFrame) -> tuple[Numbers, Numbers]:
-    """Return the records whose documents are in a file, in its order, and the row group of each."""
-    ordered = members.sort("document")
-    hashes, rows = ordered["document"].to_numpy(), ordered[ROW].to_numpy()
+    """Return the records (ordered by `document`) whose documents are in a file, in its order, and the row group of each."""
+    hashes, rows = members["document"].to_numpy(), members[ROW].to_numpy()
     file = pq.ParquetFile(path)
     counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
     ends = np.cumsum(counts)
-    first = np.full(rows.size, -1, np.int64)
+    first = np.full(rows.size, _NOWHERE, np.uint32)
     start, left = 0, rows.size
     for batch in file.iter_batches(batch_size=_HASHES_AT_ONCE, columns=["content_hash"]):
         frame = pl.from_arrow(batch)  # a frame: a column alone would have Polars import what takes 0.2 s
@@ -162,15 +166,17 @@ def _located(path: Path, members: pl.DataFrame) -> tuple[Numbers, Numbers]:
         places = np.repeat(low[named], several) + _within(several)
         positions = np.repeat(named, several) + start
         places, once = np.unique(places, return_index=True)
-        new = first[places] < 0
+        new = first[places] == _NOWHERE
         first[places[new]] = positions[once][new]
         left -= int(new.sum())
         start += batch.num_rows
         if not left:
             break
-    there = np.flatnonzero(first >= 0)
-    order = there[np.argsort(first[there], kind="stable")]
-    return rows[order], np.searchsorted(ends, first[order], "right")
+    order = np.argsort(first, kind="stable").astype(np.uint32)
+    first = first[order]
+    found_at = int(np.searchsorted(first, _NOWHERE))
+    order, first = order[:found_at], first[:found_at]
+    return rows[order], np.searchsorted(ends, first, "right").astype(np.uint32)
 
 
 def _within(counts: Numbers) -> Numbers:

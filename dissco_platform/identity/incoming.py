@@ -131,7 +131,7 @@ class Incoming:
     def addresses(self, rows: Numbers) -> Iterator[pl.DataFrame]:
         """Yield `build_row, document` (hash of the document's hash, see `contents`), `batch`, likewise."""
         document = pl.col("content_hash").hash().alias("document")
-        yield from self._selected(rows, [ROW, document, pl.col("batch").cast(pl.Categorical)])
+        yield from self._selected(rows, [pl.col(ROW).cast(pl.UInt32), document, pl.col("batch").cast(pl.Categorical)])
 
     def targets(self, rows: Numbers) -> Iterator[pl.DataFrame]:
         """Yield `build_row, target`: hashes of the keys of the linked objects, in the source's order, likewise."""

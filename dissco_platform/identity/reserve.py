@@ -50,7 +50,8 @@ class Wanting:
     @property
     def rows(self) -> Numbers:
         """Numbers of the records that want a DOI."""
-        return np.flatnonzero((self.records.outcome == NEW) & (self.records.suffix == NO_SUFFIX))
+        wanting = np.flatnonzero((self.records.outcome == NEW) & (self.records.suffix == NO_SUFFIX))
+        return wanting.astype(np.uint32)  # half of the room: they are there for all records at once
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,10 @@ def reserve(
         )
         # Written where there is no quota as well: grants are compared with what was minted.
         objects.use_quota(connection, year, dataset.slug, int(sum(flags.sum() for flags in granted)))
-        given = np.sort(np.concatenate([some[flags] for some, flags in zip(numbers, granted, strict=True)]))
+        given = np.concatenate([some[flags] for some, flags in zip(numbers, granted, strict=True)])
+        given.sort()
         twice = np.unique(given[1:][given[1:] == given[:-1]])
+        del given
         for (side, rows), some, flags in zip(wanted, numbers, granted, strict=True):
             writer = _Writer(connection, dataset.slug, side, key, created, twice)
             writer.write(rows, some, flags)
@@ -105,8 +108,11 @@ def reserve(
 def _derived(side: Wanting, rows: Numbers, key: str) -> Numbers:
     """Return the number of the suffix of each record's first attempt."""
     number = minting.numbers(pl.lit(side.kind), pl.col("identity_key"), pl.lit(0), key)
-    found = [page.select(number)["number"].to_numpy() for page in side.incoming.keys(rows)]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    found, start = np.empty(rows.size, np.int64), 0
+    for page in side.incoming.keys(rows):
+        found[start : start + page.height] = page.select(number)["number"].to_numpy()
+        start += page.height
+    return found
 
 
 def _first_served(specimens: Wanting, media: Wanting, room: int) -> list[Numbers]:
