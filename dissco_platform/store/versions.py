@@ -25,6 +25,7 @@ from dissco_platform.store.working_copy import WorkingCopy
 _BUILDING = ".building-"
 _BLOBS = "blobs"
 _PUBLISHED = "published"
+_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,17 @@ class Build:
     published: Path | None = field(default=None)
 
     def publish(self, version: str) -> Path:
-        """Give the finished folder its name; an existing equal version wins and this one is dropped."""
+        """Give the finished folder its name; an existing equal version wins and this one is dropped.
+
+        One that lacks a file of this one, or has a Parquet file that is cut off, is damaged: this one takes its place.
+        """
         target = self.path.parent / version
-        if target.exists():
+        if target.exists() and _is_damaged(target, self.path):
+            broken = self.path.with_name(f"{self.path.name}-broken")  # is swept if we are killed now
+            target.rename(broken)
+            self.path.rename(target)
+            shutil.rmtree(broken)
+        elif target.exists():
             shutil.rmtree(self.path)
         else:
             _sync(path for path in self.path.rglob("*") if path.is_file())
@@ -301,6 +310,24 @@ def _sync(files: Iterator[Path]) -> None:
     for file in files:
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
+
+
+def _is_damaged(version: Path, again: Path) -> bool:
+    """Return whether a version lacks what the same version, made again, has."""
+    for made in again.rglob("*"):
+        if not made.is_file():
+            continue
+        kept = version / made.relative_to(again)
+        if not kept.is_file() or (_ends_as_parquet(made) and not _ends_as_parquet(kept)):
+            return True
+    return False
+
+
+def _ends_as_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - len(_PARQUET), 0))
+        return file.read() == _PARQUET
 
 
 def _is_alive(building_name: str) -> bool:

@@ -105,6 +105,23 @@ def test_a_download_is_kept_under_its_hash(machine: Machine) -> None:
         there.blob("def")
 
 
+@pytest.mark.parametrize("harm", ["cut off", "gone"])
+def test_a_damaged_version_is_replaced_when_it_is_made_again(harm: str, tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"), tmp_path / "here", bytes_here=ROOM)
+    make(store, "v1", "PAR1 rows PAR1")
+    records = store.path("parsed_records", "moths", "v1") / "records.parquet"
+    if harm == "gone":
+        records.unlink()
+    else:
+        records.write_text("PAR1 ro")
+    with store.building("parsed_records", "moths") as build:
+        (build.path / "records.parquet").write_text("PAR1 rows PAR1")
+        build.publish("v1")
+    assert records.read_text() == "PAR1 rows PAR1"
+    assert [version.name for version in store.versions("parsed_records", "moths")] == ["v1"]
+    assert sorted(path.name for path in records.parent.parent.iterdir()) == ["v1"]
+
+
 def test_a_published_part_is_durable_before_it_is_named(machine: Machine) -> None:
     here, there = machine("here"), machine("there")
     folder = here.new_parts("moths")
