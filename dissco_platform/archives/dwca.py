@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dissco_platform.archives.blocks import SOURCE_LINE, Block, column_names, read_blocks
-from dissco_platform.archives.columns import arrays, constant, filled, one_array, plain, series
+from dissco_platform.archives.columns import arrays, one_array, series
 from dissco_platform.archives.container import Container
 from dissco_platform.archives.contents import CONTENT, content_of, content_of_columns, id_hash, record_fingerprints
 from dissco_platform.archives.eml import empty_metadata, read_eml
@@ -25,13 +25,21 @@ from dissco_platform.archives.hashindex import HashIndex, HashTable
 from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.material_parts import DERIVED, READ, Materials, understood
 from dissco_platform.archives.model import FileReport, Limits, ParsedArchive, Progress
+from dissco_platform.archives.partrows import (
+    ASSOCIATED_MEDIA,
+    associated_media,
+    columns_of,
+    identity_of,
+    nameless_rows,
+    origin_of,
+    value_of,
+)
 from dissco_platform.archives.plan import Lookup, Part, Plan, TableSet, make_plan, specimens_possible
 from dissco_platform.archives.tables import PART, PARTS, RECORDS, holds_specimens, local_name
 from dissco_platform.archives.tablewriter import RejectWriter, TableWriter
 from dissco_platform.errors import ArchiveError
 from dissco_platform.provenance import ContentVersion, json_version
 
-ASSOCIATED_MEDIA = "dwc:associatedMedia"
 LOOKED_UP = "\x1flooked up"
 KNOWN = "__known"
 METADATA_NAMES = ("eml.xml", "metadata.xml", "metadata.eml.xml")
@@ -197,7 +205,7 @@ class _Reading:
             identity.alias(CORE_ID),
             pl.lit(part.member.name).alias("source_file"),
             pl.col(SOURCE_LINE),
-            *[_value(term, named, part.defaults).alias(term) for term in terms],
+            *[value_of(term, named, part.defaults).alias(term) for term in terms],
         ]
         for block in self._blocks(part) if blocks is None else blocks:
             yield block.frame.select(select)
@@ -238,8 +246,8 @@ class _Reading:
             else:
                 for block in self._blocks(part):
                     if block.rows:
-                        columns = _columns_of(block, part, terms)
-                        self._hang(group, columns | _origin(block, part), _identity(block, part), part)
+                        columns = columns_of(block, part, terms)
+                        self._hang(group, columns | origin_of(block, part), identity_of(block, part), part)
 
     def _placed(self, rows: pl.DataFrame, extension: TableSet) -> pl.DataFrame:
         if self.materials is None:
@@ -266,7 +274,7 @@ class _Reading:
             nameless = core_id.is_null()
             rows = pa.table(columns).filter(nameless)
             part.report.rows_rejected += rows.num_rows
-            self._set_aside(part, _nameless(rows, group.terms), core=False)
+            self._set_aside(part, nameless_rows(rows, group.terms), core=False)
             kept = pa.table({**columns, CORE_ID: core_id}).filter(pc.invert(nameless))
             columns = {name: one_array(kept.column(name)) for name in kept.column_names}
             core_id = columns.pop(CORE_ID)
@@ -331,13 +339,13 @@ class _Reading:
         media: Group | None,
     ) -> None:
         """Write records that stand in their file as they are: no frame is made of them."""
-        columns = _columns_of(block, part, terms)
-        identity = _identity(block, part)
+        columns = columns_of(block, part, terms)
+        identity = identity_of(block, part)
         if self.plan.alias in terms:
             self._also_known_as(series(CORE_ID, identity), series(CORE_ID, columns[self.plan.alias]))
         prints = self._number(series(CORE_ID, identity), content_of_columns(columns, block.rows), sums)
         rows = np.arange(self.row - block.rows, self.row, dtype=np.int64)
-        fixed = {"row": pa.array(rows), "core_id": identity, "fingerprint": prints, **_origin(block, part)}
+        fixed = {"row": pa.array(rows), "core_id": identity, "fingerprint": prints, **origin_of(block, part)}
         writer.write_columns(fixed | columns)
         if media is not None and columns[ASSOCIATED_MEDIA].null_count < block.rows:
             frame = pl.DataFrame(
@@ -431,73 +439,3 @@ class _Reading:
             whole = whole.unique(KEY, keep="first", maintain_order=True).select(KEY, *terms)
             self.looked_up[id(table)] = whole.with_columns(pl.lit(value=True).alias(KNOWN))
         return self.looked_up[id(table)]
-
-
-def _columns_of(block: Block, part: Part, terms: list[str]) -> dict[str, pa.Array]:
-    """Return a column for each term: the file's, blanks filled by the default; the constant; or nulls."""
-    positions = {column: p for p, column in enumerate(part.columns) if column is not None}
-    columns: dict[str, pa.Array] = {}
-    for term in terms:
-        default = (part.defaults.get(term) or "").strip()
-        if term in positions:
-            array = one_array(block.table.column(positions[term]))
-            columns[term] = filled(array, default) if default else array
-        else:
-            columns[term] = constant(default or None, block.rows)
-    return columns
-
-
-def _value(term: str, named: dict[str, str], defaults: dict[str, str]) -> pl.Expr:
-    """Return a term's value: its column, blanks filled by the default; the constant; or null."""
-    default = defaults.get(term)
-    if term in named:
-        column = pl.col(named[term])
-        return column if default is None else column.fill_null(pl.lit(default.strip()))
-    return pl.lit(default.strip() if default else None, dtype=pl.String)
-
-
-def _identity(block: Block, part: Part) -> pa.Array:
-    """Return the column with the core's ids, nulls where there is none."""
-    if part.id_position is None:
-        return constant(None, block.rows)
-    return one_array(block.table.column(part.id_position))
-
-
-def _origin(block: Block, part: Part) -> dict[str, pa.Array]:
-    """Return where each row stood."""
-    return {
-        "source_file": constant(part.member.name, block.rows),
-        "source_line": pa.array(block.lines, pa.int64()),
-    }
-
-
-def _nameless(rows: pa.Table, terms: list[str]) -> list[SetAside]:
-    message = "the row does not say which record it belongs to"
-    cells = [plain(one_array(rows.column(term))).to_pylist() for term in terms]
-    raws = zip(*cells, strict=True) if cells else [()] * rows.num_rows
-    lines = rows.column(SOURCE_LINE).to_pylist()
-    return [
-        SetAside(line, "missing_core_id", message, "\t".join(cell or "" for cell in raw))
-        for line, raw in zip(lines, raws, strict=True)
-    ]
-
-
-def associated_media(records: pl.DataFrame, separator: str | None = None) -> pl.DataFrame:
-    """Return one row a link of `dwc:associatedMedia` (separated by what the descriptor says, by `|`, or by `;`, `,` or
-    blanks before a scheme)."""
-    value = pl.col(ASSOCIATED_MEDIA)
-    if separator:
-        value = value.str.replace_all(separator, "|", literal=True)
-    links = (
-        records.filter(pl.col(ASSOCIATED_MEDIA).is_not_null())
-        .select(
-            "row",
-            "source_file",
-            "source_line",
-            pl.lit(ASSOCIATED_MEDIA).alias("row_type"),
-            value.str.replace_all(r"[\s;,]+((?:https?|ftp)://)", "|${1}").str.split("|").alias("ac:accessURI"),
-        )
-        .explode("ac:accessURI")
-        .with_columns(pl.col("ac:accessURI").str.strip_chars(" \t\r\n;,"))
-    )
-    return links.filter(pl.col("ac:accessURI") != "")
