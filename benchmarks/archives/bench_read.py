@@ -5,11 +5,11 @@
 Makes two archives without dirt (the peer stops at the first short row): core alone, and core with two extensions. Each
 measurement runs in a process of its own, imports before the clock. The best of `--repeat` runs counts. Prints JSON and
 exits with 1 where a claim fails: at least `--share` of the inflation rate, at least `--times` the peer's rate over the
-same rows (core alone: its core rows; with extensions: its core rows with their extension rows), peak under 1 GiB. Where
-the peer's multiple is missed, it counts as kept if ours reaches `--floor` of the rate of the floor: the same tables
-inflated, parsed by Arrow on two threads and written to Parquet without a single rule (no check of widths or encodings, no
-trimming, no rejects, no fingerprints, no joins). What the floor cannot reach, no reader that makes Parquet can. On a machine
-that others use, compare the CPU seconds: both are printed.
+same rows (core alone: its core rows; with extensions: its core rows with their extension rows), peak under 1 GiB. The floor
+is measured beside: the same tables inflated, parsed by Arrow on two threads and written to Parquet without a single rule (no
+check of widths or encodings, no trimming, no rejects, no fingerprints, no joins). With `--floor SHARE`, a core alone that
+misses the multiple passes where ours reaches that share of the floor's rate. On a machine that others use, compare the CPU
+seconds: both are printed.
 """
 
 import argparse
@@ -218,28 +218,28 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.3)
     parser.add_argument("--times", type=float, default=5.0)
-    parser.add_argument("--floor", type=float, default=0.6)
+    parser.add_argument("--floor", type=float, help="share of the floor's rate that is enough for a core alone")
     options = parser.parse_args()
     clean = Dirt(0, 0, 0, 0, 0, 0)
     with tempfile.TemporaryDirectory() as folder:
         alone, whole = Path(folder) / "core.zip", Path(folder) / "whole.zip"
         generate(alone, options.rows, dirt=clean, extensions=False)
         generate(whole, options.rows, dirt=clean)
-        report = {
+        report: dict[str, Any] = {
             "rows": options.rows,
             "core_alone": compare(alone, python_dwca_reader, options.repeat),
             "with_extensions": compare(whole, python_dwca_reader_with_extensions, options.repeat),
         }
     print(json.dumps(report, indent=1))
     kept = all(
-        one["wall"]["share_of_inflation"] >= options.share
-        and (
-            one["wall"]["times_python_dwca_reader"] >= options.times
-            or one["wall"]["share_of_floor_to_parquet"] >= options.floor
-        )
-        and one["ours"]["peak_mib"] < 1024
+        one["wall"]["share_of_inflation"] >= options.share and one["ours"]["peak_mib"] < 1024
         for one in (report["core_alone"], report["with_extensions"])
-        if isinstance(one, dict)
+    )
+    alone_ratios, whole_ratios = report["core_alone"]["wall"], report["with_extensions"]["wall"]
+    kept = kept and whole_ratios["times_python_dwca_reader"] >= options.times
+    kept = kept and (
+        alone_ratios["times_python_dwca_reader"] >= options.times
+        or (options.floor is not None and alone_ratios["share_of_floor_to_parquet"] >= options.floor)
     )
     return 0 if kept else 1
 
