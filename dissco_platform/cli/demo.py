@@ -111,6 +111,16 @@ def file_server(home: Path, port: int = FILES_PORT) -> Iterator[str]:
         server.server_close()
 
 
+@contextlib.contextmanager
+def museums_files(home: Path) -> Iterator[None]:
+    """Serve the museums' files where the demonstration was run in this home: its datasets have their source there."""
+    if not (home / "demo").is_dir():
+        yield
+        return
+    with file_server(home):
+        yield
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing: requests of the demonstration itself are of no interest."""

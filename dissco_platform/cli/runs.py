@@ -47,6 +47,7 @@ def run(
 
     Examples: dissco run ascidians, dissco run --all, dissco run --job remap ascidians molluscs
     """
+    from dissco_platform.cli.demo import museums_files
     from dissco_platform.cli.running import run_job
 
     if bool(slugs) == every:
@@ -63,7 +64,8 @@ def run(
             else:
                 console.print(f"{job.value}: done for {len(known):,} datasets.")
             return
-        results = [_one(house, slug, job, alone=len(known) == 1) for slug in dict.fromkeys(known)]
+        with museums_files(house.settings.home):
+            results = [_one(house, slug, job, alone=len(known) == 1) for slug in dict.fromkeys(known)]
     if as_json:
         print_json(results[0] if len(known) == 1 and not every else results)
     elif len(known) == 1:

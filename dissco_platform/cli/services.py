@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
-from dissco_platform.cli.demo import file_server
+from dissco_platform.cli.demo import museums_files
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import console, messages
 from dissco_platform.cli.progress import running
@@ -93,8 +93,7 @@ def portal(
         if index:
             _bring_index_up_to_date(house)
         with contextlib.ExitStack() as stack:
-            if (house.settings.home / "demo").is_dir():
-                stack.enter_context(file_server(house.settings.home))  # so that one can pre-register a museum's files
+            stack.enter_context(museums_files(house.settings.home))  # so that one can pre-register them
             stack.enter_context(_desk_worker(work))
             serve_portal(
                 house.settings,
@@ -179,8 +178,7 @@ def ui(
             "DAGSTER_HOME": str(settings.dagster_path),
             "DISSCO_HOME": str(settings.home.absolute()),
         }
-        if (settings.home / "demo").is_dir():
-            stack.enter_context(file_server(settings.home))  # the demonstration's datasets have their source there
+        stack.enter_context(museums_files(settings.home))
         if settings.uses_sandbox:
             running = stack.enter_context(
                 running_sandbox(

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dissco_platform.cli import output, services
+from dissco_platform.cli import demo, output, services
 from dissco_platform.cli.demo import file_server
 from dissco_platform.cli.house import House
 from dissco_platform.errors import SourceError
@@ -70,7 +70,7 @@ def test_the_portal_serves_them_after_a_demonstration_alone(
         yield "http://127.0.0.1:1"
 
     monkeypatch.setenv("DISSCO_HOME", str(tmp_path))
-    monkeypatch.setattr(services, "file_server", serving)
+    monkeypatch.setattr(demo, "file_server", serving)
     monkeypatch.setattr("dissco_platform.portal.serving.serve_portal", lambda *_, **__: shown.append(len(served)))
     if after_demo:
         (tmp_path / "demo").mkdir()
