@@ -259,7 +259,7 @@ def _save(figure: Any, name: str) -> None:
 
 
 def _columns() -> int:
-    from benchmarks.archives.generate import COLUMNS
+    from benchmarks.archives.values import COLUMNS
 
     return len(COLUMNS)
 

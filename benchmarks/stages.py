@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peers as against
-from benchmarks.archives.generate import EPITHET, GENERA, GENUS, SPECIES, Change, Dirt, generate
+from benchmarks.archives.generate import Change, Dirt, generate
+from benchmarks.archives.values import EPITHET, GENERA, GENUS, SPECIES
 from benchmarks.measuring import apart, folder_bytes, machine, summed, write
 from benchmarks.peers import SLUG
 

@@ -1,9 +1,8 @@
 """Reading a delimited file: bytes → record-aligned UTF-8 blocks → Arrow tables of String columns, and the rows set aside.
 
 Every data row ends in a table or in a reject. A block is counted (`shapes.py`); where its separators add up to whole
-rows it is parsed in one call (`columns.py`). Of a block that does not add up, only the lines that are to blame are
-looked at one by one (`lines.py`); what comes of them is put back in its place and the block is parsed in one call all
-the same. How the file is written is decided before, in `dialect.py`.
+rows it is parsed in one call (`columns.py`). A block that does not add up is mended first (`splice.py`) and parsed in one
+call all the same. How the file is written is decided before, in `dialect.py`.
 """
 
 import re
@@ -20,8 +19,6 @@ import pyarrow.compute as pc
 from dissco_platform.archives.columns import (
     ColumnParser,
     column_names,
-    escape,
-    is_utf8,
     longest,
     one_array,
     plain,
@@ -30,23 +27,17 @@ from dissco_platform.archives.columns import (
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
 from dissco_platform.archives.flow import ahead
-from dissco_platform.archives.lines import Chunk, Outcome, SetAside, read_quoted, read_unquoted
+from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
-from dissco_platform.archives.shapes import adds_up, enclosed_pieces, enclosed_row_lines, pieces
+from dissco_platform.archives.splice import Layout, Splice
 from dissco_platform.archives.textstream import UNIT_SEPARATOR, text_of
 
 __all__ = ["SOURCE_LINE", "Block", "column_names", "read_blocks"]
 
 SOURCE_LINE = "source_line"
-PIECE = 1 << 18
-"""Bytes of text with enclosures that are looked at apart where a whole block does not add up."""
-SMALL_PIECE = 1 << 16
-"""The same for text without enclosures."""
 THREADS = 2
 """Blocks of a file that are parsed at the same time."""
-MANY_LINES = 100_000
-"""Lines judged together at most, so that a file of nothing but bad lines takes bounded memory."""
 BLANK_RUN_START = b"\n" * 64
 BLANK_RUN = re.compile(rb"\n{64,}")
 
@@ -121,6 +112,7 @@ class _Reader:
         self.limits = limits
         self.report = report
         self.separator = dialect.separator if len(dialect.separator.encode()) == 1 else UNIT_SEPARATOR
+        self.layout = Layout(dialect, self.separator, limits)
         self.parser = ColumnParser(dialect, self.separator)
         self.rest = b""
         self.line = 1
@@ -191,7 +183,7 @@ class _Reader:
         self.skipping = None
         self.line += 1
         assert reject is not None
-        splice = _Splice(self, reject.line, final=True, unfinished=False)
+        splice = Splice(self.layout, reject.line, final=True, unfinished=False)
         splice.rejects.append(reject)
         return data[end + 1 :] if end >= 0 else b"", _Job(self, b"", reject.line, splice)
 
@@ -233,35 +225,23 @@ class _Reader:
     def _parse_lines(self, text: bytes, *, final: bool, unfinished: bool) -> Iterator["_Job"]:
         if self.dialect.codec in SINGLE_BYTE and not text.isascii():
             text, _ = repair_lines(text, self.dialect.codec)
-        starts = self.row_lines(text)
+        starts = self.layout.row_lines(text)
         if starts is not None:
             job = _Job(self, text, self.line, starts + self.line)
-            self.line += text.count(b"\n") if self.enclosed(text) else len(starts)
+            self.line += text.count(b"\n") if self.layout.enclosed(text) else len(starts)
         else:
-            splice = _Splice(self, self.line, final=final, unfinished=unfinished)
+            splice = Splice(self.layout, self.line, final=final, unfinished=unfinished)
             splice.take(text, every_line=False)
             job = _Job(self, text, self.line, splice)
             self.rest = splice.left_over + self.rest
             self.line += splice.consumed
         yield job
 
-    def enclosed(self, text: bytes) -> bool:
-        return self.dialect.quote is not None and self.dialect.quote.encode() in text
-
-    def row_lines(self, text: bytes, width: int | None = None) -> np.ndarray | None:
-        """Return the line (0-based) on which each row starts where the text seems to be whole rows, else None."""
-        if self.enclosed(text):
-            if self.dialect.backslash or self.dialect.width == 1:
-                return None
-            return enclosed_row_lines(text, self.separator.encode(), (self.dialect.quote or '"').encode(), width)
-        rows = adds_up(text, self.separator.encode(), self.dialect.width)
-        return None if rows is None else np.arange(rows, dtype=np.int64)
-
 
 class _Job:
     """One block to parse: text that adds up as it is, or what a splice made of text that does not."""
 
-    def __init__(self, reader: _Reader, text: bytes, first: int, rows: "np.ndarray | _Splice") -> None:
+    def __init__(self, reader: _Reader, text: bytes, first: int, rows: "np.ndarray | Splice") -> None:
         self._reader = reader
         self._parser = reader.parser
         self._dialect = reader.dialect
@@ -273,8 +253,8 @@ class _Job:
 
     def run(self) -> Block:
         """Parse, trim, and set aside what is hollow or too long."""
-        if isinstance(self._rows, _Splice):
-            splice: _Splice | None = self._rows
+        if isinstance(self._rows, Splice):
+            splice: Splice | None = self._rows
             text, lines = self._rows.text(), self._rows.lines()
         else:
             splice = None
@@ -289,7 +269,7 @@ class _Job:
         if table is None:
             # The counts hid two faults that make up for each other: now every line is judged by itself.
             whole = self._text if splice is None else _without_last(self._text, splice.left_over.count(b"\n"))
-            splice = _Splice(self._reader, self._first, final=True, unfinished=False)
+            splice = Splice(self._reader.layout, self._first, final=True, unfinished=False)
             splice.take(repair_lines(whole)[0], every_line=True)
             lines = splice.lines()
             table = self._parse(splice.text(), lines, escaped=True)
@@ -341,112 +321,3 @@ def _without_last(text: bytes, lines: int) -> bytes:
     for _ in range(lines):
         end = text.rfind(b"\n", 0, end - 1) + 1
     return text[:end]
-
-
-class _Splice:
-    """Whole rows of a block as they are, judged rows written anew between them, and what was set aside."""
-
-    def __init__(self, reader: _Reader, first: int, *, final: bool, unfinished: bool) -> None:
-        self._reader = reader
-        self._first = first
-        self._dialect = reader.dialect
-        self._separator = reader.separator
-        self._final = final
-        self._unfinished = unfinished
-        self._texts: list[bytes] = []
-        self._lines: list[np.ndarray] = []
-        self._run: list[bytes] = []
-        self.rejects: list[SetAside] = []
-        self.flags: set[str] = set()
-        self.blank = 0
-        self.repaired = 0
-        self.consumed = 0
-        self.left_over = b""
-
-    def text(self) -> bytes:
-        """The rows to parse."""
-        return b"".join(self._texts)
-
-    def lines(self) -> np.ndarray:
-        """The source line of each row to parse."""
-        return np.concatenate(self._lines) if self._lines else np.zeros(0, np.int64)
-
-    def take(self, text: bytes, *, every_line: bool) -> None:
-        """Take a block: pieces that add up as they are (unless `every_line` is wanted), single lines of the others."""
-        if self._reader.enclosed(text):
-            self._take_enclosed(text, every_line=every_line)
-            return
-        for start, end in pieces(text, SMALL_PIECE):
-            piece = text[start:end]
-            starts = None if every_line else self._reader.row_lines(piece)
-            if starts is None:
-                self._take_lines(piece)
-            else:
-                self._end_run(at_end=False)
-                self._whole(piece, starts, len(starts))
-        self._end_run(at_end=True)
-
-    def _take_enclosed(self, text: bytes, *, every_line: bool) -> None:
-        mark = (self._dialect.quote or '"').encode()
-        for start, end in enclosed_pieces(text, mark, PIECE):
-            piece = text[start:end]
-            starts = None if every_line else self._reader.row_lines(piece, self._dialect.width)
-            if starts is None:
-                self._judge(piece, at_end=end == len(text), enclosed=True)
-            else:
-                self._whole(piece, starts, piece.count(b"\n"))
-
-    def _whole(self, piece: bytes, starts: np.ndarray, lines: int) -> None:
-        self._texts.append(piece)
-        self._lines.append(starts + (self._first + self.consumed))
-        self.consumed += lines
-
-    def _take_lines(self, piece: bytes) -> None:
-        """Take the lines that are whole rows; the others wait in a run, to be judged with their neighbours."""
-        mark, wanted = self._separator.encode(), self._dialect.width - 1
-        lines = piece.split(b"\n")
-        lines.pop()
-        good: list[bytes] = []
-        for line in lines:
-            if line and line.count(mark) == wanted:
-                self._end_run(at_end=False)
-                good.append(line)
-                continue
-            self._end_good(good)
-            self._run.append(line)
-            if len(self._run) == MANY_LINES:
-                self._end_run(at_end=False)
-        self._end_good(good)
-
-    def _end_good(self, good: list[bytes]) -> None:
-        if good:
-            self._whole(b"\n".join(good) + b"\n", np.arange(len(good), dtype=np.int64), len(good))
-            good.clear()
-
-    def _end_run(self, *, at_end: bool) -> None:
-        if self._run:
-            run, self._run = self._run, []
-            self._judge(b"\n".join(run) + b"\n", at_end=at_end, enclosed=False)
-
-    def _judge(self, piece: bytes, *, at_end: bool, enclosed: bool) -> None:
-        if not is_utf8(piece):
-            piece, repaired = repair_lines(piece)
-            self.repaired += repaired
-        chunk = Chunk(
-            piece.decode(),
-            self._first + self.consumed,
-            self._separator,
-            self._final or not at_end,
-            self._unfinished and at_end,
-        )
-        read = read_quoted if enclosed else read_unquoted
-        outcome: Outcome = read(chunk, self._dialect, self._reader.limits)
-        self.rejects += outcome.rejects
-        self.flags |= outcome.flags
-        self.blank += outcome.blank
-        if outcome.rows:
-            self._texts += [escape(row.cells, self._dialect, self._separator) for row in outcome.rows]
-            self._lines.append(np.array([row.line for row in outcome.rows], np.int64))
-        if outcome.consumed < len(outcome.lines):
-            self.left_over = ("\n".join(outcome.lines[outcome.consumed :]) + "\n").encode()
-        self.consumed += outcome.consumed

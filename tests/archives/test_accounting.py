@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dissco_platform.archives import blocks, columns
+from dissco_platform.archives import columns, splice
 from dissco_platform.archives.blocks import Block, column_names, read_blocks
 from dissco_platform.archives.contents import CONTENT, content_of, content_of_columns
 from dissco_platform.archives.dialect import Dialect
@@ -38,7 +38,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(columns, "ENOUGH_ROWS", 2)
         monkeypatch.setattr(columns, "FEW", 2.0)
         monkeypatch.setattr(columns, "CHUNK", 48)
-        monkeypatch.setattr(blocks, "SMALL_PIECE", 24)
+        monkeypatch.setattr(splice, "SMALL_PIECE", 24)
 
 
 def frames(text: str, dialect: Dialect, limits: object = DEFAULT_LIMITS) -> tuple[list[Block], FileReport]:
