@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.identity.builds import documents, specimen_columns
 from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.parts import Rules
 from dissco_platform.identity.publish import PublishReport, publish
@@ -88,31 +89,15 @@ def write_build(folder: Path, edition: Edition) -> None:
     name = pl.concat_str(pl.lit("Parus major, found "), "place")
     frame.select(
         "row",
-        pl.col("key").alias("occurrenceID"),
         pl.concat_str(pl.lit("MUS "), "row").alias("catalogNumber"),
-        pl.col("key").alias("physicalSpecimenID"),
-        pl.lit("Resolvable").alias("physicalSpecimenIDType"),
-        pl.col("key").alias("normalisedPhysicalSpecimenID"),
-        "content_hash",
+        *specimen_columns(),
         pl.lit(False).alias("doi_only"),
-        pl.lit("CC0-1.0").alias("licence"),
         name.alias("specimen_name"),
-        pl.lit("Zoology").alias("topicDiscipline"),
-        pl.lit("Life").alias("topicDomain"),
-        pl.lit(None, pl.String).alias("topicCategory"),
-        pl.lit(False).alias("is_marked_as_type"),
-        pl.lit("[]").alias("otherSpecimenIds"),
         "media_keys",
         pl.lit(folder.name).alias("batch"),
     ).write_parquet(partial / "specimens.parquet")
-    frame.select(
-        "content_hash",
-        pl.concat_str(
-            pl.lit('{"ods:physicalSpecimenID":"'), "key", pl.lit('","dwc:locality":"'), "place", pl.lit(" "), "row",
-            pl.lit(f'","dwc:remarks":"{_KIB}"}}'),
-        ).alias("content"),
-        pl.lit("[]").alias("relationships"),
-    ).write_parquet(partial / "documents.parquet", row_group_size=10_000)  # fmt: skip
+    place = pl.concat_str("place", pl.lit(" "), "row")
+    documents(frame, place, _KIB).write_parquet(partial / "documents.parquet", row_group_size=10_000)
     media = frame.explode("media_keys").drop_nulls("media_keys")
     link = pl.col("media_keys")
     media.select(

@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.identity.builds import documents, specimen_columns
 from benchmarks.measuring import apart, machine
 from dissco_platform.provenance import fingerprint
 
@@ -54,7 +55,7 @@ def write_build(folder: Path, count: int, size: int, changed_every: int = 0) -> 
     """Write the tables of a build; with `changed_every`, of which each so many records is another than in `first`."""
     folder.mkdir(parents=True)
     specimens, media = Table(folder / "specimens.parquet", ROWS), Table(folder / "media.parquet", ROWS)
-    documents = Table(folder / "documents.parquet", DOCUMENTS)
+    texts = Table(folder / "documents.parquet", DOCUMENTS)
     media_documents = Table(folder / "media_documents.parquet", DOCUMENTS)
     for numbers in _chunks(count):
         rows = _records(pl.select(number=numbers).lazy(), changed_every).collect()
@@ -68,17 +69,8 @@ def write_build(folder: Path, count: int, size: int, changed_every: int = 0) -> 
     for numbers in _chunks(count):
         rows = _records(pl.select(number=numbers * step % count).lazy(), changed_every).collect()
         rows = rows.filter("changed") if changed_every else rows
-        documents.add(
-            rows.select(
-                "content_hash",
-                pl.concat_str(
-                    pl.lit('{"ods:physicalSpecimenID":"'), "key", pl.lit('","dwc:locality":"'), "place",
-                    pl.lit(f'","dwc:remarks":"{filler}"}}'),
-                ).alias("content"),
-                pl.lit("[]").alias("relationships"),
-            )
-        )  # fmt: skip
-    for table in (specimens, media, documents, *([] if changed_every else [media_documents])):
+        texts.add(documents(rows, pl.col("place"), filler))
+    for table in (specimens, media, texts, *([] if changed_every else [media_documents])):
         table.close()
 
 
@@ -106,20 +98,10 @@ def _specimens(rows: pl.DataFrame, changed_every: int) -> pl.DataFrame:
     second = pl.when(pl.col("number") % 10 < 3).then(pl.concat_list(_image(0), _image(1)))
     return rows.select(
         pl.col("number").alias("row"),
-        pl.col("key").alias("occurrenceID"),
         pl.concat_str(pl.lit("MUS "), "number").alias("catalogNumber"),
-        pl.col("key").alias("physicalSpecimenID"),
-        pl.lit("Resolvable").alias("physicalSpecimenIDType"),
-        pl.col("key").alias("normalisedPhysicalSpecimenID"),
-        "content_hash",
+        *specimen_columns(),
         (pl.col("number") % 50 == 1).alias("doi_only") & ~pl.col("changed"),
-        pl.lit("CC0-1.0").alias("licence"),
         pl.lit("Parus major Linnaeus, 1758").alias("specimen_name"),
-        pl.lit("Zoology").alias("topicDiscipline"),
-        pl.lit("Life").alias("topicDomain"),
-        pl.lit(None, pl.String).alias("topicCategory"),
-        pl.lit(False).alias("is_marked_as_type"),
-        pl.lit("[]").alias("otherSpecimenIds"),
         second.otherwise(pl.concat_list(_image(0))).alias("media_keys"),
         pl.when("changed").then(pl.lit("second")).otherwise(pl.lit("first")).alias("batch"),
     )

@@ -25,6 +25,9 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Table, func, select
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.identity.builds import documents, specimen_columns
 from dissco_platform.identity import minting
 from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.parts import Rules, read_version
@@ -74,34 +77,16 @@ def write_build(folder: Path, count: int, changed: int) -> None:
     frame = frame.with_columns(pl.concat_str("key", "place").alias("content_hash"))
     specimens = frame.select(
         "row",
-        pl.col("key").alias("occurrenceID"),
         pl.concat_str(pl.lit("MUS "), "row").alias("catalogNumber"),
-        pl.col("key").alias("physicalSpecimenID"),
-        pl.lit("Resolvable").alias("physicalSpecimenIDType"),
-        pl.col("key").alias("normalisedPhysicalSpecimenID"),
-        "content_hash",
+        *specimen_columns(),
         pl.lit(False).alias("doi_only"),
-        pl.lit("CC0-1.0").alias("licence"),
         pl.lit("Parus major Linnaeus, 1758").alias("specimen_name"),
-        pl.lit("Zoology").alias("topicDiscipline"),
-        pl.lit("Life").alias("topicDomain"),
-        pl.lit(None, pl.String).alias("topicCategory"),
-        pl.lit(False).alias("is_marked_as_type"),
-        pl.lit("[]").alias("otherSpecimenIds"),
         pl.lit([], pl.List(pl.String)).alias("media_keys"),
         pl.lit(folder.name).alias("batch"),
     )
     specimens.write_parquet(folder / "specimens.parquet")
     filler = "A place at the edge of the forest. " * 38
-    documents = frame.select(
-        "content_hash",
-        pl.concat_str(
-            pl.lit('{"ods:physicalSpecimenID":"'), "key", pl.lit('","dwc:locality":"'), "place",
-            pl.lit(f'","dwc:remarks":"{filler}"}}'),
-        ).alias("content"),
-        pl.lit("[]").alias("relationships"),
-    )  # fmt: skip
-    documents.write_parquet(folder / "documents.parquet", row_group_size=10_000)
+    documents(frame, pl.col("place"), filler).write_parquet(folder / "documents.parquet", row_group_size=10_000)
     strings = ("media_key", "accessURI", "media_type", "format", "licence", "rights_holder", "content_hash", "batch")
     schema: dict[str, Any] = dict.fromkeys(strings, pl.String) | {
         "doi_only": pl.Boolean,
