@@ -85,6 +85,9 @@ def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.Data
     if (clashes["row"] < clashes["first"]).any():  # a carried one comes to stand behind a new one of the same name
         return None
     kept = kept.join(clashes, on="row", how="anti")
+    carried_first = clashes.select("normalisedPhysicalSpecimenID", carried_line="first_line")
+    later = later.join(carried_first, on="normalisedPhysicalSpecimenID", how="left", maintain_order="left")
+    later = later.with_columns(pl.coalesce("carried_line", "first_line").alias("first_line"))
     rejects += [duplicates(later), duplicates(clashes)]
     return kept["row"].sort(), rejects
 

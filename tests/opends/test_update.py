@@ -146,6 +146,16 @@ def test_a_new_record_that_stands_before_an_old_one_with_its_identifier_comes_fi
     assert [row["row"] for row in specimens(after)][7] == 0
 
 
+def test_all_later_records_with_an_identifier_name_the_line_of_the_one_that_was_carried_over(tmp_path: Path) -> None:
+    records = [record(at) for at in range(30)]
+    _, before = made(tmp_path, records, "first", None, {})
+    others = [record(7, **{"dwc:sex": sex}) for sex in ("male", "female", "mixed")]
+    report, after = made(tmp_path, [*records, *others], "again", before, {})
+    assert (report.rendered, report.rejects) == (0, {"duplicate_identifier": 3})
+    told_lines = pl.read_parquet(after / "rejects.parquet")["message"].str.extract(r"on line (\d+)").to_list()
+    assert told_lines == [str(specimens(after)[7]["source_line"])] * 3
+
+
 @pytest.mark.parametrize("lost", ["made_with.json", "name_hashes.parquet", "media.parquet"])
 def test_a_previous_build_that_lacks_a_file_is_not_trusted(tmp_path: Path, lost: str) -> None:
     records = [record(at) for at in range(20)]
