@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui portal cluster test check bench bench-full lock clean
+.PHONY: help setup demo ui portal cluster test search check bench bench-full lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ portal: $(STAMP) ## The pages that DOIs lead to, search, API, enrolment desk (ht
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m compileall -q dissco_platform tests  # hundreds of processes import it
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+search: $(STAMP) ## The tests of properties with examples that were never tried, ten times over
+	@for round in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m pytest -q -n 2 -m hypothesis --hypothesis-profile=search || exit 1; done
 
 check: $(STAMP) ## Lint, format and types
 	@$(BIN)/ruff check .

@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)  # a run says the same of the same code, wherever it is
+settings.register_profile("search", print_blob=True)  # other examples every time: `make search`
+settings.load_profile("same")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
