@@ -9,6 +9,7 @@ from dissco_platform.identity.publications import Published, PublishedVersion
 from dissco_platform.portal.context import Portal
 from dissco_platform.portal.facts import Fact, Sources, facts, italic, listed
 from dissco_platform.portal.maps import Locator, locator
+from dissco_platform.portal.parts_view import age_facts, part_view, persons
 from dissco_platform.search.summary import NO_TYPE, RANKS, accepted, licence_of, links, people
 
 Json = dict[str, Any]
@@ -116,7 +117,13 @@ def specimen_view(
             (str(one.get("dcterms:title") or "").rpartition(":")[2], str(one.get("dcterms:identifier") or ""))
             for one in document.get("ods:hasIdentifiers") or []
         ],
-        "assertions": [_assertion(one) for one in document.get("ods:hasAssertions") or []],
+        "said": [_assertion(one) for one in document.get("ods:hasAssertions") or []],
+        "persons": persons(document),
+        "ages": [age_facts(age, sources) for age in document.get("ods:hasChronometricAges") or []],
+        "parts": [
+            {**part_view(part, sources), **_whereabouts(part, sources)}
+            for part in document.get("ods:hasSpecimenParts") or []
+        ],
         "citations": listed(
             [one.get("dcterms:bibliographicCitation") for one in document.get("ods:hasCitations") or []]
         ),
@@ -243,6 +250,14 @@ def _event(event: Json, sources: Sources) -> dict[str, Any]:
         + facts(place, "ods:Georeference", _GEOREFERENCE, sources),
         "geology": facts(location.get("ods:hasGeologicalContext") or {}, "ods:GeologicalContext", _GEOLOGY, sources),
         "assertions": [_assertion(one) for one in event.get("ods:hasAssertions") or []],
+    }
+
+
+def _whereabouts(part: Json, sources: Sources) -> dict[str, Any]:
+    """Return the events and assertions of a part."""
+    return {
+        "events": [_event(event, sources) for event in part.get("ods:hasEvents") or []],
+        "assertions": [_assertion(one) for one in part.get("ods:hasAssertions") or []],
     }
 
 

@@ -38,6 +38,40 @@ def table(rows: list[dict[str, str]]) -> str:
     return text.getvalue()
 
 
+AGES = """id,verbatimChronometricAge,earliestChronometricAge,earliestChronometricAgeReferenceSystem,chronometricAgeProtocol,chronometricAgeDeterminedBy
+https://museum.example.org/0,"31,500 ± 200 14C BP",35900,BP,radiocarbon AMS,Ada Dater
+"""  # noqa: E501
+SAMPLES = """id,materialSampleID,materialSampleType,concentration,preparedBy
+https://museum.example.org/0,urn:uuid:5f0dbb5c-0e1c-4a5e-9b0c-2f7f2f6a0001,DNA extract,12 ng/µl,Li Preparer
+https://museum.example.org/0,urn:uuid:5f0dbb5c-0e1c-4a5e-9b0c-2f7f2f6a0002,<b>tissue</b>,,
+"""
+_TABLES = {
+    "occurrence.csv": ("core", "http://rs.tdwg.org/dwc/terms/Occurrence", "http://rs.tdwg.org/dwc/terms/"),
+    "ages.csv": ("extension", "http://rs.tdwg.org/chrono/terms/ChronometricAge", "http://rs.tdwg.org/chrono/terms/"),
+    "samples.csv": ("extension", "http://data.ggbn.org/schemas/ggbn/terms/MaterialSample", "http://data.ggbn.org/schemas/ggbn/terms/"),
+}  # fmt: skip
+
+
+def write_archive(path: Path, week: int) -> None:
+    """Write a week's Darwin Core Archive; one specimen has an age and two samples."""
+    texts = {"occurrence.csv": table(rows(week)), "ages.csv": AGES, "samples.csv": SAMPLES}
+    described = ""
+    for name, (kind, row_type, terms) in _TABLES.items():
+        columns = texts[name].partition("\n")[0].split(",")
+        fields = "".join(
+            f'<field index="{at}" term="{terms}{column}"/>' for at, column in enumerate(columns) if column != "id"
+        )
+        described += (
+            f'<{kind} rowType="{row_type}" fieldsTerminatedBy="," linesTerminatedBy="\\n" fieldsEnclosedBy="&quot;" '
+            f'ignoreHeaderLines="1" encoding="UTF-8"><files><location>{name}</location></files>'
+            f'<{"id" if kind == "core" else "coreid"} index="0"/>{fields}</{kind}>'
+        )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("meta.xml", f'<archive xmlns="http://rs.tdwg.org/dwc/text/">{described}</archive>')
+        for name, text in texts.items():
+            archive.writestr(name, text)
+
+
 def rows(week: int) -> list[dict[str, str]]:
     """Return the records of a week; in the second one changed and one is closed."""
     usual = {
@@ -68,9 +102,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dissco = CommandLine(folder / "home")
     with zipfile.ZipFile(EXAMPLES / "checklist.zip"):
         dissco("checklist", "use", str(EXAMPLES / "checklist.zip"))
-    source = folder / "museum.csv"
+    source = folder / "museum.zip"
     for week in (1, 2):
-        source.write_text(table(rows(week)))
+        write_archive(source, week)
         if week == 1:
             dissco("dataset", "add", "museum", "--source", str(source), "--organisation", "https://ror.org/0566bfb96",
                    "--name", "Museum of Trials")  # fmt: skip

@@ -33,6 +33,24 @@ def test_a_specimens_page_says_what_it_is(portal: TestClient, dois: dict[str, st
     assert not found.xpath("//script[not(@type='application/ld+json')]") and not found.xpath("//@style | //@onclick")
 
 
+def test_a_specimens_page_tells_its_ages_its_samples_and_who_made_them(
+    portal: TestClient, dois: dict[str, str]
+) -> None:
+    found = page(portal, f"/{dois['M0']}")
+    facts = [
+        (one.find("dt").text_content(), value.xpath("string(.//bdi)"))
+        for one in found.xpath("//section[@aria-labelledby='specimen' or @aria-labelledby='parts']//dl/div")
+        for value in one.findall("dd")
+    ]
+    for said in (("Age as written", "31,500 ± 200 14C BP"), ("From", "35900 BP"), ("Dated by means of", "radiocarbon AMS"),
+                 ("Dated by", "Ada Dater"), ("Kind or preparation", "DNA extract"), ("Preparator", "Li Preparer"),
+                 ("Kind or preparation", "<b>tissue</b>"),
+                 ("Material", "urn:uuid:5f0dbb5c-0e1c-4a5e-9b0c-2f7f2f6a0001")):  # fmt: skip
+        assert said in facts, said
+    assert ("Concentration", "12 ng/µl") in facts and len(found.xpath("//section[@aria-labelledby='parts']//h3")) == 2
+    assert not page(portal, f"/{dois['M1']}").xpath("//*[@id='parts']")
+
+
 def test_every_form_has_an_address_and_a_media_type(portal: TestClient, dois: dict[str, str]) -> None:
     forms = {
         "jsonld": "application/ld+json", "json": "application/json",
