@@ -40,6 +40,7 @@ def commands(folder: Path, *, full: bool) -> dict[str, list[str]]:
         chosen["names"] = ["benchmarks/names/suites.py", str(SHARED / "suites")]
         chosen["chain"] = ["-m", "benchmarks.chain", str(crustaceans), str(checklist)]
     if full:
+        chosen["scale"] = ["-m", "benchmarks.scale", "--records", "10000000"]
         chosen["portal"] = ["-m", "benchmarks.portal.serve", "--specimens", "1000000"]
         chosen["small datasets"] = ["-m", "benchmarks.sensors.small_datasets"]
         chosen["registry"] = ["-m", "benchmarks.identity.million"]

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ from benchmarks.watching import Watch, steps
 DISSCO = [sys.executable, "-c", "from dissco_platform.cli import main; main()"]
 
 
-def command(home: Path, *arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def command(home: Path, *arguments: str, program: Sequence[str] = DISSCO) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run a command; return its JSON and what it cost, as a whole and by `assets`."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began, since = time.monotonic(), time.time()
     with (
         subprocess.Popen(
-            [*DISSCO, *arguments, "--json"],
+            [*program, *arguments, *(["--json"] if program is DISSCO else [])],
             env={**os.environ, "DISSCO_HOME": str(home)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -170,21 +170,27 @@ def run_stage(stage: str, home: Path, archive: Path, edition: str, previous: str
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
-def make_index(folder: Path) -> Path:
-    """Build the name index of a checklist that has the generator's names."""
-    from dissco_platform.names.backbone import build_backbone
-
+def checklist(folder: Path) -> Path:
+    """Write a checklist that has the generator's names."""
     rows = ["ID\tparentID\tstatus\trank\tscientificName\tauthorship"]
     rows += [f"g{number}\t\taccepted\tgenus\t{genus}\t" for number, genus in enumerate(GENUS)]
     rows += [
         f"s{number}\tg{number % GENERA}\taccepted\tspecies\t{GENUS[number % GENERA]} {EPITHET[number]}\t"
         for number in range(0, SPECIES - SPECIES // 20)  # one in twenty is not known
     ]
-    source, index = folder / "checklist", folder / "index"
+    source = folder / "checklist"
     source.mkdir()
     (source / "NameUsage.tsv").write_text("\n".join(rows) + "\n")
+    return source
+
+
+def make_index(folder: Path) -> Path:
+    """Build the name index of that checklist."""
+    from dissco_platform.names.backbone import build_backbone
+
+    index = folder / "index"
     index.mkdir()
-    build_backbone(source, index)
+    build_backbone(checklist(folder), index)
     return index
 
 
