@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 from dissco_platform.assets.desk_work import work_on_next
-from dissco_platform.cli.enrolment import workshop
 from dissco_platform.cli.house import House
 from dissco_platform.cli.output import messages
 from dissco_platform.cli.running import materialize, run_dataset
@@ -49,7 +48,7 @@ def work_off(house: House, *, watch: bool, run: bool) -> Iterator[Job]:
 
 def _check(house: House, job: Job) -> None:
     assert job.application is not None
-    workshop(house).check(job.application, by=job.requested_by)
+    house.workshop().check(job.application, by=job.requested_by)
 
 
 def _round(house: House, job: Job) -> None:

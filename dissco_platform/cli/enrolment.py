@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,6 @@ from dissco_platform.enrolment.notifications import Maildir, mailer_of, send_all
 from dissco_platform.errors import UsageError
 from dissco_platform.localfiles import local_path
 from dissco_platform.registry import enrolment as statements
-
-if TYPE_CHECKING:
-    from dissco_platform.assets.desk_work import Workshop
 
 app = typer.Typer(help="Applications of institutions: submit, check, decide.", no_args_is_help=True)
 
@@ -90,7 +87,7 @@ def check(
     Example: dissco enrol check ascidians --page ascidians.html
     """
     with House() as house:
-        made, found = workshop(house, ror_dump).check(slug, by=by)
+        made, found = house.workshop(ror_dump).check(slug, by=by)
         with house.registry.read() as connection:
             last = desk.history(connection, slug)[-1]
     if page is not None:
@@ -111,23 +108,6 @@ def check(
         ],
     )
     console.print(f"{slug} is {found.state.replace('_', ' ')}." + (f" Report: {page}" if page else ""))
-
-
-def workshop(house: House, ror_dump: Path | None = None) -> "Workshop":
-    """Return what trial loads need."""
-    from dissco_platform.assets.desk_work import Workshop
-    from dissco_platform.enrolment.ror import directory, open_index
-
-    settings = house.settings
-    return Workshop(
-        house.instance,
-        house.registry,
-        house.store,
-        house.http,
-        settings.mappings,
-        settings.home,
-        open_index(ror_dump, settings.home) if ror_dump else directory(settings, house.http),
-    )
 
 
 @app.command("work")

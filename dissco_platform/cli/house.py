@@ -2,6 +2,7 @@
 
 import shutil
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissco_platform.errors import SettingsError
@@ -13,6 +14,7 @@ from dissco_platform.store import DatasetStore, store_of
 if TYPE_CHECKING:
     import dagster as dg
 
+    from dissco_platform.assets.desk_work import Workshop
     from dissco_platform.identity.parts import Rules
     from dissco_platform.identity.publications import Publications
 
@@ -70,6 +72,22 @@ class House:
         if not (path / "dagster.yaml").exists():
             shutil.copyfile(INSTANCE_TEMPLATE, path / "dagster.yaml")
         return dg.DagsterInstance.from_config(str(path))
+
+    def workshop(self, ror_dump: Path | None = None) -> "Workshop":
+        """Return what trial loads need; `ror_dump` takes the place of the settings' directory of institutions."""
+        from dissco_platform.assets.desk_work import Workshop
+        from dissco_platform.enrolment.ror import directory, open_index
+
+        settings = self.settings
+        return Workshop(
+            self.instance,
+            self.registry,
+            self.store,
+            self.http,
+            settings.mappings,
+            settings.home,
+            open_index(ror_dump, settings.home) if ror_dump else directory(settings, self.http),
+        )
 
     def close(self) -> None:
         """Give connections back."""
