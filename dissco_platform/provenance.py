@@ -87,6 +87,22 @@ class ContentVersion:
         self._sums |= {table: found for table, found in other._sums.items() if found[1]}
         self._schemas |= other._schemas
 
+    def count(self, table: str) -> int:
+        """Return how many rows of a table were added."""
+        return self._sums.get(table, (0, 0))[1]
+
+    def only(self, table: str) -> "ContentVersion":
+        """Return a version of one table's rows alone."""
+        version = ContentVersion()
+        if table in self._sums:
+            version._sums[table] = self._sums[table]
+        return version
+
+    def include(self, other: "ContentVersion") -> None:
+        """Add the rows of another version, to the same tables."""
+        for table, (total, rows) in other._sums.items():
+            self._change(table, total, rows)
+
     def _change(self, table: str, total: int, rows: int) -> None:
         old_total, old_rows = self._sums.get(table, (0, 0))
         self._sums[table] = ((old_total + total) % 2**128, old_rows + rows)

@@ -8,7 +8,7 @@
 * Growth, and datasets without an application, get only what is left of the year after all that was granted and is not
   minted yet. So nobody's grant is used up by another.
 
-The rounds themselves are `rounds`; the ledger of what was minted is written where DOIs are reserved (`identity.reserve`).
+The rounds themselves are `rounds`; the ledger of what was minted is written where DOIs are entered (`identity.reserve`).
 """
 
 import json

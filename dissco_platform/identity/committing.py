@@ -6,21 +6,45 @@ whole dataset) and `decisions` (one object).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 from sqlalchemy import Connection
 
+from dissco_platform.errors import RegistryError
 from dissco_platform.identity.parts import PartWriter
 from dissco_platform.identity.spool import Spool
 from dissco_platform.registry import objects
-from dissco_platform.registry.tables import version
+from dissco_platform.registry.tables import digital_object, version
 
 ENDINGS = ("vanished", "withdrawn", "merged")
 TOMBSTONE_LANE, NEW_LANE, UPDATE_LANE = 0, 1, 2
 
+_ROWS_AT_ONCE, _ROWS_OF_LARGE = 200_000, 500_000
+_LARGE = 2_000_000  # objects of a registry whose index of suffixes takes more than its cache
+_PILE_IN_MEMORY = 2**20  # bytes
 
-_ROWS_AT_ONCE = 200_000
+
+class OvertakenError(RegistryError):
+    """Another process took an identity key, a suffix or the allowance meanwhile; a second attempt sees what it did."""
+
+
+@dataclass(frozen=True)
+class Minted:
+    """Of the objects that a publication makes.
+
+    `created`: when; `attempts`: `suffix, attempt` of those that did not get the first choice; `first`: id of the first as it
+    was planned; `shift`: by how much ids are to be raised; `count`: how many have a first version.
+    """
+
+    created: str
+    attempts: pl.DataFrame
+    first: int
+    shift: int
+    count: int
 
 
 @dataclass
@@ -37,43 +61,114 @@ class Committed:
 
 
 def commit_versions(
-    connection: Connection, dataset: str, writer: PartWriter, moment: str, made_from: Mapping[str, str]
+    connection: Connection,
+    dataset: str,
+    writer: PartWriter,
+    batches: Mapping[str, int],
+    moment: str,
+    minted: Minted | None = None,
 ) -> Committed:
-    """Add the writer's parts and versions, make them current, and queue what DataCite shows of them."""
-    origin = orjson.dumps(dict(made_from), option=orjson.OPT_SORT_KEYS).decode()
-    ids = objects.add_batches(connection, dataset, writer.paths, moment, origin)
-    committed = Committed()
-    for written in _together(writer.written, ids):
+    """Add the writer's versions and their new objects, make them current, and queue what DataCite shows of them.
+
+    Args:
+        connection: inside a transaction that writes.
+        dataset: that publishes.
+        writer: wrote the parts.
+        batches: ids of the parts, as `add_parts` gave them.
+        moment: of the publication.
+        minted: what is known of the objects that it makes; None: it makes none.
+
+    Raises:
+        OvertakenError: another process took a key or a suffix.
+    """
+    committed, made = Committed(), 0
+    size = _ROWS_AT_ONCE if minted is None or minted.first < _LARGE else _ROWS_OF_LARGE
+    for frame in _in_order(writer.written, size, writer.folder):
+        written = frame.with_columns(
+            pl.col("path").replace_strict(batches, return_dtype=pl.Int64, default=None).alias("batch_id"),
+            pl.col("cause").is_in(ENDINGS).alias("tombstone"),
+        )
+        if minted is not None:
+            if minted.shift:
+                written = written.with_columns(pl.when("fresh").then(pl.col("id") + minted.shift).otherwise("id"))
+            made += _insert(connection, dataset, written.filter("fresh"), moment, minted)
         _commit(connection, dataset, written, moment, committed)
+    if minted is not None and made != minted.count:
+        raise RegistryError(f"{minted.count} new objects were to be entered, {made} were written; nothing was changed.")
     return committed
 
 
-def _together(spool: Spool, ids: Mapping[str, int]) -> Iterator[pl.DataFrame]:
-    """Yield what was written, many parts at a time, in the order of the tables.
+def add_parts(
+    connection: Connection, dataset: str, writer: PartWriter, moment: str, made_from: Mapping[str, str]
+) -> dict[str, int]:
+    """Name the writer's parts; return their ids. On PostgreSQL, committing transactions wait here for each other."""
+    origin = orjson.dumps(dict(made_from), option=orjson.OPT_SORT_KEYS).decode()
+    return objects.add_batches(connection, dataset, writer.paths, moment, origin)
 
-    That takes half of the time of rows that come as the parts hold them.
+
+def _in_order(spool: Spool, size: int, folder: Path) -> Iterator[pl.DataFrame]:
+    """Yield what was written in the order of ids, some `size` rows at a time.
+
+    Parts come in the order of their documents. Tables and the index of keys, which ids follow, then grow at their ends; rows that
+    come as the parts hold them take twice the time.
     """
-    waiting: list[pl.DataFrame] = []
-    height = 0
-
-    def joined() -> pl.DataFrame:
-        return (
-            pl.concat(waiting)
-            .with_columns(
-                pl.col("path").replace_strict(ids, return_dtype=pl.Int64, default=None).alias("batch_id"),
-                pl.col("cause").is_in(ENDINGS).alias("tombstone"),
-            )
-            .sort("id")
-        )
-
+    if spool.height <= size:
+        whole = spool.collected()
+        if whole is not None:
+            yield whole.sort("id")
+        return
+    ids = np.sort(np.concatenate([frame["id"].to_numpy() for frame in spool]))
+    bounds = ids[size::size]
+    piles = [Spool(folder, _PILE_IN_MEMORY) for _ in range(bounds.size + 1)]
     for frame in spool:
-        waiting.append(frame)
-        height += frame.height
-        if height >= _ROWS_AT_ONCE:
-            yield joined()
-            waiting, height = [], 0
-    if waiting:
-        yield joined()
+        places = pl.Series("pile", np.searchsorted(bounds, frame["id"].to_numpy(), "right"))
+        for (place,), part in frame.with_columns(places).partition_by("pile", as_dict=True).items():
+            piles[int(place)].append(part.drop("pile"))
+    for pile in piles:
+        whole = pile.collected()
+        pile.close()
+        if whole is not None:
+            yield whole.sort("id")
+
+
+def _insert(connection: Connection, dataset: str, fresh: pl.DataFrame, moment: str, minted: Minted) -> int:
+    """Insert new objects as they are with their first version; return how many."""
+    if not fresh.height:
+        return 0
+    fresh = fresh.join(minted.attempts, on="suffix", how="left", maintain_order="left")
+    if minted.first > _LARGE:
+        # The index of suffixes is larger than a database's cache: it is gone through once, and not anew for every object.
+        fresh = fresh.sort("suffix")
+    constant: dict[str, Any] = {
+        "dataset": dataset,
+        "state": "active",
+        "doi_state": "pending",
+        "created": minted.created,
+        "modified": moment,
+        "missed": 0,
+    }
+    try:
+        objects.insert_rows(
+            connection,
+            digital_object,
+            fresh.select(
+                "id",
+                "kind",
+                "identity_key",
+                "suffix",
+                pl.col("attempt").fill_null(0),
+                "doi_only",
+                "version",
+                "content_hash",
+                "visible_hash",
+                *(pl.lit(value).alias(name) for name, value in constant.items()),
+            ),
+        )
+    except connection.dialect.loaded_dbapi.IntegrityError as error:
+        raise OvertakenError(
+            f"Another process published objects of {dataset} meanwhile ({error}); nothing was changed, run again."
+        ) from error
+    return fresh.height
 
 
 def _commit(connection: Connection, dataset: str, written: pl.DataFrame, moment: str, committed: Committed) -> None:
@@ -89,7 +184,7 @@ def _commit(connection: Connection, dataset: str, written: pl.DataFrame, moment:
             "cause",
         ),
     )
-    changes = written.select(
+    changes = written.filter(~pl.col("fresh")).select(
         "id",
         "version",
         "content_hash",
@@ -99,7 +194,7 @@ def _commit(connection: Connection, dataset: str, written: pl.DataFrame, moment:
         pl.when("tombstone").then(pl.lit("tombstoned")).otherwise(pl.lit("active")).alias("state"),
         pl.lit(0).alias("missed"),
     )
-    # Each object is updated once: of a million new ones a second pass would be half of the work.
+    # Each object is written once: of a million new ones a second pass would be half of the work.
     first = changes.filter(pl.col("version") == 1).with_columns(doi_state=pl.lit("pending"))
     objects.update_objects(connection, first)
     objects.update_objects(connection, changes.filter(pl.col("version") > 1))

@@ -1,7 +1,8 @@
 """The content version of a dataset's identities and versions: what a publication reports, cheap where little changed.
 
 It is a sum over the states of all objects, whatever their order (`provenance.ContentVersion`). All states are read once when a
-publication begins; what it then touches is taken from the sum as it was and added as it is.
+publication begins; what it then touches is taken from the sum as it was and added as it is. Objects that it makes are added
+from what is written of them (`parts`), those that wait for a DOI from the registry.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ import polars as pl
 from sqlalchemy import Connection
 
 from dissco_platform.identity.parts import PartWriter
-from dissco_platform.identity.recognition import Recognised, state_fingerprints
-from dissco_platform.identity.records import FRESH, Numbers
-from dissco_platform.identity.reserve import Reserved
+from dissco_platform.identity.recognition import Recognised
+from dissco_platform.identity.records import FRESH, NO_SUFFIX, Numbers
+from dissco_platform.identity.resolve import state_fingerprints
 from dissco_platform.provenance import ContentVersion
 from dissco_platform.registry import objects
 
@@ -28,23 +29,24 @@ class DatasetVersion:
         connection: Connection,
         slug: str,
         found: Sequence[Recognised],
-        reserved: Reserved,
         writer: PartWriter,
+        completed: bool,
     ) -> None:
-        """Find out which objects are touched."""
-        self.connection, self.slug, self.found = connection, slug, found
-        count = sum(one.records.id.size + one.missing.size for one in found)
-        self._from_scratch = reserved.completed or writer.written.height > _MOSTLY * count
-        written = [] if self._from_scratch else [frame["id"].to_numpy() for frame in writer.written]
+        """Find out which objects are touched; `completed`: some that waited for a DOI get one."""
+        self.connection, self.slug, self.found, self._fresh = connection, slug, found, writer.fresh
+        made = sum(int(one.records.flagged(FRESH).sum()) for one in found)
+        known = sum(one.records.id.size + one.missing.size for one in found) - made
+        rewritten = writer.written.height - sum(writer.fresh.count(one.kind) for one in found)
+        self._from_scratch = completed or rewritten > _MOSTLY * known
+        written = [] if self._from_scratch or not rewritten else [_known(frame) for frame in writer.written]
         self._touched = [np.zeros(0, np.int64) if self._from_scratch else _touched(one, written) for one in found]
 
     def before(self) -> None:
-        """Take away the states that will change; objects that this publication made are not in the sum yet."""
+        """Take away the states that will change."""
         if self._from_scratch:
             return
         for one, touched in zip(self.found, self._touched, strict=True):
-            fresh = one.records.id[one.records.flagged(FRESH)]
-            for frame in self._states(one.kind, touched[~np.isin(touched, fresh)]):
+            for frame in self._states(one.kind, touched):
                 one.states.remove(one.kind, state_fingerprints(frame))
 
     def after(self) -> str:
@@ -55,8 +57,10 @@ class DatasetVersion:
                 for frame in objects.current_states(self.connection, self.slug, one.kind):
                     total.add(one.kind, state_fingerprints(frame))
             else:
-                for frame in self._states(one.kind, touched):
+                waiting = one.records.id[one.records.flagged(FRESH) & (one.records.suffix == NO_SUFFIX)]
+                for frame in self._states(one.kind, np.concatenate([touched, waiting])):
                     one.states.add(one.kind, state_fingerprints(frame))
+                one.states.include(self._fresh.only(one.kind))
                 total.join(one.states)
         return total.hexdigest()
 
@@ -64,11 +68,13 @@ class DatasetVersion:
         return list(objects.states_of(self.connection, self.slug, kind, pl.Series(ids, dtype=pl.Int64)))
 
 
+def _known(written: pl.DataFrame) -> Numbers:
+    return written.filter(~pl.col("fresh"))["id"].to_numpy()
+
+
 def _touched(one: Recognised, written: list[Numbers]) -> Numbers:
-    records = one.records
     ids = [
         *written,
-        records.id[records.flagged(FRESH)],
         one.missing,
         one.back,
         one.renamed["id"].to_numpy(),

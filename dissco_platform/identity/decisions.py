@@ -12,7 +12,7 @@ import polars as pl
 from sqlalchemy import Connection, select
 
 from dissco_platform.errors import UsageError
-from dissco_platform.identity.committing import commit_versions
+from dissco_platform.identity.committing import add_parts, commit_versions
 from dissco_platform.identity.parts import PartWriter, Rules
 from dissco_platform.identity.publications import Publications, Published
 from dissco_platform.identity.questions import CLAIMED_TWICE, MAY_BE_NEW
@@ -156,7 +156,8 @@ class Curator:
             if present is None or present["version"] != row["version"]:
                 raise UsageError(f"{found.doi} was published while it was being ended; try again.")
             decisions.end(connection, row["id"], kind, reason, self.who, other["id"] if other else None)
-            commit_versions(connection, dataset.slug, writer, moment, {"reason": reason, "by": self.who})
+            parts = add_parts(connection, dataset.slug, writer, moment, {"reason": reason, "by": self.who})
+            commit_versions(connection, dataset.slug, writer, parts, moment)
             decisions.mark_decided(connection, dataset.slug)
         return int(row["version"]) + 1
 

@@ -25,18 +25,23 @@ from dissco_platform.identity.datacite.metadata import (
     visible_hashes,
 )
 from dissco_platform.identity.incoming import ROW
+from dissco_platform.identity.resolve import new_fingerprints
 from dissco_platform.identity.spool import Spool
 from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
-from dissco_platform.provenance import fingerprint
+from dissco_platform.provenance import ContentVersion, fingerprint
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
 AT_ONCE = 2  # parts that are made at the same time, while the documents of another one are read
-WRITTEN = ("id", "version", "content_hash", "visible_hash", "old_visible", "doi_only", "cause", "path")
-_Part = tuple[str, pl.DataFrame]
+# What the registry has to know of each version, and of an object that it does not know yet (`fresh`).
+WRITTEN = (
+    "id", "kind", "fresh", "identity_key", "suffix", "version", "content_hash", "visible_hash", "old_visible",
+    "doi_only", "cause", "path",
+)  # fmt: skip
+_Part = tuple[str, pl.DataFrame, ContentVersion]
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class PartWriter:
         )
         self.paths: list[str] = []
         self.written = Spool(self.folder)  # frames of `WRITTEN`, a part each
+        self.fresh = ContentVersion()  # states of the objects that this publication makes, as they will be
         self._count = 0
 
     def write(self, kind: str, pages: Iterator[pl.DataFrame], addresses: Iterator[pl.DataFrame]) -> None:
@@ -130,13 +136,21 @@ class PartWriter:
                 visible_hashes(payload).alias("visible_hash"),
                 fingerprint([pl.lit("tombstone"), "old_hash"]).alias("content_hash"),
                 pl.col("was_doi_only").alias("doi_only"),
+                identity_key=pl.lit(None, pl.String),
                 cause=pl.lit(ending),
+                fresh=pl.lit(False),
             )
             self._note(self._part(kind, ended))
 
     def keep(self) -> None:
         """Make all that was written durable: from now on the registry may name it."""
         self.store.keep_parts(self.slug, self.paths)
+
+    def discard(self) -> None:
+        """Remove what was written: no registry will name it."""
+        for path in self.paths:
+            self.store.remove_part(self.slug, path)
+        self.written.close()
 
     def _documents(self, batch: str) -> Path:
         return self.store.path("documents", self.slug, batch)
@@ -189,9 +203,10 @@ class PartWriter:
         return self._part(kind, chunk.hstack(rendered(kind, chunk, self.datacite)))
 
     def _note(self, part: _Part) -> None:
-        name, rows = part
+        name, rows, fresh = part
         self.paths.append(name)
         self.written.append(rows)
+        self.fresh.include(fresh)
         self._count += rows.height
         if self.progress:
             self.progress("documents published", self._count)
@@ -213,7 +228,10 @@ class PartWriter:
                 f"A part of {self.slug} cannot be written to {self.folder} ({error}): make room there. Nothing of this "
                 "publication was committed; run again."
             ) from error
-        return name, chunk.with_columns(path=pl.lit(name)).select(WRITTEN)
+        written = chunk.with_columns(path=pl.lit(name), kind=pl.lit(kind)).select(WRITTEN)
+        fresh = ContentVersion()
+        fresh.add(kind, new_fingerprints(written.filter("fresh")))
+        return name, written, fresh
 
 
 def read_version(store: DatasetStore, dataset: str, path: str, suffix: str) -> tuple[str | None, str]:

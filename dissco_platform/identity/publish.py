@@ -3,9 +3,9 @@
 In order, so that a kill at any point loses and doubles nothing:
 
 1. `recognition` and `resolve`: which specimen is which; what is new, changed, missing;
-2. mint: one transaction reserves DOIs (and quota) for what is new; a repeated run finds them again by their key;
+2. reserve: DOIs for what is new, which follow from its keys; nothing is written, and a repeated run comes to the same;
 3. write: stamped documents and DataCite payloads go into part files of the store, which nobody refers to yet;
-4. commit: one transaction adds the parts, makes the versions current and queues the outbox.
+4. commit: one transaction takes the quota, adds objects, parts and versions, makes these current and queues the outbox.
 
 What is read of the build when is `incoming`; registering with DataCite follows in `datacite.drain`.
 """
@@ -20,7 +20,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from dissco_platform.errors import RegistryError
-from dissco_platform.identity.committing import commit_versions
+from dissco_platform.identity.committing import OvertakenError, add_parts, commit_versions
 from dissco_platform.identity.dataset_version import DatasetVersion
 from dissco_platform.identity.incoming import ROW, Incoming
 from dissco_platform.identity.linking import Links, note_linking
@@ -95,6 +95,8 @@ def publish(
 ) -> PublishReport:
     """Publish a build of `opends.build.build_specimens`.
 
+    Where another process takes a key, a DOI or the quota meanwhile, all is done a second time, with what is there then.
+
     Args:
         registry: where identities and versions are kept.
         dataset: the dataset, as the registry knows it.
@@ -107,6 +109,21 @@ def publish(
     Raises:
         RegistryError: another process published the dataset meanwhile.
     """
+    try:
+        return _published(registry, dataset, build, store, rules, made_from, progress)
+    except OvertakenError:
+        return _published(registry, dataset, build, store, rules, made_from, progress)
+
+
+def _published(
+    registry: Registry,
+    dataset: Dataset,
+    build: Path,
+    store: DatasetStore,
+    rules: Rules,
+    made_from: dict[str, str],
+    progress: Progress | None,
+) -> PublishReport:
     seed = draw_seed()
     specimen_table = Incoming(
         build / "specimens.parquet",
@@ -173,17 +190,21 @@ def publish(
         for kind, ending in _ending(connection, run, rules.vanishing, report):
             writer.write_tombstones(kind, ending)
     writer.keep()
-    with registry.write() as connection:
-        report.data_version = _commit(connection, run, writer, report)
-        summary: dict[str, Any] = {
-            "made_from": made_from,
-            "published": moment,
-            "data_version": report.data_version,
-            # What may be minted once there is quota or a grant for it; automation compares it with the allowance.
-            "waiting": _waiting(specimens.records) + _waiting(media.records),
-            "build": build.name,
-        }
-        set_latest(connection, dataset.slug, {**dataset.summary, **summary})
+    try:
+        with registry.write() as connection:
+            report.data_version = _commit(connection, run, writer, report)
+            summary: dict[str, Any] = {
+                "made_from": made_from,
+                "published": moment,
+                "data_version": report.data_version,
+                # What may be minted once there is quota or a grant for it; automation compares it with the allowance.
+                "waiting": _waiting(specimens.records) + _waiting(media.records),
+                "build": build.name,
+            }
+            set_latest(connection, dataset.slug, {**dataset.summary, **summary})
+    except OvertakenError:
+        writer.discard()
+        raise
     return report
 
 
@@ -229,14 +250,17 @@ def _commit(connection: Connection, run: _Publication, writer: PartWriter, repor
         raise RegistryError(
             f"Another process published {dataset.slug} while this one was working; nothing was changed, run again."
         )
-    version = DatasetVersion(connection, dataset.slug, run.both, run.reserved, writer)
+    # First of all, since on PostgreSQL these two lock their tables: whoever commits takes the locks in this order.
+    parts = add_parts(connection, dataset.slug, writer, run.moment, run.made_from)
+    minted = run.reserved.enter(connection)
+    version = DatasetVersion(connection, dataset.slug, run.both, writer, run.reserved.completed)
     version.before()
     for found in run.both:
         decisions.rename(connection, found.kind, found.renamed)
         if found.moved.height:
             decisions.move_objects(connection, found.moved["id"], dataset.slug)
             decisions.mark_decided(connection, *found.moved["owner"].unique())
-    written = commit_versions(connection, dataset.slug, writer, run.moment, run.made_from)
+    written = commit_versions(connection, dataset.slug, writer, parts, run.moment, minted)
     report.queued = written.queued
     report.tombstoned = written.tombstoned
     vanished.record(connection, dataset.slug, report.missing, report.unconfirmed)

@@ -42,9 +42,9 @@ from dissco_platform.identity.records import (
     Records,
     find,
 )
-from dissco_platform.identity.resolve import outcomes
+from dissco_platform.identity.resolve import outcomes, state_fingerprints
 from dissco_platform.identity.spool import Spool
-from dissco_platform.provenance import ContentVersion, fingerprint
+from dissco_platform.provenance import ContentVersion
 from dissco_platform.registry import decisions, objects
 from dissco_platform.registry.datasets import Dataset, list_datasets
 from dissco_platform.store import DatasetStore
@@ -146,11 +146,6 @@ def added(states: ContentVersion, kind: str, frames: Iterator[pl.DataFrame]) -> 
     for frame in frames:
         states.add(kind, state_fingerprints(frame))
         yield frame
-
-
-def state_fingerprints(frame: pl.DataFrame) -> pl.Series:
-    """Return a fingerprint of each object's state; its id is no part of it."""
-    return frame.select(fingerprint([name for name in frame.columns if name != "id"]).alias("f"))["f"]
 
 
 def alike(connection: Connection, dataset: Dataset, pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -1,13 +1,14 @@
-"""Reserves DOIs for what is new: one transaction that gives suffixes, spends quota and inserts the objects.
+"""Plans DOIs for what is new, and enters them in the registry when the versions that have them are committed.
 
-A run that is killed afterwards finds its reservations by their identity keys and goes on; nothing is minted twice.
-Deriving a suffix is `minting`. Objects are inserted some hundred thousand at a time. They come in the order of their keys;
-where the index of suffixes is larger than what a database keeps in memory, each portion is inserted in the order of the
-suffixes, so that the index is gone through once for a portion and not read and written anew for every object.
+A suffix follows from the identity key, so it is known before anything is written: `reserve` only reads. It looks up which
+suffixes are taken, which ids are next and what quota and grants allow; `Reserved.enter` checks ids and allowance again inside
+the transaction that commits, where the unique indexes of keys and suffixes decide. A run that is killed before has given
+nothing away, and the next one comes to the same suffixes. Objects that got a DOI are inserted with their first version
+(`committing`), each once; those that have to wait for quota are inserted here. Deriving a suffix is `minting`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 
 from dissco_platform.enrolment.allowance import allowance
 from dissco_platform.identity import minting
+from dissco_platform.identity.committing import Minted, OvertakenError
 from dissco_platform.identity.incoming import ROW, Incoming
 from dissco_platform.identity.records import (
     DOI_ONLY,
@@ -36,7 +38,7 @@ from dissco_platform.registry.engine import now
 from dissco_platform.registry.tables import digital_object
 
 ROWS_AT_ONCE = 500_000
-_LARGE = 2_000_000  # objects in a registry whose index of suffixes takes more than its cache
+_ATTEMPTS: dict[str, Any] = {"suffix": pl.String, "attempt": pl.Int64}
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,60 @@ class Wanting:
         return wanting.astype(np.uint32)  # half of the room: they are there for all records at once
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reserved:
-    """When the new objects were made, and whether objects that were there before were given a DOI."""
+    """What will be entered for the records that want a DOI.
+
+    `created`: when the new objects were made; `first`: id of the first of them, as far as is known; `attempts`: `suffix,
+    attempt` of those that did not get the first choice.
+    """
 
     created: str
-    completed: bool
+    slug: str = ""
+    yearly_quota: int | None = None
+    first: int = 1
+    sides: list["_Side"] = field(default_factory=list)
+
+    @property
+    def completed(self) -> bool:
+        """Whether objects that were there before are given a DOI."""
+        return any(side.completes for side in self.sides)
+
+    @property
+    def attempts(self) -> pl.DataFrame:
+        """`suffix, attempt` of those that did not get the first choice of their key."""
+        return pl.concat([pl.DataFrame(schema=_ATTEMPTS), *(frame for side in self.sides for frame in side.attempts)])
+
+    def enter(self, connection: Connection) -> Minted | None:
+        """Take the quota and enter what waits and what was waiting, inside the transaction that commits.
+
+        Ids of new objects are raised where others were made meanwhile; those of the records are afterwards.
+
+        Raises:
+            OvertakenError: there is less to be given than there was.
+        """
+        if not self.sides:
+            return None
+        year = datetime.now(UTC).year
+        granted = sum(int(side.granted.sum()) for side in self.sides)
+        room = allowance(connection, self.slug, self.yearly_quota, year)
+        if room is not None and room < granted:
+            raise OvertakenError(
+                f"Another process used DOIs that {self.slug} was to get; nothing was changed, run again."
+            )
+        # Written where there is no quota as well: grants are compared with what was minted.
+        objects.use_quota(connection, year, self.slug, granted)
+        shift = objects.next_id(connection, digital_object) - self.first
+        for side in self.sides:
+            side.enter(connection, self.slug, self.created, shift)
+        made = sum(int((side.is_fresh & side.granted).sum()) for side in self.sides)
+        return Minted(self.created, self.attempts, self.first, shift, made)
 
 
 def reserve(
     registry: Registry, dataset: Dataset, specimens: Wanting, media: Wanting, yearly_quota: int | None
 ) -> Reserved:
-    """Reserve DOIs for what is new, as far as quota and grants go; the records get ids and suffixes.
+    """Plan DOIs for what is new, as far as quota and grants go; the records get ids and suffixes.
 
     Args:
         registry: where objects are kept.
@@ -78,31 +122,28 @@ def reserve(
     wanted = [(side, side.rows) for side in (specimens, media)]
     total = sum(rows.size for _, rows in wanted)
     if not total:
-        return Reserved(created, False)
+        return Reserved(created)
     with registry.write() as connection:
         key = setting_once(connection, minting.KEY_SETTING, minting.new_key())
-    # Derived before the transaction, which keeps everybody else from writing.
     numbers = [_derived(side, rows, key) for side, rows in wanted]
-    completed = False
-    with registry.write() as connection:
-        year = datetime.now(UTC).year
-        room = allowance(connection, dataset.slug, yearly_quota, year)
+    with registry.read() as connection:
+        room = allowance(connection, dataset.slug, yearly_quota, datetime.now(UTC).year)
         granted = (
             [np.ones(rows.size, np.bool_) for _, rows in wanted]
             if room is None or room >= total
             else _first_served(specimens, media, max(room, 0))
         )
-        # Written where there is no quota as well: grants are compared with what was minted.
-        objects.use_quota(connection, year, dataset.slug, int(sum(flags.sum() for flags in granted)))
         given = np.concatenate([some[flags] for some, flags in zip(numbers, granted, strict=True)])
         given.sort()
         twice = np.unique(given[1:][given[1:] == given[:-1]])
         del given
+        first = objects.last_id(connection, digital_object) + 1
+        reserved = Reserved(created, dataset.slug, yearly_quota, first)
         for (side, rows), some, flags in zip(wanted, numbers, granted, strict=True):
-            writer = _Writer(connection, dataset.slug, side, key, created, twice)
-            writer.write(rows, some, flags)
-            completed |= writer.completed
-    return Reserved(created, completed)
+            planned = _Side(side, rows, flags, key, twice)
+            first = planned.plan(connection, some, first)
+            reserved.sides.append(planned)
+    return reserved
 
 
 def _derived(side: Wanting, rows: Numbers, key: str) -> Numbers:
@@ -140,62 +181,67 @@ def _first_served(specimens: Wanting, media: Wanting, room: int) -> list[Numbers
     return [served[: rows.size], served[rows.size :]]
 
 
-class _Writer:
-    """Writes the objects of one kind, inside the transaction."""
+class _Side:
+    """The records of one kind that want a DOI."""
 
-    def __init__(
-        self, connection: Connection, slug: str, side: Wanting, key: str, created: str, twice: Numbers
-    ) -> None:
-        """Args are those of the run; `twice`: numbers of suffixes that two records would get."""
-        self.connection, self.slug, self.side, self.key = connection, slug, side, key
-        self.created, self.twice = created, twice
-        self.completed = False
+    def __init__(self, side: Wanting, rows: Numbers, granted: Numbers, key: str, twice: Numbers) -> None:
+        """Args are those of the run; `granted`: which of the rows get one; `twice`: numbers that two records would get."""
+        self.side, self.rows, self.granted, self.key, self.twice = side, rows, granted, key, twice
+        self.is_fresh = side.records.id[rows] == 0
+        self.attempts: list[pl.DataFrame] = []
 
-    def write(self, rows: Numbers, numbers: Numbers, granted: Numbers) -> None:
-        """Insert or complete the objects of records, and note their ids and suffixes."""
-        records = self.side.records
-        is_fresh = records.id[rows] == 0
-        first = objects.next_id(self.connection, digital_object)
-        records.id[rows[is_fresh]] = np.arange(first, first + int(is_fresh.sum()))
-        records.flags[rows[is_fresh]] |= FRESH
-        records.suffix[rows[granted]] = numbers[granted]
-        for frame in self._portions(rows, is_fresh, granted):
-            minted = self._free(frame.filter("granted"))
+    @property
+    def completes(self) -> bool:
+        """Whether objects that were there before are given a DOI."""
+        return bool((~self.is_fresh & self.granted).any())
+
+    def plan(self, connection: Connection, numbers: Numbers, first: int) -> int:
+        """Note ids (from `first` on) and suffixes of the records; return the id that is free then."""
+        records, fresh = self.side.records, self.rows[self.is_fresh]
+        records.id[fresh] = np.arange(first, first + fresh.size)
+        records.flags[fresh] |= FRESH
+        records.suffix[self.rows[self.granted]] = numbers[self.granted]
+        for frame in self._portions(self.granted):
+            minted = self._free(connection, frame)
             records.suffix[minted[ROW].to_numpy()] = minted["number"].to_numpy()
-            waiting = frame.filter(~pl.col("granted")).with_columns(
-                suffix=pl.lit(None, pl.String), attempt=pl.lit(0, pl.Int64)
-            )
-            state = pl.when("granted").then(pl.lit("active")).otherwise(pl.lit("waiting_quota"))
-            whole = pl.concat([minted, waiting.select(minted.columns)]).with_columns(state=state)
-            self._insert(whole.filter("fresh"))
-            known = whole.filter(~pl.col("fresh") & pl.col("granted"))
-            if known.height:
-                self.completed = True
-                objects.update_objects(self.connection, known.select("id", "suffix", "attempt", "state"))
+            probed = minted.filter(pl.col("attempt") > 0).select(list(_ATTEMPTS))
+            if probed.height:
+                self.attempts.append(probed)
+        return first + int(fresh.size)
 
-    def _portions(self, rows: Numbers, is_fresh: Numbers, granted: Numbers) -> Iterator[pl.DataFrame]:
-        """Yield `build_row, identity_key, id, number, fresh, granted, doi_only` of many records at a time."""
+    def enter(self, connection: Connection, slug: str, created: str, shift: int) -> None:
+        """Enter the objects that wait, and give suffixes to those that waited; raise the ids of the records."""
         records = self.side.records
+        if shift:
+            records.id[self.rows[self.is_fresh]] += shift
+        for frame in self._portions(self.is_fresh & ~self.granted):
+            objects.insert_rows(connection, digital_object, _waiting(frame, self.side.kind, slug, created))
+        attempts = pl.concat([pl.DataFrame(schema=_ATTEMPTS), *self.attempts])
+        for frame in self._portions(~self.is_fresh & self.granted):
+            given = frame.with_columns(minting.suffix_of(pl.col("number")), state=pl.lit("active")).join(
+                attempts, on="suffix", how="left"
+            )
+            objects.update_objects(connection, given.select("id", "suffix", pl.col("attempt").fill_null(0), "state"))
+
+    def _portions(self, chosen: Numbers) -> Iterator[pl.DataFrame]:
+        """Yield `build_row, identity_key, id, number, doi_only` of the chosen records, many at a time."""
+        records, rows = self.side.records, self.rows[chosen]
         for start in range(0, rows.size, ROWS_AT_ONCE):
-            chosen = rows[start : start + ROWS_AT_ONCE]
-            keys = pl.concat(list(self.side.incoming.keys(chosen)))
+            some = rows[start : start + ROWS_AT_ONCE]
+            keys = pl.concat(list(self.side.incoming.keys(some)))
             yield keys.with_columns(
-                pl.Series("id", records.id[chosen]),
-                pl.Series("number", records.suffix[chosen]),
-                pl.Series("fresh", is_fresh[start : start + ROWS_AT_ONCE]),
-                pl.Series("granted", granted[start : start + ROWS_AT_ONCE]),
-                pl.Series("doi_only", (records.flags[chosen] & DOI_ONLY) != 0),
+                pl.Series("id", records.id[some]),
+                pl.Series("number", records.suffix[some]),
+                pl.Series("doi_only", (records.flags[some] & DOI_ONLY) != 0),
             )
 
-    def _free(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _free(self, connection: Connection, rows: pl.DataFrame) -> pl.DataFrame:
         """Give each row the first suffix of its key that is free, probing again on collisions."""
         rows = rows.with_columns(attempt=pl.lit(0, pl.Int64)).with_columns(minting.suffix_of(pl.col("number")))
         done: list[pl.DataFrame] = []
         given = pl.Series("number", [], dtype=pl.Int64)
         while True:
-            taken = pl.concat(
-                [objects.taken_suffixes(self.connection, rows["suffix"]), self._also_planned(rows, given)]
-            )
+            taken = pl.concat([objects.taken_suffixes(connection, rows["suffix"]), self._also_planned(rows, given)])
             # Of two records of this run that would get the same one, none does: which comes first must not matter.
             collides = pl.col("suffix").is_in(taken.implode()) | pl.col("suffix").is_duplicated()
             free = rows.filter(~collides)
@@ -220,30 +266,22 @@ class _Writer:
             planned |= probed & pl.Series(np.isin(numbers.to_numpy(), self.side.records.suffix))
         return rows["suffix"].filter(planned)
 
-    def _insert(self, fresh: pl.DataFrame) -> None:
-        constant: dict[str, Any] = {
-            "kind": self.side.kind,
-            "dataset": self.slug,
-            "content_hash": "",
-            "visible_hash": "",
-            "doi_state": "none",
-            "created": self.created,
-            "modified": self.created,
-        }
-        if fresh.height and fresh["id"][0] > _LARGE:
-            fresh = fresh.sort("suffix")
-        objects.insert_rows(
-            self.connection,
-            digital_object,
-            fresh.select(
-                "id",
-                "identity_key",
-                "suffix",
-                "attempt",
-                "state",
-                "doi_only",
-                *(pl.lit(value).alias(name) for name, value in constant.items()),
-                pl.lit(0).alias("version"),
-                pl.lit(0).alias("missed"),
-            ),
-        )
+
+def _waiting(rows: pl.DataFrame, kind: str, slug: str, created: str) -> pl.DataFrame:
+    """Return the rows of new objects that wait for a DOI."""
+    constant: dict[str, Any] = {
+        "kind": kind,
+        "dataset": slug,
+        "attempt": 0,
+        "state": "waiting_quota",
+        "version": 0,
+        "content_hash": "",
+        "visible_hash": "",
+        "doi_state": "none",
+        "created": created,
+        "modified": created,
+        "missed": 0,
+    }
+    return rows.select(
+        "id", "identity_key", "doi_only", *(pl.lit(value).alias(name) for name, value in constant.items())
+    )

@@ -12,6 +12,7 @@ Compares columns only; nothing is written here. The rules:
 """
 
 import numpy as np
+import polars as pl
 
 from dissco_platform.identity.records import (
     CHANGED,
@@ -25,6 +26,8 @@ from dissco_platform.identity.records import (
     Known,
     Numbers,
 )
+from dissco_platform.provenance import fingerprint
+from dissco_platform.registry.objects import STATE_SCHEMA
 
 
 def outcomes(known: Known, places: Numbers, content: Numbers, doi_only: Numbers, ended: Numbers) -> Numbers:
@@ -46,3 +49,15 @@ def outcomes(known: Known, places: Numbers, content: Numbers, doi_only: Numbers,
     if ended.size:
         outcome[np.isin(known.id[places], ended)] = ENDED
     return outcome
+
+
+def state_fingerprints(frame: pl.DataFrame) -> pl.Series:
+    """Return a fingerprint of each object's state (`objects.current_states`); its id is no part of it."""
+    return frame.select(fingerprint([name for name in STATE_SCHEMA if name != "id"]).alias("f"))["f"]
+
+
+def new_fingerprints(written: pl.DataFrame) -> pl.Series:
+    """Return the same of objects that are made with their first version, before they are (`parts.WRITTEN`)."""
+    return state_fingerprints(
+        written.with_columns(pl.col("doi_only").alias("was_doi_only"), old_hash="content_hash", state=pl.lit("active"))
+    )

@@ -19,9 +19,10 @@ IN_MEMORY = 4 * 2**20  # bytes
 class Spool:
     """Frames of one schema, in the order in which they were appended; may be read more than once."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make an empty one whose file, if there will be one, is on the disk of a folder."""
+    def __init__(self, folder: Path, in_memory: int | None = None) -> None:
+        """Make an empty one whose file, if there will be one, is on the disk of a folder; `in_memory`: bytes."""
         self.height = 0
+        self._in_memory = IN_MEMORY if in_memory is None else in_memory
         self._folder = folder
         self._frames: list[pl.DataFrame] = []
         self._bytes = 0
@@ -39,7 +40,7 @@ class Spool:
         self.height += frame.height
         self._frames.append(frame)
         self._bytes += int(frame.estimated_size())
-        if self._bytes > IN_MEMORY:
+        if self._bytes > self._in_memory:
             self._write()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:

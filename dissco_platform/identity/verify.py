@@ -33,7 +33,7 @@ _MEANING = {
     "document_unknown": "rows of parts that no version names",
     "document_misnamed": "documents that carry another DOI or version than their row",
     "orphan_part": "part files that no publication names (debris of a killed process)",
-    "not_published": "DOIs that were reserved and never published (a killed run; the next one goes on)",
+    "not_published": "DOIs that an earlier version of this software reserved and never published (the next run goes on)",
     "unregistered": "published objects that DataCite does not have and that are not queued",
     "unknown_at_datacite": "DOIs at DataCite that the registry does not have",
     "state_differs": "DOIs that are in another state at DataCite than they should be",

@@ -37,7 +37,7 @@ def pages(
     """Yield what is written, a page of the build at a time.
 
     Columns: those of `Incoming.whole`, `id, suffix, version` (the new one), `created` (of the object), `old_visible`,
-    `cause`, `links`.
+    `fresh` (this publication makes the object), `cause`, `links`.
 
     Args:
         registry: knows the objects that were there before.
@@ -56,6 +56,7 @@ def pages(
             version=pl.lit(1, pl.Int64),
             created=pl.lit(created),
             old_visible=pl.lit(""),
+            fresh=pl.Series((records.flags[rows] & FRESH) != 0),
         )
         is_known = (records.flags[rows] & FRESH) == 0
         whole = _with_present(registry, page, is_known, causes.renamed) if is_known.any() else page

@@ -165,7 +165,12 @@ def next_id(connection: Connection, table: Table) -> int:
     """Return the first free id of a table inside a write transaction (PostgreSQL: the table is locked for writers)."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
-    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()) + 1
+    return last_id(connection, table) + 1
+
+
+def last_id(connection: Connection, table: Table) -> int:
+    """Return the largest id of a table, 0 where it is empty."""
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one())
 
 
 def insert_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:

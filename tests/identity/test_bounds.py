@@ -11,7 +11,7 @@ import pytest
 from dissco_platform.errors import StoreError
 from dissco_platform.identity import committing, parts, reserve, spool
 from dissco_platform.identity.publish import publish
-from dissco_platform.identity.recognition import state_fingerprints
+from dissco_platform.identity.resolve import state_fingerprints
 from dissco_platform.identity.spool import Spool
 from dissco_platform.identity.verify import verify
 from dissco_platform.provenance import ContentVersion
@@ -31,7 +31,8 @@ def museum(
     monkeypatch.setattr(parts, "ROWS_PER_PART", 4)
     monkeypatch.setattr(spool, "IN_MEMORY", 200)
     monkeypatch.setattr(reserve, "ROWS_AT_ONCE", 7)
-    monkeypatch.setattr(reserve, "_LARGE", 10)
+    monkeypatch.setattr(committing, "_LARGE", 10)
+    monkeypatch.setattr(committing, "_ROWS_OF_LARGE", 13)
     monkeypatch.setattr(committing, "_ROWS_AT_ONCE", 9)
     monkeypatch.setattr(objects, "_IDS", 3)
 
