@@ -15,6 +15,7 @@ import polars as pl
 
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.batch import Batch, Read, Rendered
+from dissco_platform.opends.borders import choose_borders, range_number
 from dissco_platform.opends.carried import NAMED, MadeWith, carried_over
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
@@ -102,7 +103,7 @@ class Build:
             min(256, 1 + self.report.records // MEDIA_A_BUCKET), self.findings,
         )  # fmt: skip
         self.touched: list[pl.Series] | None = None  # keys of touched media; None: all are looked at
-        self.cuts: list[str] = []
+        self.borders: list[str] = []  # of the ranges of identifiers that are sorted in memory
         self.version = ContentVersion()
         self.data_prefix = sorted(self.parsed.about.items())
         self.made_with = json_version([self.inputs, self.data_prefix])
@@ -134,7 +135,7 @@ class Build:
     # --- first walk: keys ---------------------------------------------------------------------------------------
 
     def _walk_keys(self) -> Spill:
-        self._choose_cuts()
+        self.borders = choose_borders(self.parsed, self.mapping, self.context, self.buckets)
         keys = Spill(self.spill / "keys", self.buckets)
         for start, end in self.parsed.ranges("keys"):
             records = self.parsed.rows("records", start, end)
@@ -182,24 +183,8 @@ class Build:
         if self.lookup.height and answered["name_hash"].null_count() > answered["name_key"].null_count():
             self.names_complete = False
 
-    def _choose_cuts(self) -> None:
-        """Choose bucket borders from a sample of keys, so that sorted buckets make a sorted file."""
-        if self.buckets == 1:
-            return
-        step = max(1, len(self.parsed.bounds) // 20)
-        samples = [
-            identity(self.parsed.rows("records", start, min(end, start + 2_000)), self.mapping, self.context)[
-                "normalisedPhysicalSpecimenID"
-            ]
-            for start, end in list(zip(self.parsed.bounds, self.parsed.bounds[1:], strict=False))[::step]
-        ]
-        sample = pl.concat(samples).drop_nulls().sort()
-        if len(sample) >= self.buckets:
-            self.cuts = [sample[len(sample) * at // self.buckets] for at in range(1, self.buckets)]
-
     def bucket(self) -> pl.Expr:
-        key = pl.col("normalisedPhysicalSpecimenID")
-        return pl.sum_horizontal([(key >= cut).cast(pl.Int32) for cut in self.cuts]) if self.cuts else pl.lit(0)
+        return range_number(self.borders)
 
     def reject(self, frame: pl.DataFrame) -> None:
         self.rejects.write(frame)

@@ -90,7 +90,7 @@ class Carried:
         renamed[stale.to_numpy()] = True
         high, low, rows = self._prints(parsed, present)
         self.same_places = True  # the carried records stand where they stood
-        found, cuts = [], []
+        found, firsts = [], []
         for _, frame in self._chunks([*_READ_AGAIN, "source_file", "fingerprint", "normalisedPhysicalSpecimenID"]):
             prints = frame.select(_hashes(pl.col("fingerprint")))
             asked = prints["high"].to_numpy()
@@ -102,10 +102,10 @@ class Carried:
                 new[hit] = rows[at][hit]
             state[new[hit]] = 2
             found.append(new)
-            cuts.append(str(frame["normalisedPhysicalSpecimenID"][0]))
+            firsts.append(str(frame["normalisedPhysicalSpecimenID"][0]))
             self.same_places = self.same_places and bool(hit.all()) and self._stand(frame, new)
         self._new = np.concatenate(found) if found else np.zeros(0, dtype=np.uint32)
-        self.cuts = cuts[1:]
+        self.borders = firsts[1:]  # of the chunks that the table is read in
         self.state = pl.Series("state", state)
         self.left = pl.Series("row", np.flatnonzero(present & (state == 0)), dtype=pl.Int64)
         self.count = int((self._new != _NONE).sum())

@@ -9,7 +9,7 @@ from dissco_platform.identity.keys import normalised_physical_specimen_id
 from dissco_platform.opends.columns import Findings, evaluate
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identifiers import physical_id_type
-from dissco_platform.opends.mapping import Mapping
+from dissco_platform.opends.mapping import ListRule, Mapping, Rule, rule_columns
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.topics import NOT_SPECIMENS
 
@@ -21,14 +21,23 @@ IDENTITY = {
 }  # fmt: skip
 
 
-def identity(records: pl.DataFrame, mapping: Mapping, context: DatasetContext) -> pl.DataFrame:
-    """Return one row a record with the columns of IDENTITY; `reason` is null where the record is accepted so far."""
-    rules = {
+def _rules(mapping: Mapping) -> dict[str, Rule | ListRule]:
+    return {
         name: rule
         for name, rule in mapping.block(SPECIMEN, "records").items()
         if name in {"ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"}
     }
-    small = Mapping(mapping.name, {}, {(SPECIMEN, "records"): rules}, mapping.vocabulary_folder)
+
+
+def needed(mapping: Mapping) -> set[str]:
+    """Return the columns of records that `identity` reads, where there are such."""
+    columns = {column for rule in _rules(mapping).values() for column in rule_columns(rule)}
+    return columns | {"dwc:institutionCode", "row", "source_file", "source_line", "core_id", "fingerprint"}
+
+
+def identity(records: pl.DataFrame, mapping: Mapping, context: DatasetContext) -> pl.DataFrame:
+    """Return one row a record with the columns of IDENTITY; `reason` is null where the record is accepted so far."""
+    small = Mapping(mapping.name, {}, {(SPECIMEN, "records"): _rules(mapping)}, mapping.vocabulary_folder)
     findings = Findings()
     values = evaluate(without_placeholders(records, small, "records"), small, SPECIMEN, "records", findings)
     for name in ("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"):

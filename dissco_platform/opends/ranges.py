@@ -5,13 +5,14 @@ batch is `build`'s and `media_tables`' affair.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import orjson
 import polars as pl
 
 CHUNK_ROWS = 50_000
+SAMPLED_AT_ONCE = 200_000
 
 Progress = Callable[[str, int], None]
 
@@ -70,6 +71,12 @@ class ParsedTables:
         low, high = chunk[2]["row"].search_sorted(pl.Series([start, end]), side="left")
         frame = chunk[2].slice(low, high - low)
         return frame.with_columns(self._dataset_columns) if table == "records" else frame
+
+    def every(self, step: int, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+        """Yield every `step`-th record of the whole table, with these columns and those of the dataset, part by part."""
+        for start in range(0, self.height, SAMPLED_AT_ONCE):
+            part = self.records.slice(start, SAMPLED_AT_ONCE).select(sorted(columns)).collect()
+            yield part.gather_every(step).with_columns(self._dataset_columns)
 
     def chosen(self, table: str, rows: pl.Series) -> pl.DataFrame:
         """Return a table's rows of some records (their numbers, ascending), reading as little else as can be."""

@@ -10,13 +10,22 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+HELD_BYTES = 32 * 2**20
+
 
 class Spill:
-    """Rows of one kind in numbered buckets: a file a bucket, to which every addition appends."""
+    """Rows of one kind in numbered buckets: a file a bucket, to which every addition appends.
+
+    Additions are held until they are `HELD_BYTES` large: a batch's rows for one of a hundred buckets are few, and a
+    hundred small pieces cost many times what one large piece does, written and read.
+    """
 
     def __init__(self, folder: Path, buckets: int) -> None:
         self.folder = folder
         self.buckets = buckets
+        self.pieces = 0  # written so far
+        self._held: list[pl.DataFrame] = []
+        self._held_bytes = 0
         self._open: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -28,22 +37,32 @@ class Spill:
         if frame.is_empty():
             return
         if self.buckets == 1 or bucket is None:
-            self._write(frame, 0)
+            self._write(_arrow_of(frame), 0)
             return
-        numbered = frame.with_columns(bucket.cast(pl.Int32).alias("__bucket")).sort("__bucket", maintain_order=True)
-        starts = numbered["__bucket"].rle().struct.unnest()
+        self._held.append(frame.with_columns(bucket.cast(pl.Int32).alias("__bucket")))
+        self._held_bytes += int(frame.estimated_size())
+        if self._held_bytes >= HELD_BYTES:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        if not self._held:
+            return
+        numbered = pl.concat(self._held, rechunk=False).sort("__bucket", maintain_order=True)
+        self._held, self._held_bytes = [], 0
+        lengths = numbered["__bucket"].rle().struct.unnest()
+        table = _arrow_of(numbered.drop("__bucket"))
         start = 0
-        for length, number in starts.iter_rows():
-            self._write(numbered.slice(start, length).drop("__bucket"), int(number))
+        for length, number in lengths.iter_rows():
+            self._write(table.slice(start, length), int(number))
             start += length
 
-    def _write(self, frame: pl.DataFrame, bucket: int) -> None:
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())  # a view would carry the texts of all buckets
+    def _write(self, table: pa.Table, bucket: int) -> None:
         writer = self._open.get(bucket)
         if writer is None:
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             writer = self._open[bucket] = pa.ipc.new_stream(self._path(bucket), table.schema, options=options)
         writer.write_table(table)
+        self.pieces += 1
 
     def _path(self, bucket: int) -> str:
         return str(self.folder / f"{bucket:05d}.arrows")
@@ -56,16 +75,23 @@ class Spill:
                 yield frame
 
     def take(self, bucket: int) -> pl.DataFrame | None:
-        """Return a bucket's rows in the order they were added, and free their file; None where it has none."""
+        """Return a bucket's rows in the order they were added, and free their file; None where it has none.
+
+        Nothing is added after the first is taken.
+        """
+        self._write_held()
         writer = self._open.pop(bucket, None)
         if writer is None:
             return None
         writer.close()
         path = Path(self._path(bucket))
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            frame = pl.DataFrame(pl.from_arrow(stream.read_all(), rechunk=False))
+        frame = pl.read_ipc_stream(path)
         path.unlink()
         return frame
+
+
+def _arrow_of(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())  # a view would carry the texts of all buckets
 
 
 class ParquetOut:

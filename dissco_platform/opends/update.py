@@ -40,9 +40,9 @@ def update(build: "Build", carried: Carried) -> bool:
     if same:
         build.report.media_rejects = dict(carried.made.report["media_rejects"])
     build.touched = []
-    build.cuts = carried.cuts
+    build.borders = carried.borders
     build.media.expect(len(rows))
-    specimens = Spill(build.spill / "specimens", 1 + len(build.cuts))
+    specimens = Spill(build.spill / "specimens", 1 + len(build.borders))
     build.render_all(_chosen_reads(build, rows), specimens)
     if same and carried.same_places:
         link(carried.path, build.out / "specimens.parquet")
