@@ -6,9 +6,9 @@ carry over, and the rendering of the rest with their media. What one batch becom
 """
 
 import shutil
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildR
 from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.refusals import duplicates, first_of_each
 from dissco_platform.opends.schema import problems
+from dissco_platform.opends.side_by_side import in_order
 from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, table_rows, version_prints
 from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
@@ -120,26 +121,45 @@ class Build:
         return self.report
 
     def _anew(self) -> None:
-        self.answers = read_answers(self.names)
-        keys = self._walk_keys()
-        state, specimens = self._decide(keys)
-        self.render_all(self._all_reads(state), specimens)
-        table = SpecimenTable(self.out)
-        for frame in specimens.drain():
+        with ThreadPoolExecutor(self.workers) as pool:
+            answers = pool.submit(read_answers, self.names)
+            keys = self._walk_keys(pool)
+            self.answers = answers.result()
+            state, specimens = self._decide(keys)
+            self.render_all(self._all_reads(state), specimens, pool)
+            self._write_specimens(specimens, pool)
+            self.media.finish(self.report, self.version, pool)
+
+    def _write_specimens(self, specimens: Spill, pool: Executor) -> None:
+        def taken(bucket: int) -> tuple[pl.DataFrame, pl.Series] | None:
+            frame = specimens.take(bucket)
+            if frame is None:
+                return None
             ordered = frame.sort("normalisedPhysicalSpecimenID")
-            table.write(ordered)
-            self.version.add("specimens", version_prints(ordered))
+            return ordered, version_prints(ordered)
+
+        table = SpecimenTable(self.out)
+        specimens.write_held()
+        for found in in_order(pool, taken, range(specimens.buckets), ahead=1):
+            if found is not None:
+                table.write(found[0])
+                self.version.add("specimens", found[1])
         table.close(self.report)
-        self.media.finish(self.report, self.version)
 
     # --- first walk: keys ---------------------------------------------------------------------------------------
 
-    def _walk_keys(self) -> Spill:
+    def _walk_keys(self, pool: Executor) -> Spill:
         self.borders = choose_borders(self.parsed, self.mapping, self.context, self.buckets)
         keys = Spill(self.spill / "keys", self.buckets)
-        for start, end in self.parsed.ranges("keys"):
-            records = self.parsed.rows("records", start, end)
-            frame = self.keys(records, self._identifications(start, end))
+
+        def read() -> Iterator[tuple[int, pl.DataFrame, pl.DataFrame | None]]:
+            for start, end in self.parsed.ranges("keys"):
+                yield start, self.parsed.rows("records", start, end), self._identifications(start, end)
+
+        def made(batch: tuple[int, pl.DataFrame, pl.DataFrame | None]) -> tuple[int, pl.DataFrame]:
+            return batch[0], self.keys(batch[1], batch[2])
+
+        for start, frame in in_order(pool, made, read(), self.workers):
             self.reject(frame.filter(pl.col("reason").is_not_null()))
             accepted = frame.filter(pl.col("reason").is_null()).drop("reason", "message")
             accepted.write_ipc(self._keys_of(start), compression="lz4")  # for the rendering of the same batch
@@ -225,20 +245,14 @@ class Build:
 
     # --- third walk: documents ----------------------------------------------------------------------------------
 
-    def render_all(self, reads: Iterator[Read], specimens: Spill) -> None:
+    def render_all(self, reads: Iterator[Read], specimens: Spill, pool: Executor) -> None:
         """Render batches side by side, and take them in again in the order of the file: the result is always the same.
 
         This thread alone reads and writes; what a worker touches is its own batch, and caches that only remember.
         """
         aside: Counter[str] = Counter()
-        under_way: deque[Future[Rendered]] = deque()
-        with ThreadPoolExecutor(max_workers=self.workers) as pool:
-            for read in reads:
-                under_way.append(pool.submit(self._render, read))
-                if len(under_way) > self.workers:
-                    self._take_in(under_way.popleft().result(), specimens, aside)
-            while under_way:
-                self._take_in(under_way.popleft().result(), specimens, aside)
+        for done in in_order(pool, self._render, reads, self.workers):
+            self._take_in(done, specimens, aside)
         if self.touched is None:
             self.report.media_rejects = dict(aside)
         self.documents.close()

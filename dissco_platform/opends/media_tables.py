@@ -7,7 +7,9 @@ Where few records changed, only the media that they name (or named) are touched:
 name them, every other medium stays in the table of the previous build as it is and where it is.
 """
 
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -17,6 +19,7 @@ from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.media import render_media
 from dissco_platform.opends.outputs import DOCUMENTS, MEDIA, BuildReport
 from dissco_platform.opends.schema import problems
+from dissco_platform.opends.side_by_side import in_order
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.provenance import ContentVersion, fingerprint
 
@@ -33,6 +36,14 @@ def _prints(rows: pl.DataFrame) -> pl.Series:
 def hash_bucket(digest: pl.Expr, buckets: int) -> pl.Expr:
     """Return a bucket's number from the first digits of a hexadecimal hash."""
     return (digest.str.head(4).str.to_integer(base=16) * buckets) // 65_536
+
+
+class _Merged(NamedTuple):
+    """The media of a bucket, sorted by key."""
+
+    rows: pl.DataFrame  # one a medium
+    new: pl.DataFrame  # of which a document is to be written
+    refused: int
 
 
 class MediaTables:
@@ -94,14 +105,21 @@ class MediaTables:
         hit = pl.scan_parquet(self.previous).filter(pl.col("media_key").is_in(touched.implode()))
         return hit.select(pl.col("specimen_ids").explode().alias("ids")).collect()["ids"].unique()
 
-    def finish(self, report: BuildReport, version: ContentVersion) -> None:
+    def finish(self, report: BuildReport, version: ContentVersion, pool: Executor) -> None:
         """Merge the buckets, write the tables; counts go to the report."""
         self._open()
         old = self._previous_hashes(None)
-        for bucket in range(self.buckets):
+        self.spill.write_held()
+        old.write_held()
+
+        def merged(bucket: int) -> "_Merged | None":
             frame, known = self.spill.take(bucket), old.take(bucket)
-            if frame is not None:
-                self._write(self._fresh(frame, known, report).sort("media_key"), report, version)
+            return None if frame is None else self._merged(frame, known)
+
+        for found in in_order(pool, merged, range(self.buckets), ahead=1):
+            if found is not None:
+                self._write_documents(found, report)
+                self._write(found.rows, report, version)
         self._close(report)
 
     def finish_touched(self, touched: pl.Series, report: BuildReport, version: ContentVersion) -> None:
@@ -115,7 +133,9 @@ class MediaTables:
         for bucket in range(self.buckets):
             frame, known = self.spill.take(bucket), old.take(bucket)
             if frame is not None:
-                parts.append(self._fresh(frame, known, report))
+                found = self._merged(frame, known)
+                self._write_documents(found, report)
+                parts.append(found.rows)
         fresh = pl.concat(parts)
         scan = pl.scan_parquet(self.previous)
         for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
@@ -158,16 +178,13 @@ class MediaTables:
         self._documents.close()
         report.media = self._out.rows
 
-    def _fresh(self, frame: pl.DataFrame, known: pl.DataFrame | None, report: BuildReport) -> pl.DataFrame:
-        """Return one row a medium of a bucket, its documents written."""
-        merged, new, refused = self._merged(frame, known)
-        if refused:
+    def _write_documents(self, merged: "_Merged", report: BuildReport) -> None:
+        if merged.refused:
             report.media_rejects["invalid_media_document"] = (
-                report.media_rejects.get("invalid_media_document", 0) + refused
+                report.media_rejects.get("invalid_media_document", 0) + merged.refused
             )
-        self._documents.write(new)
-        report.media_rendered += new.height
-        return merged
+        self._documents.write(merged.new)
+        report.media_rendered += merged.new.height
 
     def _write(self, rows: pl.DataFrame, report: BuildReport, version: ContentVersion) -> None:
         self._out.write(rows)
@@ -177,8 +194,7 @@ class MediaTables:
         version.add("media", _prints(rows))
         report.media_doi_only += int(rows["doi_only"].sum())
 
-    def _merged(self, frame: pl.DataFrame, known: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-        """Return one row a medium, the rows of which a document is to be written, and the number of refused ones."""
+    def _merged(self, frame: pl.DataFrame, known: pl.DataFrame | None) -> "_Merged":
         ordered = frame.sort("media_key", "row", maintain_order=True)
         ids = ordered.group_by("media_key", maintain_order=True).agg(
             pl.col("normalisedPhysicalSpecimenID").unique().sort().alias("specimen_ids")
@@ -207,4 +223,4 @@ class MediaTables:
             gone = asked["media_key"].gather([at for at, _ in bad]).implode()
             merged = merged.filter(~pl.col("media_key").is_in(gone))
             new = new.filter(~pl.col("media_key").is_in(gone))
-        return merged.select(list(MEDIA)), new, len(bad)
+        return _Merged(merged.select(list(MEDIA)), new.select(list(DOCUMENTS)), len(bad))

@@ -42,9 +42,10 @@ class Spill:
         self._held.append(frame.with_columns(bucket.cast(pl.Int32).alias("__bucket")))
         self._held_bytes += int(frame.estimated_size())
         if self._held_bytes >= HELD_BYTES:
-            self._write_held()
+            self.write_held()
 
-    def _write_held(self) -> None:
+    def write_held(self) -> None:
+        """Write what is held; from then on buckets may be taken by several threads."""
         if not self._held:
             return
         numbered = pl.concat(self._held, rechunk=False).sort("__bucket", maintain_order=True)
@@ -79,7 +80,7 @@ class Spill:
 
         Nothing is added after the first is taken.
         """
-        self._write_held()
+        self.write_held()
         writer = self._open.pop(bucket, None)
         if writer is None:
             return None

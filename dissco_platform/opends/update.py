@@ -5,6 +5,7 @@ makes.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -43,7 +44,8 @@ def update(build: "Build", carried: Carried) -> bool:
     build.borders = carried.borders
     build.media.expect(len(rows))
     specimens = Spill(build.spill / "specimens", 1 + len(build.borders))
-    build.render_all(_chosen_reads(build, rows), specimens)
+    with ThreadPoolExecutor(build.workers) as pool:
+        build.render_all(_chosen_reads(build, rows), specimens, pool)
     if same and carried.same_places:
         link(carried.path, build.out / "specimens.parquet")
         for name in COUNTS:

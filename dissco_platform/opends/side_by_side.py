@@ -1,0 +1,23 @@
+"""Work on several things at once whose results are taken in one after the other, in order: the same for any number of workers."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """Yield what `work` makes of each item, in the order of the items, while up to `ahead` later ones are worked on.
+
+    Items are drawn by the thread that takes the results, so an iterator of them may read what no two threads may.
+    """
+    under_way: deque[Future[Result]] = deque()
+    for item in items:
+        under_way.append(pool.submit(work, item))
+        if len(under_way) > ahead:
+            yield under_way.popleft().result()
+    while under_way:
+        yield under_way.popleft().result()
