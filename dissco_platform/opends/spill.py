@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-HELD_BYTES = 32 * 2**20
+HELD_BYTES = 16 * 2**20
 
 
 class Spill:
