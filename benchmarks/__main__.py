@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.measuring import as_installed
+
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "data"
 RESULTS = HERE / "results"
@@ -56,6 +58,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="to ten million records, faults and the cluster: hours")
     parser.add_argument("--only", nargs="*", help="names of benchmarks")
     options = parser.parse_args()
+    as_installed()
     RESULTS.mkdir(exist_ok=True)
     failed = 0
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")

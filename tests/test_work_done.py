@@ -1,14 +1,17 @@
 """How much work is done, in counts and never in seconds: what grows with change must not grow with size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 from sqlalchemy import Engine, event
 
 from benchmarks.archives.generate import Change, Dirt, generate
-from benchmarks.stages import documents, make_index, names, publish, read
+from benchmarks.stages import documents, enrol, make_index, names, publish, read
+from dissco_platform.registry import bulk
 
 SIZES = (300, 1_200)
 NO_DIRT = Dirt(0, 0, 0, 0, 0, 0)
@@ -33,6 +36,22 @@ def counted() -> Iterator[list[int]]:
         event.remove(Engine, "before_cursor_execute", before)
 
 
+@contextmanager
+def entered() -> Iterator[dict[str, int]]:
+    """Yield how many rows of each table are inserted or updated in bulk while the block lasts."""
+    rows: dict[str, int] = {}
+    execute = bulk._execute_many
+
+    def count(cursor: Any, frame: pl.DataFrame, statement: Callable[[str], str]) -> None:
+        table = statement("").removeprefix("INSERT INTO ").removeprefix("UPDATE ").split()[0]
+        rows[table] = rows.get(table, 0) + frame.height
+        execute(cursor, frame, statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk, "_execute_many", count)
+        yield rows
+
+
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_index(tmp_path_factory.mktemp("checklist"))
@@ -47,7 +66,7 @@ def edition(
     read(home, archive, name)
     harmonised = names(home, name, index, previous)
     built = documents(home, name, previous)
-    with counted() as work:
+    with counted() as work, entered() as entries:
         published = publish(home, name)
     return {
         "changed_upstream": facts.get("changed", 0),
@@ -58,6 +77,8 @@ def edition(
         "statements": work[0],
         "rows": work[1],
         "published_bytes": published["bytes"],
+        "objects_written": entries.get("digital_object", 0),
+        "versions_written": entries.get("version", 0),
     }
 
 
@@ -66,6 +87,7 @@ def work(
     request: pytest.FixtureRequest, index: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, int]]:
     home, size = tmp_path_factory.mktemp("chain"), request.param
+    enrol(home)
     return {
         "first": edition(home, "first", size, 1, Change(), index, None),
         "unchanged": edition(home, "unchanged", size, 2, Change(0, 0, 0), index, "first"),
@@ -94,3 +116,10 @@ def test_statements_do_not_grow_with_the_dataset(work: dict[str, dict[str, int]]
     assert work["unchanged"]["statements"] <= 60
     assert work["changed"]["statements"] <= 90
     assert work["changed"]["rows"] <= 40 + 12 * work["changed"]["rendered"]
+
+
+def test_an_object_is_written_once_for_each_of_its_versions(work: dict[str, dict[str, int]]) -> None:
+    for name in ("first", "unchanged", "changed"):
+        assert work[name]["objects_written"] == work[name]["versions_written"] >= work[name]["versions"]
+    assert work["first"]["objects_written"] > work["size"]["records"]  # media as well
+    assert work["unchanged"]["objects_written"] == 0
