@@ -6,19 +6,22 @@ names hold already, matched with the same index and decisions, keeps its answer:
 
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dissco_platform.errors import ChecklistError
 from dissco_platform.names.answer import MATCH_COLUMNS
-from dissco_platform.names.backbone import Backbone, open_backbone
-from dissco_platform.names.keys import NAME_COLUMNS, name_columns, name_key
+from dissco_platform.names.distinct import BATCH, DistinctNames, keys_version
+from dissco_platform.names.index import Backbone, open_backbone
+from dissco_platform.names.keys import NAME_COLUMNS
 from dissco_platform.names.match import match_queries
 from dissco_platform.names.overrides import Overrides
 from dissco_platform.names.parse_many import PARSE_SCHEMA, ParseCache
@@ -26,11 +29,6 @@ from dissco_platform.names.parser import PARSE_COLUMNS, PARSER_VERSION
 from dissco_platform.names.query import make_queries
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
-TABLES = ("records", "identifications", "parts")
-BATCH = 100_000
-"""Distinct names matched at a time: bounds memory, large enough that the index is read once."""
-ROWS = 500_000
-"""Rows of a parsed table looked at at a time."""
 SCHEMA: dict[str, Any] = {
     "name_key": pl.String,
     **dict.fromkeys(NAME_COLUMNS, pl.String),
@@ -69,7 +67,6 @@ def harmonise(
     `previous` is what an earlier call wrote: answers made with another index or other decisions are not taken from it.
     """
     index = backbone if isinstance(backbone, Backbone) else open_backbone(backbone)
-    names = _distinct(parsed)
     made_with = json_version(
         {
             "index": [index.info.data_version, index.info.index_version, index.info.release],
@@ -78,48 +75,82 @@ def harmonise(
             "columns": list(SCHEMA),
         }
     )
-    known = _Known.read(previous, made_with)
     out.mkdir(parents=True, exist_ok=True)
-    if known is not None and known.keys["name_key"].equals(names["name_key"]):
-        _link(known.path, out / "names.parquet")
-        matches, version, kept = known.keys["matchType"], known.version, names.height
-    else:
-        version, kept = ContentVersion(), 0
-        types: list[pl.Series] = []
-        with pq.ParquetWriter(
-            out / "names.parquet", _table(pl.DataFrame(schema=SCHEMA)).schema, compression="zstd"
-        ) as file:
-            for part in _batches(names):
-                old = known.rows(part["name_key"]) if known is not None else None
-                new = part if old is None else part.join(old.select("name_key"), on="name_key", how="anti")
-                table = _matched(
-                    new.drop("records"), index, overrides, ParseCache(cache) if cache is not None else None
-                )
-                if old is not None and old.height:
-                    table = pl.concat([old, table]).sort("name_key")
-                    kept += old.height
-                file.write_table(_table(table), row_group_size=BATCH)
-                version.add("names", _prints(table))
-                types.append(table["matchType"])
-        matches = pl.concat(types) if types else pl.Series("matchType", [], dtype=pl.String)
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=out) as scratch:
+        names = DistinctNames(parsed, Path(scratch))
+        known = _Known.read(previous, made_with)
+        counts = _Counts()
+        if known is not None and known.keys == names.keys:
+            _link(known.path, out / "names.parquet")
+            version, kept = known.version, names.height
+            for part, types in zip(names.batches(), known.types(names), strict=True):
+                counts.add(types, part["records"])
+        else:
+            parses = ParseCache(cache) if cache is not None else None
+            version, kept = _write(names, known, out, lambda new: _matched(new, index, overrides, parses), counts)
     (out / "made_with.json").write_bytes(orjson.dumps({"version": made_with, "sums": version.sums()}))
     version.schema("names", list(SCHEMA))
-    by_type = pl.DataFrame({"type": matches, "records": names["records"]})
     return HarmoniseReport(
-        names={t: int(n) for t, n in by_type["type"].value_counts(sort=True).iter_rows()},
-        records={t: int(n) for t, n in by_type.group_by("type").agg(pl.col("records").sum()).sort("type").iter_rows()},
+        names=dict(counts.names.most_common()),
+        records=dict(sorted(counts.records.items())),
         release=index.info.release,
         data_version=version.hexdigest(),
         kept=kept,
     )
 
 
+class _Counts:
+    """How many distinct names, and how many records, have each match type."""
+
+    def __init__(self) -> None:
+        self.names: Counter[str] = Counter()
+        self.records: Counter[str] = Counter()
+
+    def add(self, types: pl.Series, records: pl.Series) -> None:
+        """Count names by their match types and by the records that bear them."""
+        by_type = pl.DataFrame({"type": types, "records": records}).group_by("type")
+        for kind, names, borne in by_type.agg(pl.len(), pl.col("records").sum().cast(pl.Int64)).iter_rows():
+            self.names[kind] += names
+            self.records[kind] += borne
+
+
+def _write(
+    names: DistinctNames,
+    known: "_Known | None",
+    out: Path,
+    match: Callable[[pl.DataFrame], pl.DataFrame],
+    counts: _Counts,
+) -> tuple[ContentVersion, int]:
+    """Write the names with their answers; return the table's version and how many of the answers were known."""
+    version, kept = ContentVersion() if known is None else known.version, 0
+    schema = _table(pl.DataFrame(schema=SCHEMA)).schema
+    after = ""
+    with pq.ParquetWriter(out / "names.parquet", schema, compression="zstd") as file:
+        for part in names.batches():
+            new = part
+            if known is not None:
+                old, gone = known.rows(after, part["name_key"])
+                version.remove("names", _prints(gone))
+                new = part.join(old.select("name_key"), on="name_key", how="anti", maintain_order="left")
+                kept += old.height
+            table = match(new.drop("records"))
+            version.add("names", _prints(table))
+            if known is not None and old.height:
+                table = pl.concat([old, table]).sort("name_key")
+            file.write_table(_table(table), row_group_size=BATCH)
+            counts.add(table["matchType"], part["records"])
+            after = part["name_key"][-1]
+        if known is not None:
+            version.remove("names", _prints(known.rows(after, None)[1]))
+    return version if names.height else ContentVersion(), kept
+
+
 @dataclass(frozen=True)
 class _Known:
-    """The names of an earlier call that still hold: their file, keys with match types (sorted), and the file's version."""
+    """The names of an earlier call that still hold: their file, the version of their keys, and the file's version."""
 
     path: Path
-    keys: pl.DataFrame
+    keys: str
     version: ContentVersion
 
     @classmethod
@@ -133,17 +164,44 @@ class _Known:
             if said["version"] != made_with:
                 return None
             version = ContentVersion.resume(said["sums"])
-            return cls(path, pl.read_parquet(path, columns=["name_key", "matchType"]), version)
-        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+            keys = keys_version(column["name_key"] for column in _columns(path, "name_key"))
+            return cls(path, keys, version)
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, pl.exceptions.PolarsError):
             return None  # written by an earlier release, or damaged: then all names are matched
 
-    def rows(self, keys: pl.Series) -> pl.DataFrame:
-        """Return the rows of those of `keys` (sorted) that are known."""
-        within = pl.col("name_key").is_between(
-            pl.lit(keys[0]), pl.lit(keys[-1])
-        )  # row groups are sorted: others are not read
-        scan = pl.scan_parquet(self.path).filter(within)
-        return scan.collect().join(keys.to_frame("name_key"), on="name_key", how="semi", maintain_order="left")
+    def types(self, names: DistinctNames) -> Iterator[pl.Series]:
+        """Yield the match types of names that are the same as these, for each of their batches."""
+        held = pl.Series("matchType", [], dtype=pl.String)
+        columns = _columns(self.path, "matchType")
+        for part in names.batches():
+            while held.len() < part.height:
+                held = pl.concat([held, next(columns)["matchType"]])
+            yield held.head(part.height)
+            held = held.slice(part.height)
+
+    def rows(self, after: str, keys: pl.Series | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the known rows behind the key `after` up to the last of `keys` (sorted): those among `keys`, the others.
+
+        Without `keys`, all known rows behind `after` are others.
+        """
+        within = pl.col("name_key") > pl.lit(after)
+        if keys is not None:
+            within &= pl.col("name_key") <= pl.lit(keys[-1])
+        # Row groups are sorted: others are not read.
+        rows = pl.scan_parquet(self.path).filter(within).collect()
+        if keys is None:
+            return rows.clear(), rows
+        wanted = keys.to_frame("name_key")
+        return (
+            rows.join(wanted, on="name_key", how="semi", maintain_order="left"),
+            rows.join(wanted, on="name_key", how="anti"),
+        )
+
+
+def _columns(path: Path, column: str) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH, columns=[column]):
+            yield pl.DataFrame(pl.from_arrow(batch))
 
 
 def _matched(
@@ -156,11 +214,6 @@ def _matched(
     if overrides is not None:
         matched = overrides.apply(names, matched, index)
     return pl.concat([names, parses.select(PARSE_COLUMNS), matched], how="horizontal").select(list(SCHEMA))
-
-
-def _batches(names: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    for start in range(0, names.height, BATCH):
-        yield names.slice(start, BATCH)
 
 
 def _prints(table: pl.DataFrame) -> pl.Series:
@@ -177,35 +230,6 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _distinct(parsed: Path) -> pl.DataFrame:
-    """Return distinct name rows (name_key, NAME_COLUMNS, records: how many rows use the name), sorted by key.
-
-    Rows are grouped by their cells before keys are made: a name stands in many rows.
-    """
-    found: list[pl.DataFrame] = []
-    tables = [path for name in TABLES if (path := parsed / f"{name}.parquet").is_file()]
-    if not tables:
-        raise ChecklistError(f"{parsed}: holds no records.parquet; parse the archive first")
-    for path in tables:
-        scan = pl.scan_parquet(path)
-        cells = [column for column in scan.collect_schema().names() if column in NAME_COLUMNS]
-        height = scan.select(pl.len()).collect().item() if cells else 0
-        for start in range(0, height, ROWS):
-            frame = scan.slice(start, ROWS).select(cells).collect()
-            grouped = frame.group_by(cells).agg(records=pl.len())
-            found.append(grouped.select(name_key(cells), *name_columns(cells), "records"))
-            if sum(frame.height for frame in found) > 4 * max(BATCH, found[0].height):
-                found = [_one_a_key(pl.concat(found))]
-    empty = pl.DataFrame(schema={"name_key": pl.String, **dict.fromkeys(NAME_COLUMNS, pl.String), "records": pl.UInt32})
-    return _one_a_key(pl.concat([empty, *found])).sort("name_key")
-
-
-def _one_a_key(frame: pl.DataFrame) -> pl.DataFrame:
-    named = frame.filter(pl.col("name_key").is_not_null())
-    totals = named.group_by("name_key").agg(pl.col("records").sum())
-    return named.drop("records").unique("name_key", keep="any").join(totals, on="name_key")
 
 
 __all__ = ["HarmoniseReport", "harmonise"]

@@ -26,10 +26,14 @@ _KEPT_SCHEMA: Final[dict[str, Any]] = {**dict.fromkeys(_KEYS, pl.String), **PARS
 CHUNK: Final = 20_000
 POOL_FROM: Final = 100_000
 """Names that the parser must read before processes pay: starting one costs a second."""
+KEPT_FROM: Final = 500
+"""Parses that are worth a file: fewer are parsed again in the time that finding them among many files would take."""
+LOOKED_AT: Final = 50
+"""Kept parses that are looked at for each name at most: a parse takes 20 µs, looking at a kept one 0.4."""
 
 
 class ParseCache:
-    """Parses of earlier runs, one Parquet file for each run that parsed anything, under the parser's version.
+    """Parses of earlier runs, one Parquet file for each batch of names that was worth keeping, under the parser's version.
 
     A run where no name is new reads files and parses nothing. Files of other parser versions are never read.
     """
@@ -37,16 +41,27 @@ class ParseCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / text_version(PARSER_VERSION)[:12]
 
-    def load(self) -> pl.DataFrame:
-        """Return every kept parse: name, authorship and code as asked, and INNER_COLUMNS."""
-        files = sorted(self.folder.glob("*.parquet"))
-        if not files:
-            return pl.DataFrame(schema=_KEPT_SCHEMA)
-        return pl.concat([pl.read_parquet(file, columns=list(_KEPT_SCHEMA)) for file in files])
+    def find(self, names: pl.DataFrame) -> pl.DataFrame:
+        """Return the kept parses of `names` (name, authorship and code as asked), each once: these and INNER_COLUMNS.
+
+        One file at a time is in memory; the search ends where looking costs more than parsing what is left.
+        """
+        found = [pl.DataFrame(schema=_KEPT_SCHEMA)]
+        looked_at = 0
+        for file in sorted(self.folder.glob("*.parquet"), key=lambda file: file.stat().st_size, reverse=True):
+            looked_at += pl.scan_parquet(file).select(pl.len()).collect().item()
+            if names.is_empty() or looked_at > names.height * LOOKED_AT:
+                break
+            kept = pl.read_parquet(file, columns=list(_KEPT_SCHEMA))
+            hits = kept.join(names, on=_KEYS, how="semi", nulls_equal=True).unique(_KEYS, keep="any")
+            if hits.height:
+                found.append(hits)
+                names = names.join(hits, on=_KEYS, how="anti", nulls_equal=True)
+        return pl.concat(found)
 
     def add(self, parses: pl.DataFrame) -> None:
-        """Keep new parses; written aside and renamed, so that a broken run leaves no half file."""
-        if parses.is_empty():
+        """Keep new parses, if there are enough; written aside and renamed, so that a broken run leaves no half file."""
+        if parses.height < KEPT_FROM:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         sums = parses.select(pl.concat_str(pl.all().cast(pl.String).fill_null("")).hash().sum()).item()
@@ -69,8 +84,7 @@ def parse_names(asked: pl.DataFrame, *, cache: ParseCache | None = None, process
     rest = distinct.filter(~is_plain)
     parts = [easy]
     if cache is not None and rest.height:
-        kept = cache.load().unique(_KEYS, keep="any")
-        found = rest.join(kept, on=_KEYS, how="inner", nulls_equal=True).select(list(_KEPT_SCHEMA))
+        found = cache.find(rest)
         rest = rest.join(found, on=_KEYS, how="anti", nulls_equal=True)
         parts.append(found)
     parsed = _parse_rows(rest, processes)

@@ -2,15 +2,17 @@
 
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dissco_platform.errors import ChecklistError, MappingError, UsageError
 from dissco_platform.names.answer import MATCH_COLUMNS
+from dissco_platform.names.distinct import DistinctNames
 from dissco_platform.names.harmonise import harmonise
 from dissco_platform.names.index import Backbone
 from dissco_platform.names.keys import NAME_COLUMNS, name_key
@@ -109,7 +111,7 @@ def test_a_dataset_has_one_row_for_each_distinct_name(backbone: Backbone, tmp_pa
 def test_names_of_an_earlier_edition_keep_their_answers_and_only_new_ones_are_matched(
     backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dissco_platform.names.harmonise.BATCH", 2)
+    monkeypatch.setattr("dissco_platform.names.distinct.BATCH", 2)
     first = records(tmp_path / "first", ["Carabus auratus", "Carabus sp.", "Oenanthe", "Carabus auratus"])
     second = records(tmp_path / "second", ["Oenanthe", "Carabus hortensis", "Carabus auratus", "Nonsense nomen"])
     before, anew, kept = tmp_path / "before", tmp_path / "anew", tmp_path / "kept"
@@ -131,6 +133,51 @@ def test_names_of_an_earlier_edition_keep_their_answers_and_only_new_ones_are_ma
     again = harmonise(second, backbone, tmp_path / "again", previous=kept)
     assert (again.kept, again.data_version, again.records) == (4, expected.data_version, expected.records)
     assert pl.read_parquet(tmp_path / "again" / "names.parquet").equals(pl.read_parquet(anew / "names.parquet"))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.integers(0, 40), max_size=40), min_size=1, max_size=2), st.integers(1, 9), st.integers(1, 9))
+def test_names_that_do_not_fit_in_memory_are_the_same_names(
+    tmp_path: Path, tables: list[list[int]], rows: int, held: int
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    for table, numbers in zip(("records", "identifications"), tables, strict=False):
+        names = [f"Aus bus{number}" if number else None for number in numbers]
+        frame = pl.DataFrame({"dwc:scientificName": names, "x": numbers}, schema_overrides={"dwc:scientificName": pl.String})
+        frame.write_parquet(folder / f"{table}.parquet")
+    within = DistinctNames(folder, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("ROWS", rows), ("HELD", held), ("BATCH", 3)):
+            patch.setattr(f"dissco_platform.names.distinct.{name}", value)
+        beyond = DistinctNames(folder, folder)
+        parts = list(beyond.batches())
+    named = [number for numbers in tables for number in numbers if number]
+    assert (beyond.height, beyond.keys) == (within.height, within.keys) == (len(set(named)), within.keys)
+    if named:
+        found = pl.concat(parts)
+        assert found.equals(pl.concat(within.batches()))
+        assert found["name_key"].is_sorted()
+        assert found["records"].sum() == len(named)
+    else:
+        assert parts == list(within.batches()) == []
+
+
+def test_a_dataset_of_more_names_than_fit_in_memory_keeps_answers_too(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = records(tmp_path / "first", [f"Carabus bus{n}" for n in range(40)] * 2)
+    second = records(tmp_path / "second", [f"Carabus bus{n}" for n in range(2, 43)])
+    anew = harmonise(second, backbone, tmp_path / "anew")
+    for name, value in (("ROWS", 7), ("HELD", 10), ("BATCH", 5)):
+        monkeypatch.setattr(f"dissco_platform.names.distinct.{name}", value)
+    harmonise(first, backbone, tmp_path / "before")
+    same = harmonise(first, backbone, tmp_path / "same", previous=tmp_path / "before")
+    assert (same.kept, same.names, same.records) == (40, {"higherRank": 40}, {"higherRank": 80})
+    report = harmonise(second, backbone, tmp_path / "after", previous=tmp_path / "before")
+    assert (report.kept, report.data_version) == (38, anew.data_version)
+    files = [tmp_path / "after" / "names.parquet", tmp_path / "anew" / "names.parquet"]
+    assert pl.read_parquet(files[0]).equals(pl.read_parquet(files[1]))
+    assert sorted(path.name for path in (tmp_path / "after").iterdir()) == ["made_with.json", "names.parquet"]
 
 
 def test_answers_made_with_other_decisions_or_a_damaged_note_are_not_kept(backbone: Backbone, tmp_path: Path) -> None:

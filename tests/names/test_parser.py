@@ -184,6 +184,7 @@ def test_a_second_run_parses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         {"name": names, "authorship": [None] * 5, "code": [None] * 5},
         schema=dict.fromkeys(("name", "authorship", "code"), pl.String),
     )
+    monkeypatch.setattr(parse_many, "KEPT_FROM", 1)
     first = parse_names(asked, cache=ParseCache(tmp_path))
 
     def never(*_: object) -> None:
@@ -195,6 +196,25 @@ def test_a_second_run_parses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert dict(first.schema) == {
         c: pl.DataType.from_python(str) if t is pl.String else t() for c, t in PARSE_SCHEMA.items()
     }
+
+
+def test_few_parses_are_not_kept_and_a_large_cache_is_not_read_for_few_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = dict.fromkeys(("name", "authorship", "code"), pl.String)
+    asked = pl.DataFrame([(f"Aus cf. bus{n}", None, None) for n in range(60)], schema=schema, orient="row")
+    cache = ParseCache(tmp_path)
+    expected = parse_names(asked, cache=cache)
+    assert not list(tmp_path.rglob("*.parquet"))
+    monkeypatch.setattr(parse_many, "KEPT_FROM", 1)
+    assert parse_names(asked, cache=cache).equals(expected)
+    parsed: list[str] = []
+    parse_name = parse_many.parse_name
+    monkeypatch.setattr(parse_many, "parse_name", lambda name, *rest: (parsed.append(name), parse_name(name, *rest))[1])
+    assert parse_names(asked.head(1), cache=cache).equals(expected.head(1))
+    assert parsed == ["Aus cf. bus0"]
+    assert parse_names(asked.head(2), cache=cache).equals(expected.head(2))
+    assert parsed == ["Aus cf. bus0"]
 
 
 @pytest.mark.parametrize(
