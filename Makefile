@@ -45,9 +45,11 @@ cluster: $(STAMP) ## The production layout on this machine: PostgreSQL, S3, work
 	@$(BIN)/python -m deploy.cluster
 
 bench: $(STAMP) ## The benchmarks, some minutes (docs/performance.md, benchmarks/results)
+	@$(BIN)/python -m compileall -q dissco_platform benchmarks  # as after a first run
 	@$(BIN)/python -m benchmarks
 
 bench-full: $(STAMP) ## To ten million records, with faults and the cluster: hours
+	@$(BIN)/python -m compileall -q dissco_platform benchmarks
 	@$(BIN)/python -m benchmarks --full
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from dissco_platform.archives.columns import (
     ColumnParser,
     column_names,
-    longest,
+    exceeds,
     one_array,
     plain,
     series,
@@ -73,7 +73,7 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    jobs = (job for text, final in ahead(text_of(member, dialect, limits)) for job in reader.feed(text, final))
+    jobs = (job for pieces, final in ahead(text_of(member, dialect, limits)) for job in reader.feed(pieces, final))
     for block in _in_order(jobs, reader.parser):
         report.rows_read += block.rows + len(block.rejects)
         report.rows_rejected += len(block.rejects)
@@ -121,16 +121,16 @@ class _Reader:
         self.repaired_lines = 0
         self.skipping: SetAside | None = None
 
-    def feed(self, text: bytes, final: bool) -> Iterator["_Job"]:
+    def feed(self, pieces: list[bytes], final: bool) -> Iterator["_Job"]:
         if not final and self.dialect.quote is None and not self.header_left and self.skipping is None:
-            end = text.rfind(b"\n") + 1
+            end = pieces[-1].rfind(b"\n") + 1
             if end:  # the common case, with one copy of the text instead of three
-                whole = b"".join((self.rest, memoryview(text)[:end]))
-                self.rest = text[end:]
+                whole = b"".join((self.rest, *pieces[:-1], memoryview(pieces[-1])[:end]))
+                self.rest = pieces[-1][end:]
                 yield from self._parse(whole, final, unfinished=False)
                 self._guard_rest()
                 return
-        data = self.rest + text if self.rest else text
+        data = b"".join((self.rest, *pieces))
         self.rest = b""
         unfinished = final and data != b"" and not data.endswith(b"\n")
         if unfinished:
@@ -296,7 +296,7 @@ class _Job:
             for column in columns:
                 blank &= column.is_null().to_numpy()
             self._split(block, blank, "blank_row", "every value is empty")
-        if any(longest(column) > self._limits.max_cell for column in columns):
+        if any(exceeds(column, self._limits.max_cell) for column in columns):
             long = np.zeros(block.rows, bool)
             for column in block.table.columns:
                 sizes = pc.fill_null(pc.binary_length(plain(one_array(column))), 0)

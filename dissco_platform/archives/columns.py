@@ -183,11 +183,13 @@ def text_buffers(array: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
     return view, np.frombuffer(data, np.uint8)
 
 
-def longest(column: pa.ChunkedArray) -> int:
-    """Return the number of bytes of a column's longest value."""
+def exceeds(column: pa.ChunkedArray, limit: int) -> bool:
+    """Return whether a column has a value of more bytes than the limit."""
     array = one_array(column)
     offsets, _ = text_buffers(array.dictionary if pa.types.is_dictionary(array.type) else array)
-    return int(np.diff(offsets).max()) if len(offsets) > 1 else 0
+    if offsets[-1] - offsets[0] <= limit:  # all values together
+        return False
+    return bool((np.diff(offsets) > limit).any())
 
 
 def plain(array: pa.Array) -> pa.StringArray:

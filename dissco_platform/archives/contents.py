@@ -7,6 +7,7 @@ dictionaries; both give the same numbers.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -18,6 +19,7 @@ CONTENT = ("__content_0", "__content_1")
 """Names of the two UInt64 columns that `content_of` returns."""
 
 
+@lru_cache(10_000)
 def column_weights(name: str) -> tuple[int, int]:
     """Return two odd 64-bit numbers for a column's name."""
     digest = blake2b(name.encode(), digest_size=16).digest()
@@ -60,13 +62,31 @@ def content_of_columns(columns: Mapping[str, pa.Array], rows: int) -> np.ndarray
     plain = {name: array for name, array in filled.items() if not pa.types.is_dictionary(array.type)}
     for name, values in _hashes_of_many(plain).items():
         add(name, values)
+    everywhere = [0, 0]  # what columns add that have one value in all rows
     coded = {name: array for name, array in filled.items() if name not in plain}
     for name, of_values in _hashes_of_values(coded).items():
-        at = coded[name].indices.fill_null(len(of_values))
-        values = np.append(of_values, np.uint64(0))
+        array = coded[name]
+        if len(of_values) == 1 and not array.null_count:
+            everywhere = [
+                total + int(of_values[0]) * weight
+                for total, weight in zip(everywhere, column_weights(name), strict=True)
+            ]
+            continue
         # Every index is one of the values'; with "clip" NumPy does without a copy to be safe from one that is not.
-        add(name, values.take(at.to_numpy(), out=hashed, mode="clip"))
+        add(name, np.append(of_values, np.uint64(0)).take(_places(array), out=hashed, mode="clip"))
+    sums += np.array([total % 2**64 for total in everywhere], np.uint64)[:, None]
     return np.ascontiguousarray(sums.T)
+
+
+def _places(array: pa.DictionaryArray) -> np.ndarray:
+    """Return the number of each row's value in the dictionary, where it is null the number after the last."""
+    validity, numbers = array.indices.buffers()
+    places = np.frombuffer(numbers, np.int32)[array.offset : array.offset + len(array)]
+    if validity is None or not array.null_count:
+        return places
+    bits = np.frombuffer(validity, np.uint8)
+    there = np.unpackbits(bits, count=array.offset + len(array), bitorder="little")[array.offset :].view(bool)
+    return np.where(there, places, np.int32(len(array.dictionary)))
 
 
 def _hashes_of_many(arrays: Mapping[str, pa.StringArray]) -> dict[str, np.ndarray]:

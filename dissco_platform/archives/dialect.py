@@ -175,6 +175,8 @@ def _enclosed(lines: list[str], separator: str, quote: str) -> bool:
     """Return whether values stand in quotation marks: most rows have some, and they open and close at separators."""
     rows = 0
     for line in lines:
+        if quote not in line:
+            continue
         cells = [cell.strip() for cell in line.split(separator)]
         whole = sum(1 for cell in cells if len(cell) > 1 and cell[0] == cell[-1] == quote)
         stray = sum(1 for cell in cells if cell.count(quote) == 1)

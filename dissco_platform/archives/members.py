@@ -124,6 +124,10 @@ class Inflating(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Return `size` bytes (all for -1); fewer only at the end."""
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> list[bytes]:
+        """Return what `read` does as it is inflated, piece by piece: to be looked at while the processor has it at hand."""
         wanted = self._left if size < 0 else min(size, self._left)
         pieces: list[bytes] = []
         while wanted and not self._inflater.eof:
@@ -133,13 +137,12 @@ class Inflating(io.RawIOBase):
             if not piece and not data and not self._inflater.eof:
                 raise EOFError("the file ends inside it")
             wanted -= len(piece)
+            self._left -= len(piece)
+            self._sum = isal_zlib.crc32(piece, self._sum)
             pieces.append(piece)
-        content = b"".join(pieces)
-        self._sum = isal_zlib.crc32(content, self._sum)
-        self._left -= len(content)
         if (self._inflater.eof or not self._left) and self._sum != self._checksum:
             raise zipfile.BadZipFile(f"Bad CRC-32 for file {self._name!r}")
-        return content
+        return pieces
 
     def close(self) -> None:
         """Close the bytes underneath."""
@@ -163,14 +166,18 @@ class BoundedReader(io.RawIOBase, BinaryIO):
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes (all for -1); fewer only at the end."""
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> list[bytes]:
+        """Return what `read` does in pieces, none where there is nothing left."""
         try:
-            data = self._stream.read(size)
+            pieces = self._stream.pieces(size) if isinstance(self._stream, Inflating) else [self._stream.read(size)]
         except READ_ERRORS as error:
             raise damaged(self._name, error) from error
-        self._left -= len(data)
+        self._left -= sum(map(len, pieces))
         if self._left < 0:
             raise ArchiveError(f"{self._name} holds more than the {self._limit:,} bytes allowed", reason="too_large")
-        return data
+        return [piece for piece in pieces if piece]
 
     def readinto(self, buffer: object) -> int:
         """Fill `buffer`; return the number of bytes."""

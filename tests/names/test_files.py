@@ -136,14 +136,18 @@ def test_names_of_an_earlier_edition_keep_their_answers_and_only_new_ones_are_ma
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(st.integers(0, 40), max_size=40), min_size=1, max_size=2), st.integers(1, 9), st.integers(1, 9))
+@given(
+    st.lists(st.lists(st.integers(0, 40), max_size=40), min_size=1, max_size=2), st.integers(1, 9), st.integers(1, 9)
+)
 def test_names_that_do_not_fit_in_memory_are_the_same_names(
     tmp_path: Path, tables: list[list[int]], rows: int, held: int
 ) -> None:
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
     for table, numbers in zip(("records", "identifications"), tables, strict=False):
         names = [f"Aus bus{number}" if number else None for number in numbers]
-        frame = pl.DataFrame({"dwc:scientificName": names, "x": numbers}, schema_overrides={"dwc:scientificName": pl.String})
+        frame = pl.DataFrame(
+            {"dwc:scientificName": names, "x": numbers}, schema_overrides={"dwc:scientificName": pl.String}
+        )
         frame.write_parquet(folder / f"{table}.parquet")
     within = DistinctNames(folder, folder)
     with pytest.MonkeyPatch.context() as patch:
