@@ -196,7 +196,7 @@ def page(result: dict[str, Any], scales: list[dict[str, Any]]) -> str:
         "python -m benchmarks.report result.json",
         "```",
         "",
-        "Further measurements, each with its own claim and exit code: `benchmarks/names` (speed, suites, typing errors), `benchmarks/identity`",
+        "Further measurements, each with its own claim and exit code: `benchmarks/names` (speed, suites, typing errors, millions of names), `benchmarks/identity`",
         "(a million specimens, faults, pace), `benchmarks/sensors` (ticks, looks, many small datasets), `benchmarks/portal`, `benchmarks/cluster`.",
         "",
     ]

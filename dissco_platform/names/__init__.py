@@ -9,7 +9,8 @@
   `releases`: what another release would change
 - `authorship`: are two citations of an author the same
 - `query`, `candidates`, `rating`, `score`, `match`, `answer`: from distinct names to usages; `match_types`: what they are called
-- `overrides`: curators' decisions; `harmonise`: a dataset's names; `tables_io`: files of names for the command line
+- `overrides`: curators' decisions; `distinct`: the names that a dataset has; `harmonise`: their answers; `tables_io`: files of
+  names for the command line
 
 Nothing here knows Dagster, the environment or specimens.
 """
