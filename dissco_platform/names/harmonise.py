@@ -125,7 +125,9 @@ def _write(
     version, kept = ContentVersion() if known is None else known.version, 0
     schema = _table(pl.DataFrame(schema=SCHEMA)).schema
     after = ""
-    with pq.ParquetWriter(out / "names.parquet", schema, compression="zstd") as file:
+    # Only the key is searched by; the least and greatest text of other columns help nobody.
+    options = {"compression": "zstd", "write_statistics": ["name_key"]}
+    with pq.ParquetWriter(out / "names.parquet", schema, **options) as file:
         for part in names.batches():
             new = part
             if known is not None:

@@ -6,6 +6,7 @@ then), `coded` (an identifier: it is in the checklist or it is not),
 `authorship`, `rank`, `code`, `id`, `q_<rank>` (classification keys). What becomes of them is in `match.py`.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import polars as pl
@@ -21,20 +22,19 @@ NOTHING: Final = ("", "null", "none", "\\n", "na", "n/a", "nan", "-", "--", "?",
 """What is written where there is nothing, in lower case."""
 
 
-def name_text() -> pl.Expr:
+def name_texts(names: pl.DataFrame) -> pl.Series:
     """Return the text that is to be parsed of frames with NAME_COLUMNS: the name, else its parts, else the lowest taxon.
 
     A name that is only an epithet gets its genus before it (GBIF's assembly of names).
     """
-    given = {
-        c: _clean(pl.col(f"dwc:{c}"))
-        for c in ("scientificName", "genericName", "genus", "specificEpithet", "infraspecificEpithet")
-    }
-    genus = given["genericName"].fill_null(given["genus"])
-    assembled = pl.when(given["specificEpithet"].is_not_null() & genus.is_not_null()).then(
-        pl.concat_str(genus, given["specificEpithet"], given["infraspecificEpithet"], separator=" ", ignore_nulls=True)
+    parts = ("genericName", "genus", "specificEpithet", "infraspecificEpithet")
+    given = pl.DataFrame([of_values(names[f"dwc:{part}"], _clean).alias(part) for part in parts])
+    given = given.with_columns(names.select(name=_clean(pl.col("dwc:scientificName"))).to_series())
+    genus = pl.col("genericName").fill_null(pl.col("genus"))
+    assembled = pl.when(pl.col("specificEpithet").is_not_null() & genus.is_not_null()).then(
+        pl.concat_str(genus, "specificEpithet", "infraspecificEpithet", separator=" ", ignore_nulls=True)
     )
-    name = given["scientificName"]
+    name = pl.col("name")
     only_epithet = name.str.contains(r"^[a-z][a-z-]{2,}$") & genus.is_not_null()
     abbreviated = name.str.contains(r"^(?:[A-Z]\.|\?)\s+[a-z]") & genus.is_not_null()
     name = (
@@ -44,8 +44,19 @@ def name_text() -> pl.Expr:
         .then(pl.concat_str(genus, name.str.replace(r"^\S+\s+", ""), separator=" "))
         .otherwise(name)
     )
-    lowest = [_clean(pl.col(f"dwc:{rank}")) for rank in _LOWEST_FIRST]
-    return pl.coalesce(name, assembled, given["genericName"], *lowest)
+    text = given.select(name=pl.coalesce(name, assembled, "genericName")).to_series()
+    without = text.is_null().arg_true()
+    if not without.len():
+        return text
+    lowest = names[without].select(pl.coalesce([_clean(pl.col(f"dwc:{rank}")) for rank in _LOWEST_FIRST]))
+    return text.scatter(without, lowest.to_series())
+
+
+def of_values(column: pl.Series, rule: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    """Return a rule's result for a column in which few values stand in many rows: each is looked at once."""
+    values = column.unique().to_frame("value").with_columns(result=rule(pl.col("value")))
+    rows = column.to_frame("value").join(values, on="value", how="left", nulls_equal=True, maintain_order="left")
+    return rows["result"]
 
 
 def _clean(text: pl.Expr) -> pl.Expr:
@@ -80,7 +91,7 @@ def make_queries(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return (queries, parses) for the rows of `names` (NAME_COLUMNS), in order."""
     asked = names.select(
-        name=name_text(),
+        name=pl.lit(name_texts(names)),
         authorship=_clean(pl.col("dwc:scientificNameAuthorship")),
         rank=vocabulary(pl.col("dwc:taxonRank").str.strip_chars(), RANK_WORDS, None),
         code=vocabulary(pl.col("dwc:nomenclaturalCode").str.strip_chars(), CODES, None),
@@ -114,8 +125,11 @@ def make_queries(
         rank=pl.when(pl.col("beyond")).then(None).otherwise(rank),
         code="code",
     )
-    classification = names.select(
-        [taxon_key(_clean(pl.col(f"dwc:{rank}"))).alias(f"q_{rank}") for rank, _, _ in CLASSIFICATION_WEIGHTS]
+    classification = pl.DataFrame(
+        [
+            of_values(names[f"dwc:{rank}"], lambda text: taxon_key(_clean(text))).alias(f"q_{rank}")
+            for rank, _, _ in CLASSIFICATION_WEIGHTS
+        ]
     )
     ids = names.select(id=pl.coalesce("dwc:taxonID", "dwc:scientificNameID"))
     return pl.concat([queries, classification, ids], how="horizontal"), parsed
