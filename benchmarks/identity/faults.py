@@ -44,6 +44,7 @@ SERVICE_FAULTS = ("rate_limited", "error_500", "error_502", "timeout", "reset", 
 PHASES = {
     "minting": ("dissco_platform.identity.publish", "reserve"),
     "publishing": ("dissco_platform.identity.parts", "PartWriter.write"),
+    "committing": ("dissco_platform.identity.publish", "add_parts"),
     "draining": ("dissco_platform.registry.outbox", "lease"),
 }
 SIGNALLED, FULL = -signal.SIGKILL, 3

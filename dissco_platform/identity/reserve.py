@@ -73,7 +73,7 @@ class Reserved:
     @property
     def completed(self) -> bool:
         """Whether objects that were there before are given a DOI."""
-        return any(side.completes for side in self.sides)
+        return any(side.completed.size for side in self.sides)
 
     @property
     def attempts(self) -> pl.DataFrame:
@@ -91,7 +91,7 @@ class Reserved:
         if not self.sides:
             return None
         year = datetime.now(UTC).year
-        granted = sum(int(side.granted.sum()) for side in self.sides)
+        granted = sum(side.granted for side in self.sides)
         room = allowance(connection, self.slug, self.yearly_quota, year)
         if room is not None and room < granted:
             raise OvertakenError(
@@ -102,7 +102,7 @@ class Reserved:
         shift = objects.next_id(connection, digital_object) - self.first
         for side in self.sides:
             side.enter(connection, self.slug, self.created, shift)
-        made = sum(int((side.is_fresh & side.granted).sum()) for side in self.sides)
+        made = sum(side.made for side in self.sides)
         return Minted(self.created, self.attempts, self.first, shift, made)
 
 
@@ -140,8 +140,8 @@ def reserve(
         first = objects.last_id(connection, digital_object) + 1
         reserved = Reserved(created, dataset.slug, yearly_quota, first)
         for (side, rows), some, flags in zip(wanted, numbers, granted, strict=True):
-            planned = _Side(side, rows, flags, key, twice)
-            first = planned.plan(connection, some, first)
+            planned = _Side(side, key, twice)
+            first = planned.plan(connection, rows, some, flags, first)
             reserved.sides.append(planned)
     return reserved
 
@@ -182,26 +182,35 @@ def _first_served(specimens: Wanting, media: Wanting, room: int) -> list[Numbers
 
 
 class _Side:
-    """The records of one kind that want a DOI."""
+    """The records of one kind that want a DOI; of those that are new, all is noted in the records."""
 
-    def __init__(self, side: Wanting, rows: Numbers, granted: Numbers, key: str, twice: Numbers) -> None:
-        """Args are those of the run; `granted`: which of the rows get one; `twice`: numbers that two records would get."""
-        self.side, self.rows, self.granted, self.key, self.twice = side, rows, granted, key, twice
-        self.is_fresh = side.records.id[rows] == 0
+    def __init__(self, side: Wanting, key: str, twice: Numbers) -> None:
+        """Args are those of the run; `twice`: numbers of suffixes that two records would get."""
+        self.side, self.key, self.twice = side, key, twice
+        self.granted = 0
+        self.made = 0  # objects that are made with a DOI
+        self.completed = np.zeros(0, np.uint32)  # rows of records whose objects waited for one
         self.attempts: list[pl.DataFrame] = []
 
-    @property
-    def completes(self) -> bool:
-        """Whether objects that were there before are given a DOI."""
-        return bool((~self.is_fresh & self.granted).any())
+    def plan(self, connection: Connection, rows: Numbers, numbers: Numbers, is_granted: Numbers, first: int) -> int:
+        """Note ids (from `first` on) and suffixes of the records; return the id that is free then.
 
-    def plan(self, connection: Connection, numbers: Numbers, first: int) -> int:
-        """Note ids (from `first` on) and suffixes of the records; return the id that is free then."""
-        records, fresh = self.side.records, self.rows[self.is_fresh]
+        Args:
+            connection: to read with.
+            rows: numbers of the records.
+            numbers: of their suffixes.
+            is_granted: whether each record gets a DOI.
+            first: id of the first new object.
+        """
+        records = self.side.records
+        is_fresh = records.id[rows] == 0
+        fresh = rows[is_fresh]
         records.id[fresh] = np.arange(first, first + fresh.size)
         records.flags[fresh] |= FRESH
-        records.suffix[self.rows[self.granted]] = numbers[self.granted]
-        for frame in self._portions(self.granted):
+        records.suffix[rows[is_granted]] = numbers[is_granted]
+        self.granted, self.made = int(is_granted.sum()), int((is_fresh & is_granted).sum())
+        self.completed = rows[~is_fresh & is_granted]
+        for frame in self._portions(rows[is_granted]):
             minted = self._free(connection, frame)
             records.suffix[minted[ROW].to_numpy()] = minted["number"].to_numpy()
             probed = minted.filter(pl.col("attempt") > 0).select(list(_ATTEMPTS))
@@ -212,20 +221,21 @@ class _Side:
     def enter(self, connection: Connection, slug: str, created: str, shift: int) -> None:
         """Enter the objects that wait, and give suffixes to those that waited; raise the ids of the records."""
         records = self.side.records
+        is_fresh = records.flagged(FRESH)
         if shift:
-            records.id[self.rows[self.is_fresh]] += shift
-        for frame in self._portions(self.is_fresh & ~self.granted):
+            records.id[is_fresh] += shift
+        for frame in self._portions(np.flatnonzero(is_fresh & (records.suffix == NO_SUFFIX))):
             objects.insert_rows(connection, digital_object, _waiting(frame, self.side.kind, slug, created))
         attempts = pl.concat([pl.DataFrame(schema=_ATTEMPTS), *self.attempts])
-        for frame in self._portions(~self.is_fresh & self.granted):
+        for frame in self._portions(self.completed):
             given = frame.with_columns(minting.suffix_of(pl.col("number")), state=pl.lit("active")).join(
                 attempts, on="suffix", how="left"
             )
             objects.update_objects(connection, given.select("id", "suffix", pl.col("attempt").fill_null(0), "state"))
 
-    def _portions(self, chosen: Numbers) -> Iterator[pl.DataFrame]:
-        """Yield `build_row, identity_key, id, number, doi_only` of the chosen records, many at a time."""
-        records, rows = self.side.records, self.rows[chosen]
+    def _portions(self, rows: Numbers) -> Iterator[pl.DataFrame]:
+        """Yield `build_row, identity_key, id, number, doi_only` of records, many at a time."""
+        records = self.side.records
         for start in range(0, rows.size, ROWS_AT_ONCE):
             some = rows[start : start + ROWS_AT_ONCE]
             keys = pl.concat(list(self.side.incoming.keys(some)))

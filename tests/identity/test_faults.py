@@ -9,6 +9,7 @@ STRIKES = strikes(longest=0.1)
 SMALL = (
     "killed in minting",
     "killed in publishing",
+    "killed in committing",
     "killed in draining",
     "database locked",
     "database gone",
