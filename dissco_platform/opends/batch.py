@@ -3,7 +3,6 @@
 Whole specimens are put together in `specimens`, their parts in `specimen_parts`.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
@@ -46,7 +45,7 @@ class Rendered:
 
     built: pl.DataFrame | None
     links: pl.DataFrame
-    aside: Counter[str]
+    aside: pl.DataFrame
     media: pl.DataFrame | None
     findings: Findings
 

@@ -6,7 +6,6 @@ carry over, and the rendering of the rest with their media. What one batch becom
 """
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +20,8 @@ from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
 from dissco_platform.opends.mapping import Mapping, rule_columns
-from dissco_platform.opends.media import address_columns, in_doubt, media_links, media_set_aside
-from dissco_platform.opends.media_tables import MediaTables
+from dissco_platform.opends.media import media_links
+from dissco_platform.opends.media_tables import MediaAside, MediaTables
 from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport
 from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.refusals import duplicates, first_of_each
@@ -40,7 +39,6 @@ CODE_VERSION = "6"
 
 BATCH_ROWS = 10_000
 WORKERS = 2  # batches rendered at once; one more is being stored, so memory is that of three
-ROWS_ASIDE = 200_000
 SPECIMENS_A_BUCKET = 100_000
 MEDIA_A_BUCKET = 15_000
 
@@ -65,7 +63,7 @@ def build_specimens(
         names: folder of `names.parquet` (`names.harmonise`); an empty folder means no matching was done.
         mapping: the resolved mapping.
         context: the dataset's settings.
-        out: receives specimens, documents, media, media_documents, rejects and media_rejects as Parquet.
+        out: receives specimens, documents, media, media_documents, rejects and media_aside as Parquet.
         previous: folder of the previous build; a record with the same `input_hash` is carried over from it.
         batch: name of this build, kept with every document that it renders.
         progress: called with a stage and the number of records done.
@@ -103,6 +101,7 @@ class Build:
             out, previous, mapping, context, self.inputs, batch,
             min(256, 1 + self.report.records // MEDIA_A_BUCKET), self.findings,
         )  # fmt: skip
+        self.aside = MediaAside(out)
         self.touched: list[pl.Series] | None = None  # keys of touched media; None: all are looked at
         self.borders: list[str] = []  # of the ranges of identifiers that are sorted in memory
         self.version = ContentVersion()
@@ -128,6 +127,7 @@ class Build:
             state, specimens = self._decide(keys)
             self.render_all(self._all_reads(state), specimens, pool)
             self._write_specimens(specimens, pool)
+            self.report.media_rejects = self.aside.close()
             self.media.finish(self.report, self.version, pool)
 
     def _write_specimens(self, specimens: Spill, pool: Executor) -> None:
@@ -250,11 +250,8 @@ class Build:
 
         This thread alone reads and writes; what a worker touches is its own batch, and caches that only remember.
         """
-        aside: Counter[str] = Counter()
         for done in in_order(pool, self._render, reads, self.workers):
-            self._take_in(done, specimens, aside)
-        if self.touched is None:
-            self.report.media_rejects = dict(aside)
+            self._take_in(done, specimens)
         self.documents.close()
         self.report.documents = self.documents.rows
 
@@ -291,7 +288,8 @@ class Build:
     def _render(self, read: Read) -> Rendered:
         """Render one batch and its media."""
         records, todo, keys, findings = read.records, read.todo, read.keys, Findings()
-        links, aside = media_links(records, read.media, self.mapping)
+        links, lacking = media_links(records, read.media, self.mapping)
+        aside = lacking.join(keys.select("row", "fingerprint"), on="row", how="inner").drop("row")
         media = self.media.rendered(links, read.media, keys, findings) if self.touched is None else None
         if todo.is_empty():
             return Rendered(None, links, aside, media, findings)
@@ -316,10 +314,10 @@ class Build:
         keys = pl.concat([table.select(name_key(table.columns)) for table in tables]).drop_nulls().unique()
         return keys.join(self.lookup, on="name_key").join(self.answers, on="name_hash").select(list(SCHEMA))
 
-    def _take_in(self, done: Rendered, specimens: Spill, aside: Counter[str]) -> None:
+    def _take_in(self, done: Rendered, specimens: Spill) -> None:
         self.findings.merge(done.findings)
+        self.aside.add(done.aside)
         if self.touched is None:
-            aside.update(done.aside)
             self.media.keep(done.media)
         else:  # what else names these media is only known when all records have been seen
             self.touched.append(done.links["media_key"])
@@ -330,30 +328,6 @@ class Build:
         rules = self.mapping.block("ods:DigitalMedia", "records").values()
         linked = {column for rule in rules for column in rule_columns(rule)}
         return "media" in self.parsed.tables or bool(linked & self.parsed.columns)
-
-    def set_aside(self, state: pl.Series) -> dict[str, int]:
-        """Count the media rows without an address of all accepted records, reading no more than the addresses."""
-        aside: Counter[str] = Counter()
-        for table in ("records", "media"):
-            path = self.parsed.parsed / f"{table}.parquet"
-            present = self.parsed.columns if table == "records" else set()
-            if table == "media" and table in self.parsed.tables:
-                present = set(pl.scan_parquet(path).collect_schema().names())
-            wanted = sorted(address_columns(self.mapping, table) & present)
-            if not present or (table == "records" and not wanted):
-                continue
-            doubt = in_doubt(self.mapping, table, wanted)
-            if table == "records":
-                doubt = doubt & pl.any_horizontal(pl.col(wanted).is_not_null())
-            for start in range(0, len(state), ROWS_ASIDE):
-                part = pl.col("row").is_between(start, start + ROWS_ASIDE, closed="left")
-                frame = pl.scan_parquet(path).filter(part & doubt).select("row", *wanted).collect()
-                frame = frame.filter(state.gather(frame["row"]) > 0)
-                if table == "records":
-                    aside += media_set_aside(frame, None, self.mapping)
-                else:
-                    aside += media_set_aside(frame.clear().select("row"), frame, self.mapping)
-        return dict(aside)
 
     def _store(self, built: pl.DataFrame, specimens: Spill) -> None:
         full = built.filter(~pl.col("doi_only"))

@@ -196,7 +196,7 @@ def carried_over(folder: Path | None, inputs: str, lookup: pl.DataFrame, parsed:
         return None
     try:
         if (
-            not (folder / "media.parquet").is_file()
+            not all((folder / name).is_file() for name in ("media.parquet", "media_aside.parquet"))
             or "fingerprint" not in pl.scan_parquet(folder / "specimens.parquet").collect_schema().names()
         ):
             return None

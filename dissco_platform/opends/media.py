@@ -5,9 +5,6 @@ It is judged by its own licence, else the dataset's: not open means a DOI withou
 the specimen's.
 """
 
-from collections import Counter
-from collections.abc import Collection
-
 import polars as pl
 
 from dissco_platform.identity.keys import normalised_media_url
@@ -16,7 +13,7 @@ from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.lists import relationship_item
-from dissco_platform.opends.mapping import Mapping, Rule, rule_columns
+from dissco_platform.opends.mapping import Mapping, Rule
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import objects
 from dissco_platform.opends.terms import MEDIA_FDO_TYPE, model
@@ -33,58 +30,22 @@ FORMATS = {
 _RIGHTS_OWNER = (
     r'"schema:name":"((?:[^"\\]|\\.)*)","ods:hasRoles":\[\{"@type":"schema:Role","schema:roleName":"rights-owner"'
 )
+ASIDE = {"row": pl.Int64, "reason": pl.String}
 LINKS = {"row": pl.Int64, "at": pl.Int64, "source": pl.String, "accessURI": pl.String, "media_key": pl.String}
 
 
 def media_links(
     records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping
-) -> tuple[pl.DataFrame, Counter[str]]:
-    """Return the media of a batch's records with the columns of LINKS, and the rows set aside by reason.
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the media of a batch's records with the columns of LINKS, and what is set aside with the columns of ASIDE.
 
     `at` is the row's position in the frame it came from (`source`: media or records). A link named twice by a record
     (in the extension and in associatedMedia, say) is one medium.
     """
-    parts, aside = _addresses(records, extension, mapping)
-    if not parts:
-        return pl.DataFrame(schema=LINKS), aside
-    links = pl.concat(parts).filter(pl.col("accessURI").is_not_null())
-    links = links.with_columns(normalised_media_url(pl.col("accessURI")).alias("media_key"))
-    return links.unique(["row", "media_key"], keep="first", maintain_order=True), +aside
-
-
-def media_set_aside(records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping) -> Counter[str]:
-    """Return the rows that `media_links` sets aside, by reason."""
-    return +_addresses(records, extension, mapping)[1]
-
-
-def address_columns(mapping: Mapping, table: str) -> set[str]:
-    """Return which columns of a table give the addresses of media."""
-    rule = mapping.block("ods:DigitalMedia", table).get("ac:accessURI")
-    return set(rule_columns(rule)) if rule is not None else set()
-
-
-# One address in a cell, which every rule takes as it is: most cells.
-_PLAIN_ADDRESS = r"^https?://[a-z0-9.-]+/[\w%./~?=&:@+-]*$"
-
-
-def in_doubt(mapping: Mapping, table: str, present: Collection[str]) -> pl.Expr:
-    """Return which rows of a table may be set aside: all but those with a plain address where the rule looks first."""
-    rule = mapping.block("ods:DigitalMedia", table).get("ac:accessURI")
-    sources = rule.sources if isinstance(rule, Rule) and not rule.values and rule.join is None else ()
-    first = next((source for source in sources if set(source.columns) & set(present)), None)
-    if first is None or first.when is not None or len(first.columns) != 1:
-        return pl.lit(value=True)
-    if any(step.name != "link" for step in first.steps):
-        return pl.lit(value=True)
-    return ~pl.col(first.columns[0]).str.contains(_PLAIN_ADDRESS).fill_null(value=False)
-
-
-def _addresses(
-    records: pl.DataFrame, extension: pl.DataFrame | None, mapping: Mapping
-) -> tuple[list[pl.DataFrame], Counter[str]]:
     parts: list[pl.DataFrame] = []
-    aside: Counter[str] = Counter()
+    aside: list[pl.DataFrame] = [pl.DataFrame(schema=ASIDE)]
     term = model().term("ods:DigitalMedia", "ac:accessURI")
+    lacking = pl.lit("media_without_access_uri").alias("reason")
     if extension is not None and extension.height:
         rule = mapping.block("ods:DigitalMedia", "media").get(term.name)
         expr = rule_expr(rule, term, extension.columns) if isinstance(rule, Rule) else None
@@ -92,7 +53,9 @@ def _addresses(
         links = extension.select(
             "row", pl.int_range(pl.len()).alias("at"), pl.lit("media").alias("source"), uri.alias("accessURI")
         )
-        aside["media_without_access_uri"] += links["accessURI"].null_count()
+        if links["accessURI"].null_count():
+            aside.append(links.filter(pl.col("accessURI").is_null()).select("row", lacking))
+            links = links.filter(pl.col("accessURI").is_not_null())
         parts.append(links)
     rule = mapping.block("ods:DigitalMedia", "records").get(term.name)
     expr = rule_expr(rule, term, records.columns) if isinstance(rule, Rule) else None
@@ -105,9 +68,12 @@ def _addresses(
         ).explode("accessURI", empty_as_null=True)
         cells = cells.with_columns(pl.col("accessURI").str.strip_chars(" |;,"))
         web = pl.col("accessURI").str.contains(r"^(?i)https?://\S+$")
-        aside["media_without_access_uri"] += cells.filter(~web & (pl.col("accessURI") != "")).height
+        aside.append(cells.filter(~web & (pl.col("accessURI") != "")).select("row", lacking))
         parts.append(cells.filter(web))
-    return parts, aside
+    if not parts:
+        return pl.DataFrame(schema=LINKS), aside[0]
+    links = pl.concat(parts).with_columns(normalised_media_url(pl.col("accessURI")).alias("media_key"))
+    return links.unique(["row", "media_key"], keep="first", maintain_order=True), pl.concat(aside)
 
 
 def render_media(

@@ -7,17 +7,19 @@ Where few records changed, only the media that they name (or named) are touched:
 name them, every other medium stays in the table of the previous build as it is and where it is.
 """
 
+from collections import Counter
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
+from dissco_platform.opends.carried import link
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.media import render_media
-from dissco_platform.opends.outputs import DOCUMENTS, MEDIA, BuildReport
+from dissco_platform.opends.outputs import DOCUMENTS, MEDIA, MEDIA_ASIDE, BuildReport
 from dissco_platform.opends.schema import problems
 from dissco_platform.opends.side_by_side import in_order
 from dissco_platform.opends.spill import ParquetOut, Spill
@@ -26,7 +28,16 @@ from dissco_platform.provenance import ContentVersion, fingerprint
 CHUNK = 100_000
 RECORDS_A_BUCKET = 15_000
 _OF_MANY_VALUES = ("media_key", "accessURI", "input_hash", "content_hash", "specimen_ids")
+MEDIA_ASIDE_FILE = "media_aside.parquet"
 _LINKED = {"media_key", "row", "normalisedPhysicalSpecimenID"}
+
+
+_TOLD_APART = ("media_key", "input_hash", "content_hash", "doi_only", "batch")  # all else is in the content
+_KNOWN = (pl.col("media_key"), pl.col("input_hash"), pl.col("batch").alias("old_batch"))
+
+
+def _table(path: Path) -> ParquetOut:
+    return ParquetOut(path, MEDIA, 50_000, plain=_OF_MANY_VALUES)
 
 
 def _prints(rows: pl.DataFrame) -> pl.Series:
@@ -44,6 +55,35 @@ class _Merged(NamedTuple):
     rows: pl.DataFrame  # one a medium
     new: pl.DataFrame  # of which a document is to be written
     refused: int
+
+
+class MediaAside:
+    """Writes `media_aside.parquet`: rows that name a medium without an address, by the fingerprint of their record.
+
+    So the next build counts those of the records that it carries over without looking at them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._out = ParquetOut(folder / MEDIA_ASIDE_FILE, MEDIA_ASIDE, 100_000)
+        self._counts: Counter[str] = Counter()
+
+    def add(self, aside: pl.DataFrame) -> None:
+        """Add rows with the columns of MEDIA_ASIDE."""
+        if aside.height:
+            self._out.write(aside)
+            self._counts.update(dict(aside["reason"].value_counts().iter_rows()))
+
+    def carry(self, previous: Path, fingerprints: pl.Series | None = None) -> None:
+        """Add what the previous build's folder says of these records (None: of all)."""
+        scan = pl.scan_parquet(previous / MEDIA_ASIDE_FILE)
+        if fingerprints is not None:
+            scan = scan.filter(pl.col("fingerprint").is_in(fingerprints.implode()))
+        self.add(scan.collect())
+
+    def close(self) -> dict[str, int]:
+        """Finish the file; return the number of rows by reason."""
+        self._out.close()
+        return dict(self._counts)
 
 
 class MediaTables:
@@ -107,78 +147,82 @@ class MediaTables:
 
     def finish(self, report: BuildReport, version: ContentVersion, pool: Executor) -> None:
         """Merge the buckets, write the tables; counts go to the report."""
-        self._open()
-        old = self._previous_hashes(None)
+        self._out = _table(self.out / "media.parquet")
+        self._open_documents()
+        old = self._previous_hashes()
         self.spill.write_held()
         old.write_held()
 
-        def merged(bucket: int) -> "_Merged | None":
+        def merged(bucket: int) -> _Merged | None:
             frame, known = self.spill.take(bucket), old.take(bucket)
             return None if frame is None else self._merged(frame, known)
 
         for found in in_order(pool, merged, range(self.buckets), ahead=1):
             if found is not None:
                 self._write_documents(found, report)
-                self._write(found.rows, report, version)
-        self._close(report)
+                self._out.write(found.rows)
+                version.add("media", _prints(found.rows))
+                report.media_doi_only += int(found.rows["doi_only"].sum())
+        self._out.close()
+        self._documents.close()
+        report.media = self._out.rows
 
     def finish_touched(self, touched: pl.Series, report: BuildReport, version: ContentVersion) -> None:
         """Write the previous build's media with the touched ones as they are now; `version` has the previous ones in it.
 
-        The table keeps its order; media that were not there stand at its end.
+        The table keeps its order; media that were not there stand at its end. Where none comes out otherwise (a record
+        changed, and what it says of its media did not), the table is the previous one.
         """
         assert self.previous is not None
-        self._open()
-        old, parts = self._previous_hashes(touched), [pl.DataFrame(schema=MEDIA)]
+        self._open_documents()
+        scan, hit = pl.scan_parquet(self.previous), pl.col("media_key").is_in(touched.implode())
+        before = scan.filter(hit).select(_TOLD_APART).collect()
+        old, parts = Spill(self.out / ".spill" / "media-before", self.buckets), [pl.DataFrame(schema=MEDIA)]
+        old.add(before.select(_KNOWN), self._bucket())
         for bucket in range(self.buckets):
             frame, known = self.spill.take(bucket), old.take(bucket)
             if frame is not None:
                 found = self._merged(frame, known)
                 self._write_documents(found, report)
                 parts.append(found.rows)
-        fresh = pl.concat(parts)
-        scan = pl.scan_parquet(self.previous)
+        self._documents.close()
+        fresh = pl.concat(parts).sort("media_key")
+        version.remove("media", _prints(before))
+        version.add("media", _prints(fresh))
+        report.media_doi_only += int(fresh["doi_only"].sum()) - int(before["doi_only"].sum())
+        path = self.out / "media.parquet"
+        if fresh.select(_TOLD_APART).equals(before.sort("media_key")):
+            link(self.previous, path)
+            report.media = scan.select(pl.len()).collect().item()
+            return
+        self._out = _table(path)
         for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
             frame = scan.slice(start, CHUNK).collect()
-            hit = frame["media_key"].is_in(touched.implode())
-            if hit.any():
-                gone = frame.filter(hit)
-                version.remove("media", _prints(gone))
-                report.media_doi_only -= int(gone["doi_only"].sum())
-                here = fresh["media_key"].is_in(gone["media_key"].implode())
-                frame = pl.concat([frame.filter(~hit), new := fresh.filter(here)])
+            gone = frame["media_key"].is_in(touched.implode())
+            if gone.any():
+                here = fresh["media_key"].is_in(frame["media_key"].filter(gone).implode())
+                frame = pl.concat([frame.filter(~gone), fresh.filter(here)])
                 fresh = fresh.filter(~here)
-                self._count(new, report, version)
             self._out.write(frame)
-        self._write(fresh.sort("media_key"), report, version)
-        self._close(report)
+        self._out.write(fresh)
+        self._out.close()
+        report.media = self._out.rows
 
-    def _previous_hashes(self, keys: pl.Series | None) -> Spill:
-        """Return (media_key, input_hash, old_batch) of the previous media with these keys (None: all), by bucket."""
+    def _previous_hashes(self) -> Spill:
+        """Return (media_key, input_hash, old_batch) of the previous media, by bucket."""
         old = Spill(self.out / ".spill" / "media-before", self.buckets)
-        if self.previous is None:
-            return old
-        scan = pl.scan_parquet(self.previous)
-        columns = scan.select("media_key", "input_hash", pl.col("batch").alias("old_batch"))
-        if keys is not None:
-            old.add(columns.filter(pl.col("media_key").is_in(keys.implode())).collect(), self._bucket())
-            return old
-        for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
-            old.add(columns.slice(start, CHUNK).collect(), self._bucket())
+        if self.previous is not None:
+            scan = pl.scan_parquet(self.previous)
+            for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
+                old.add(scan.slice(start, CHUNK).select(_KNOWN).collect(), self._bucket())
         return old
 
-    def _open(self) -> None:
-        self._out = ParquetOut(self.out / "media.parquet", MEDIA, 50_000, plain=_OF_MANY_VALUES)
+    def _open_documents(self) -> None:
         self._documents = ParquetOut(
             self.out / "media_documents.parquet", DOCUMENTS, 1_000, texts=("content", "relationships")
         )
 
-    def _close(self, report: BuildReport) -> None:
-        self._out.close()
-        self._documents.close()
-        report.media = self._out.rows
-
-    def _write_documents(self, merged: "_Merged", report: BuildReport) -> None:
+    def _write_documents(self, merged: _Merged, report: BuildReport) -> None:
         if merged.refused:
             report.media_rejects["invalid_media_document"] = (
                 report.media_rejects.get("invalid_media_document", 0) + merged.refused
@@ -186,15 +230,7 @@ class MediaTables:
         self._documents.write(merged.new)
         report.media_rendered += merged.new.height
 
-    def _write(self, rows: pl.DataFrame, report: BuildReport, version: ContentVersion) -> None:
-        self._out.write(rows)
-        self._count(rows, report, version)
-
-    def _count(self, rows: pl.DataFrame, report: BuildReport, version: ContentVersion) -> None:
-        version.add("media", _prints(rows))
-        report.media_doi_only += int(rows["doi_only"].sum())
-
-    def _merged(self, frame: pl.DataFrame, known: pl.DataFrame | None) -> "_Merged":
+    def _merged(self, frame: pl.DataFrame, known: pl.DataFrame | None) -> _Merged:
         ordered = frame.sort("media_key", "row", maintain_order=True)
         ids = ordered.group_by("media_key", maintain_order=True).agg(
             pl.col("normalisedPhysicalSpecimenID").unique().sort().alias("specimen_ids")

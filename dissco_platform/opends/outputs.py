@@ -22,6 +22,7 @@ MEDIA: dict[str, pl.DataType] = {
     "licence": pl.String(), "rights_holder": pl.String(), "doi_only": pl.Boolean(), "input_hash": pl.String(),
     "content_hash": pl.String(), "specimen_ids": pl.List(pl.String()), "batch": pl.String(),
 }  # fmt: skip
+MEDIA_ASIDE: dict[str, pl.DataType] = {"fingerprint": pl.String(), "reason": pl.String()}  # of the record; a row each
 REJECTS: dict[str, pl.DataType] = {
     "row": pl.Int64(), "source_file": pl.String(), "source_line": pl.Int64(), "reason": pl.String(),
     "message": pl.String(), "core_id": pl.String(),

@@ -38,6 +38,7 @@ class ParsedTables:
             pl.lit(value, dtype=pl.String).alias(f"dataset:{name}") for name, value in self.about.items()
         ]
         self._chunks: dict[str, tuple[int, int, pl.DataFrame]] = {}
+        self._held: dict[str, tuple[pl.Series, pl.DataFrame]] = {}  # rows asked for and found, by table
 
     def _about_dataset(self) -> dict[str, str | None]:
         """Return what mappings may read of the dataset's metadata, as columns `dataset:<name>`."""
@@ -79,15 +80,25 @@ class ParsedTables:
             yield part.gather_every(step).with_columns(self._dataset_columns)
 
     def chosen(self, table: str, rows: pl.Series) -> pl.DataFrame:
-        """Return a table's rows of some records (their numbers, ascending), reading as little else as can be."""
+        """Return a table's rows of some records (their numbers, ascending), reading as little else as can be.
+
+        What was read last is kept while it is no more than a batch: the same records are asked for several times.
+        """
+        held = self._held.get(table)
+        if held is None or not rows.is_in(held[0].implode()).all():
+            held = rows, self._read_chosen(table, rows)
+            if len(rows) <= self.batch_rows:
+                self._held[table] = held
+        frame = held[1] if held[0] is rows else held[1].filter(pl.col("row").is_in(rows.implode()))
+        return frame.with_columns(self._dataset_columns) if table == "records" else frame
+
+    def _read_chosen(self, table: str, rows: pl.Series) -> pl.DataFrame:
         scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
         if rows.is_empty():
             return scan.head(0).collect()
         near = pl.col("row").is_between(pl.lit(rows[0]), pl.lit(rows[-1]))  # other row groups are not opened
         frame = scan.filter(near & pl.col("row").is_in(rows.implode())).collect()
-        if not frame["row"].is_sorted():
-            frame = frame.sort("row", maintain_order=True)
-        return frame.with_columns(self._dataset_columns) if table == "records" else frame
+        return frame if frame["row"].is_sorted() else frame.sort("row", maintain_order=True)
 
     def extension(self, table: str, records: pl.DataFrame, start: int, end: int) -> pl.DataFrame | None:
         """Return an extension's rows of the given records of a range; None where the dataset has no such table."""

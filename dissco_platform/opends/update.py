@@ -30,34 +30,36 @@ def update(build: "Build", carried: Carried) -> bool:
     taken = _new_keys(build, carried)
     if taken is None:
         return False
-    rows, rejects = taken
+    rows, rejects, keys = taken
     for frame in rejects:
         build.reject(frame)
     build.version = ContentVersion.resume(carried.made.sums)
     build.names_complete = build.names_complete and carried.made.names_complete
     build.report.carried_over = carried.count
-    state = carried.state.scatter(rows, 1) if len(rows) else carried.state
-    same = not len(rows) and not carried.gone
-    if same:
-        build.report.media_rejects = dict(carried.made.report["media_rejects"])
+    same = not len(rows) and not carried.gone and carried.same_places
     build.touched = []
     build.borders = carried.borders
     build.media.expect(len(rows))
     specimens = Spill(build.spill / "specimens", 1 + len(build.borders))
     with ThreadPoolExecutor(build.workers) as pool:
-        build.render_all(_chosen_reads(build, rows), specimens, pool)
-    if same and carried.same_places:
+        build.render_all(_chosen_reads(build, rows, keys), specimens, pool)
+    if same:
         link(carried.path, build.out / "specimens.parquet")
+        build.aside.carry(carried.folder)
         for name in COUNTS:
             setattr(build.report, name, carried.made.report[name])
     else:
         _write_specimens(build, carried, specimens)
-    _update_media(build, carried, state, same=same)
+    build.report.media_rejects = build.aside.close()
+    _update_media(build, carried)
     return True
 
 
-def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.DataFrame]] | None:
-    """Return the rows to render and what is set aside of those that are not carried over; None: look at all records."""
+def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.DataFrame], pl.DataFrame | None] | None:
+    """Return the rows to render, what is set aside of those that are not carried over, and the keys of all where they are
+    no more than a batch; None: look at all records.
+    """
+    keys: pl.DataFrame | None = None
     rejects: list[pl.DataFrame] = []
     accepted: list[pl.DataFrame] = []
     wanted = [pl.Series("name_key", [], dtype=pl.String)]
@@ -65,6 +67,7 @@ def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.Data
         rows = carried.left.slice(start, build.parsed.batch_rows)
         records, named = build.parsed.chosen("records", rows), _further_names(build, rows)
         frame = build.keys(records, named)
+        keys = frame if len(carried.left) == len(rows) else None
         rejects.append(frame.filter(pl.col("reason").is_not_null()))
         accepted.append(
             frame.filter(pl.col("reason").is_null()).select(
@@ -79,7 +82,7 @@ def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.Data
             return None
     build.answers = read_answers(build.names, pl.concat(wanted).drop_nulls().unique())
     if not accepted:
-        return pl.Series("row", [], dtype=pl.Int64), rejects
+        return pl.Series("row", [], dtype=pl.Int64), rejects, None
     kept, later = first_of_each(pl.concat(accepted))
     clashes = kept.join(
         carried.clashes(kept["normalisedPhysicalSpecimenID"]), on="normalisedPhysicalSpecimenID", how="inner"
@@ -91,7 +94,7 @@ def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.Data
     later = later.join(carried_first, on="normalisedPhysicalSpecimenID", how="left", maintain_order="left")
     later = later.with_columns(pl.coalesce("carried_line", "first_line").alias("first_line"))
     rejects += [duplicates(later), duplicates(clashes)]
-    return kept["row"].sort(), rejects
+    return kept["row"].sort(), rejects, keys
 
 
 def _further_names(build: "Build", rows: pl.Series) -> pl.DataFrame | None:
@@ -99,13 +102,16 @@ def _further_names(build: "Build", rows: pl.Series) -> pl.DataFrame | None:
     return pl.concat(table.select("row", name_key(table.columns)) for table in tables) if tables else None
 
 
-def _chosen_reads(build: "Build", rows: pl.Series) -> Iterator[Read]:
+def _chosen_reads(build: "Build", rows: pl.Series, known: pl.DataFrame | None) -> Iterator[Read]:
     for start in range(0, len(rows), build.parsed.batch_rows):
         part = rows.slice(start, build.parsed.batch_rows)
         records = build.parsed.chosen("records", part)
         tables = {name: build.parsed.chosen(name, part) for name in build.parsed.tables}
         media = tables.pop("media", None)
-        keys = build.keys(records, _further_names(build, part))
+        if known is None:
+            keys = build.keys(records, _further_names(build, part))
+        else:
+            keys = known.join(part.to_frame(), on="row", how="semi", maintain_order="left")
         yield Read(
             records, records, keys, media,
             {name: frame for name, frame in tables.items() if frame.height},
@@ -120,6 +126,7 @@ def _write_specimens(build: "Build", carried: Carried, specimens: Spill) -> None
         if gone.height:
             build.version.remove("specimens", version_prints(gone))
             build.touched.append(gone["media_keys"].explode(empty_as_null=False))
+        build.aside.carry(carried.folder, kept["fingerprint"])
         new = specimens.take(at)
         if new is not None:
             build.version.add("specimens", version_prints(new))
@@ -128,12 +135,10 @@ def _write_specimens(build: "Build", carried: Carried, specimens: Spill) -> None
     table.close(build.report)
 
 
-def _update_media(build: "Build", carried: Carried, state: pl.Series, *, same: bool) -> None:
+def _update_media(build: "Build", carried: Carried) -> None:
     """Render the touched media from all records that name them; the others stay as they are."""
     empty = pl.Series("media_key", [], dtype=pl.String)
     touched = pl.concat([empty, *(keys.rename("media_key") for keys in build.touched or [])]).drop_nulls().unique()
-    if not same:
-        build.report.media_rejects = build.set_aside(state)
     build.report.media_doi_only = carried.made.report["media_doi_only"]
     if touched.is_empty():
         link(carried.folder / "media.parquet", build.out / "media.parquet")

@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.build import BuildReport
-from dissco_platform.opends.mapping import load_mapping
-from dissco_platform.opends.media import in_doubt, media_set_aside
-from tests.opends.tables import BASE, MAPPINGS, build, specimens
+from tests.opends.tables import BASE, build, specimens
 
 Record = dict[str, str | None]
-ADDRESSES = [
-    None, "https://img.org/a.jpg", "https://img.org/a.jpg?x=1&y=2", "nowhere", "https://", "https://img.org/a b.jpg",
-    "see https://img.org/a.jpg", "HTTPS://IMG.org/a", "https://img.org/a.jpg|nothing", "https://img.org/é", "https:///a",
-]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +150,7 @@ def test_all_later_records_with_an_identifier_name_the_line_of_the_one_that_was_
     assert told_lines == [str(specimens(after)[7]["source_line"])] * 3
 
 
-@pytest.mark.parametrize("lost", ["made_with.json", "name_hashes.parquet", "media.parquet"])
+@pytest.mark.parametrize("lost", ["made_with.json", "name_hashes.parquet", "media.parquet", "media_aside.parquet"])
 def test_a_previous_build_that_lacks_a_file_is_not_trusted(tmp_path: Path, lost: str) -> None:
     records = [record(at) for at in range(20)]
     first, before = made(tmp_path, records, "first", None, {})
@@ -166,19 +160,41 @@ def test_a_previous_build_that_lacks_a_file_is_not_trusted(tmp_path: Path, lost:
     assert told(again, after) == expected
 
 
-@given(st.lists(st.tuples(*[st.sampled_from(ADDRESSES)] * 3), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
-def test_rows_passed_over_when_addresses_are_counted_would_never_be_set_aside(
-    rows: list[tuple[str | None, str | None, str | None]],
-) -> None:
-    mapping = load_mapping(MAPPINGS / "dwc.yaml")
-    names = {"ac:accessURI": pl.String, "dcterms:identifier": pl.String, "dwc:associatedMedia": pl.String}
-    frame = pl.DataFrame(rows, schema=names, orient="row").with_row_index("row")
-    for columns in (["ac:accessURI", "dcterms:identifier"], ["dcterms:identifier"], ["dwc:associatedMedia"]):
-        table = frame.select("row", *columns)
-        few = table.filter(in_doubt(mapping, "media", columns))
-        bare = table.clear().select("row")
-        assert media_set_aside(bare, few, mapping) == media_set_aside(bare, table, mapping)
-    listed = frame.select("row", "dwc:associatedMedia")
-    few = listed.filter(in_doubt(mapping, "records", ["dwc:associatedMedia"]))
-    assert media_set_aside(few, None, mapping) == media_set_aside(listed, None, mapping)
+def test_what_names_no_medium_is_counted_with_the_records_that_are_carried_over(tmp_path: Path) -> None:
+    said = (
+        "https://img.org/a.jpg",
+        None,
+        "not there",
+        "nowhere",
+        "https://img.org/b.jpg|gone",
+        "https://img.org/b.jpg",
+    )
+    records = [record(at, **{"dwc:associatedMedia": said[at % len(said)]}) for at in range(60)]
+    first, before = made(tmp_path, records, "first", None, {})
+    aside = first.media_rejects["media_without_access_uri"]
+    assert aside == pl.read_parquet(before / "media_aside.parquet").height > 10
+    later = list(records)
+    later[3] |= {"dwc:associatedMedia": "https://img.org/found.jpg"}  # was "nowhere"
+    later[4] |= {"dwc:sex": "female"}
+    del later[33]  # "nowhere" too
+    second, after = made(tmp_path, later, "second", before, {})
+    anew, whole = made(tmp_path, later, "anew", None, {})
+    assert (second.rendered, second.media_rejects) == (2, {"media_without_access_uri": aside - 2})
+    assert told(second, after) == told(anew, whole)
+    columns = ["fingerprint", "reason"]
+    kept, found = (pl.read_parquet(folder / "media_aside.parquet").sort(columns) for folder in (after, whole))
+    assert kept.equals(found)
+
+
+def test_a_change_that_no_medium_shows_leaves_their_table_as_it_is(tmp_path: Path) -> None:
+    records = [record(at) for at in range(40)]
+    _, before = made(tmp_path, records, "first", None, {})
+    records[5] |= {"dwc:sex": "female"}
+    one, after = made(tmp_path, records, "second", before, {})
+    assert (one.rendered, one.media_rendered, one.media) == (1, 0, 7)
+    assert (after / "media.parquet").samefile(before / "media.parquet")
+    records[6] |= {"dwc:associatedMedia": "https://img.example.org/0.jpg"}  # which 7 others name
+    two, third = made(tmp_path, records, "third", after, {})
+    assert (two.rendered, two.media_rendered) == (1, 2)
+    assert not (third / "media.parquet").samefile(after / "media.parquet")
+    assert told(two, third) == told(*made(tmp_path, records, "anew", None, {}))
