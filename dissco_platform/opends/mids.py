@@ -10,6 +10,7 @@ for level 2, no media identifier for level 3, and gives fungi, algae and protist
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -88,10 +89,8 @@ ELEMENTS: tuple[Element, ...] = (
 )  # fmt: skip
 
 
-def _given(column: str, frame: pl.DataFrame) -> pl.Expr | None:
-    dtype = frame.schema.get(column)
-    if dtype is None:
-        return None
+@cache
+def _given(column: str, dtype: pl.DataType) -> pl.Expr:
     expr = pl.col(column)
     if dtype == pl.Boolean:
         return expr.fill_null(value=False)
@@ -100,13 +99,13 @@ def _given(column: str, frame: pl.DataFrame) -> pl.Expr | None:
     return expr.is_not_null()
 
 
-def present(element: Element, frame: pl.DataFrame) -> pl.Expr:
-    """Return whether an element is given, as a Boolean expression over the frame."""
-    alternatives = []
-    for columns in element.alternatives:
-        parts = [_given(column, frame) for column in columns]
-        if all(part is not None for part in parts):
-            alternatives.append(pl.all_horizontal([part for part in parts if part is not None]))
+def _present(element: Element, dtypes: dict[str, pl.DataType]) -> pl.Expr:
+    """Return whether an element is given, as a Boolean expression over a frame of these columns."""
+    alternatives = [
+        pl.all_horizontal([_given(column, dtypes[column]) for column in columns])
+        for columns in element.alternatives
+        if all(column in dtypes for column in columns)
+    ]
     return pl.any_horizontal(alternatives) if alternatives else pl.lit(value=False)
 
 
@@ -116,9 +115,10 @@ def mids(frame: pl.DataFrame) -> pl.DataFrame:
     `missing` names the elements that the next level still needs; empty at level 3. Level 0 is the floor: a record
     that lacks an identifier or an organisation is not built at all.
     """
+    dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
     known = frame.select(
         pl.col("discipline").replace_strict(list(DISCIPLINES), list(DISCIPLINES.values()), default=BIOLOGY).alias("d"),
-        *(present(element, frame).alias(element.name) for element in ELEMENTS),
+        *(_present(element, dtypes).alias(element.name) for element in ELEMENTS),
     )
     lacks = {element: pl.col("d").is_in(list(element.disciplines)) & ~pl.col(element.name) for element in ELEMENTS}
     fails = {

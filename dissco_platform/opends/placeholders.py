@@ -78,7 +78,8 @@ def without_placeholders(
         counted: receives the number of placeholders by column.
     """
     read = columns_of(mapping, table)
-    names = [name for name in frame.columns if name in read and frame.schema[name] == pl.String]
+    typed = zip(frame.columns, frame.dtypes, strict=True)
+    names = [name for name, dtype in typed if name in read and dtype == pl.String]
     if not names or frame.is_empty():
         return frame
     listed = pl.Series(sorted(spellings()), dtype=pl.String).implode()
