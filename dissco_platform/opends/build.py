@@ -15,7 +15,7 @@ import polars as pl
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.batch import Batch, Read, Rendered
 from dissco_platform.opends.borders import choose_borders, range_number
-from dissco_platform.opends.carried import NAMED, MadeWith, carried_over
+from dissco_platform.opends.carried import NAMED, MadeWith, carried_over, name_answers
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
@@ -30,7 +30,7 @@ from dissco_platform.opends.side_by_side import in_order
 from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, table_rows, version_prints
 from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
-from dissco_platform.opends.taxa import SCHEMA, name_hashes, read_answers
+from dissco_platform.opends.taxa import SCHEMA, names_version, read_answers
 from dissco_platform.opends.update import update
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 
@@ -87,7 +87,7 @@ class Build:
         self.mapping, self.context, self.out = mapping, context, out
         self.previous, self.batch, self.workers = previous, batch, workers
         self.parsed = ParsedTables(parsed, {table for _, table in mapping.blocks}, batch_rows, progress)
-        self.names, self.lookup = names, name_hashes(names)
+        self.names = names
         self.answers = pl.DataFrame()  # of the matching, for the names of the records that are rendered
         self.names_complete = True
         self.report = BuildReport(records=self.parsed.height)
@@ -107,6 +107,7 @@ class Build:
         self.version = ContentVersion()
         self.data_prefix = sorted(self.parsed.about.items())
         self.made_with = json_version([self.inputs, self.data_prefix])
+        self.lookup = name_answers(names, previous, self.made_with)
 
     def run(self) -> BuildReport:
         """Carry over what holds, render the rest, finish the files."""
@@ -116,7 +117,8 @@ class Build:
         self.rejects.close()
         self._summarise()
         kept = {name: getattr(self.report, name) for name in (*COUNTS, "media", "media_doi_only", "media_rejects")}
-        MadeWith(self.made_with, self.names_complete, self.version.sums(), kept).write(self.out, self.lookup)
+        made = MadeWith(self.made_with, self.names_complete, names_version(self.names), self.version.sums(), kept)
+        made.write(self.out, self.lookup)
         return self.report
 
     def _anew(self) -> None:

@@ -20,11 +20,13 @@ from dissco_platform.archives.tables import PARTS
 from dissco_platform.names.keys import name_key
 from dissco_platform.opends.outputs import SPECIMENS
 from dissco_platform.opends.ranges import ParsedTables
+from dissco_platform.opends.taxa import name_hashes, names_version
 
 FEW = 0.1
 """Of the records: where more are new, changed or gone, the build is made from all records."""
 NAMED = ("identifications", PARTS)
 """Tables besides the records that have names."""
+NAME_HASHES = "name_hashes.parquet"
 CHUNK = 100_000
 ROWS = 500_000
 _NONE = np.uint32(2**32 - 1)
@@ -38,6 +40,8 @@ class MadeWith:
     inputs: str
     names_complete: bool
     """Whether every name of its records was in the result of the matching, so that only changed answers matter."""
+    names: str | None = None
+    """Version of the result of the matching (`taxa.names_version`)."""
     sums: dict[str, list[str]] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     """What the report said of the tables of specimens and media."""
@@ -45,7 +49,7 @@ class MadeWith:
     def write(self, folder: Path, lookup: pl.DataFrame) -> None:
         """Write it and the answers of the matching that the build used (`taxa.name_hashes`)."""
         (folder / "made_with.json").write_bytes(orjson.dumps(asdict(self)))
-        lookup.write_parquet(folder / "name_hashes.parquet", compression="zstd", compression_level=1)
+        lookup.write_parquet(folder / NAME_HASHES, compression="zstd", compression_level=1)
 
     @classmethod
     def read(cls, folder: Path) -> "MadeWith | None":
@@ -54,6 +58,18 @@ class MadeWith:
             return cls(**orjson.loads((folder / "made_with.json").read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
+
+
+def name_answers(names: Path, previous: Path | None, inputs: str) -> pl.DataFrame:
+    """Return `taxa.name_hashes`: those of the previous build where it was made with the same names and inputs."""
+    version = names_version(names)
+    made = MadeWith.read(previous) if previous is not None and version is not None else None
+    if previous is not None and made is not None and (made.names, made.inputs) == (version, inputs):
+        try:
+            return pl.read_parquet(previous / NAME_HASHES)
+        except (OSError, pl.exceptions.PolarsError):
+            pass  # lost or damaged: they are made again
+    return name_hashes(names)
 
 
 def link(source: Path, target: Path) -> None:
@@ -200,7 +216,7 @@ def carried_over(folder: Path | None, inputs: str, lookup: pl.DataFrame, parsed:
             or "fingerprint" not in pl.scan_parquet(folder / "specimens.parquet").collect_schema().names()
         ):
             return None
-        stale = _with_other_answers(pl.read_parquet(folder / "name_hashes.parquet"), lookup, parsed)
+        stale = _with_other_answers(pl.read_parquet(folder / NAME_HASHES), lookup, parsed)
     except (OSError, pl.exceptions.PolarsError):
         return None
     if stale is None or "invalid_media_document" in made.report.get("media_rejects", {}):

@@ -6,11 +6,12 @@ confidence are `names/`; which identification is accepted is `identifications`.
 
 from pathlib import Path
 
+import orjson
 import polars as pl
 
 from dissco_platform.names.ranks import CLASSIFICATION
 from dissco_platform.opends.render import objects
-from dissco_platform.provenance import fingerprint
+from dissco_platform.provenance import fingerprint, json_version
 
 MATCHED = ("exact", "variant", "fuzzy")
 _RESULT = (
@@ -66,6 +67,14 @@ def name_hashes(names: Path) -> pl.DataFrame:
     if scan is None:
         return pl.DataFrame(schema=NAME_HASHES)
     return scan.select("name_key", _NAME_HASH).sort("name_key").collect()
+
+
+def names_version(names: Path) -> str | None:
+    """Return the version of a names table's content, as the matching wrote it beside the table; None where it did not."""
+    try:
+        return json_version(orjson.loads((names / "made_with.json").read_bytes())["sums"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _results(names: Path) -> pl.LazyFrame | None:

@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dissco_platform.names.keys import name_key
-from dissco_platform.opends.build import BuildReport
-from tests.opends.tables import BASE, build, specimens
+from dissco_platform.opends.build import BuildReport, build_specimens
+from dissco_platform.opends.mapping import load_mapping
+from dissco_platform.opends.taxa import name_hashes
+from tests.opends.tables import BASE, CONTEXT, MAPPINGS, build, specimens, write
 
 Record = dict[str, str | None]
 
@@ -198,3 +201,37 @@ def test_a_change_that_no_medium_shows_leaves_their_table_as_it_is(tmp_path: Pat
     assert (two.rendered, two.media_rendered) == (1, 2)
     assert not (third / "media.parquet").samefile(after / "media.parquet")
     assert told(two, third) == told(*made(tmp_path, records, "anew", None, {}))
+
+
+def test_answers_are_hashed_again_only_where_the_names_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def counted(names: Path) -> pl.DataFrame:
+        asked.append(names)
+        return name_hashes(names)
+
+    monkeypatch.setattr("dissco_platform.opends.carried.name_hashes", counted)
+    records = [record(at) for at in range(20)]
+    mapping, folder = load_mapping(MAPPINGS / "dwc.yaml"), write(tmp_path / "parsed", *records)
+
+    def step(name: str, sums: str | None, names: dict[str, str], previous: Path | None) -> tuple[BuildReport, Path]:
+        taxa, out = tmp_path / f"{name}-names", tmp_path / name
+        taxa.mkdir()
+        out.mkdir()
+        answers(names, records).write_parquet(taxa / "names.parquet")
+        if sums is not None:
+            (taxa / "made_with.json").write_bytes(orjson.dumps({"version": "1", "sums": {"names": [sums, "5"]}}))
+        return build_specimens(folder, taxa, mapping, CONTEXT, out, previous=previous, batch=name), out
+
+    _, first = step("first", "a", {}, None)
+    again, second = step("again", "a", {}, first)
+    assert (len(asked), again.rendered, again.carried_over) == (1, 0, 20)
+    other, third = step("other", "b", {"Felis number2": "Felis silvestris"}, second)
+    assert (len(asked), other.rendered) == (2, 4)
+    (third / "name_hashes.parquet").write_bytes(b"damaged")
+    mended, fourth = step("mended", "b", {"Felis number2": "Felis silvestris"}, third)
+    assert (len(asked), mended.rendered, mended.data_version) == (3, 0, other.data_version)
+    silent, _ = step("silent", None, {"Felis number2": "Felis silvestris"}, fourth)
+    assert (len(asked), silent.rendered) == (4, 0)
