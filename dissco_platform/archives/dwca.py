@@ -147,11 +147,17 @@ class _Reading:
             self.materials = understood(frame for part in core.parts for frame in self._quietly(part, list(READ)))
         for extension in others:
             self._read_extension(extension)
-        columns = {RECORDS: self._read_core(core)}
-        if self.materials is not None:
-            for part in core.parts:  # a row is counted where it ends: as a record or as a part
-                again = [one.rows_read for one in self.reports if (one.name, one.table) == (part.report.name, PARTS)]
-                part.report.rows_read -= sum(again)
+        with TableWriter(self.out, RECORDS, core.terms, self.limits) as writer:
+            self._read_core(core, writer)
+            writer.end()
+            if self.materials is not None:
+                for part in core.parts:  # a row is counted where it ends: as a record or as a part
+                    own = (part.report.name, PARTS)
+                    part.report.rows_read -= sum(one.rows_read for one in self.reports if (one.name, one.table) == own)
+            return {RECORDS: list(writer.schema)} | self._write_extensions()
+
+    def _write_extensions(self) -> dict[str, list[str]]:
+        """Write the rows that hang on records; return the columns of their tables."""
         filled = self.row - self.keyless
         if len(self.keys) < filled:
             self.plan.flags.append("duplicate_core_ids")
@@ -159,8 +165,7 @@ class _Reading:
             self.plan.flags.append("records_without_core_id")
         # Rows that hang on an event and not on one of its occurrences go to the event's first record.
         self.keys.put(*self.other_keys.index().items())
-        index = self.keys.index()
-        return columns | self.extensions.write(self.out, index, self.rejects)
+        return self.extensions.write(self.out, self.keys.index(), self.rejects)
 
     def _finish(self, metadata: dict[str, Any], columns: dict[str, list[str]]) -> ParsedArchive:
         for report in self.reports:
@@ -281,28 +286,26 @@ class _Reading:
         if len(core_id):
             self.extensions.add(group, columns, core_id, part.report)
 
-    def _read_core(self, core: TableSet) -> list[str]:
+    def _read_core(self, core: TableSet, writer: TableWriter) -> None:
         terms = core.terms
         sums = self.extensions.sums()
         media: Group | None = None
         if ASSOCIATED_MEDIA in terms:
             media = self.extensions.group(ASSOCIATED_MEDIA, "media", ["ac:accessURI"])
         self.version.schema(RECORDS, [])
-        with TableWriter(self.out, RECORDS, terms, self.limits) as writer:
-            for part in core.parts:
-                if self.by_event or core.lookups or self.materials is not None:
-                    for rows in self._frames(part, terms):
-                        whole = rows if self.materials is None else self.materials.without_parts(rows)
-                        frame = self._bounded(whole, part)
-                        if frame.height:
-                            frame = self._own_id(self._look_up(frame, core, part, terms), terms)
-                            self._keep_frame(frame, part, terms, sums, writer=writer, media=media)
-                else:
-                    for block in self._blocks(part):
-                        self._bound(block, part)
-                        if block.rows:
-                            self._keep_block(block, part, terms, sums, writer=writer, media=media)
-            return list(writer.schema)
+        for part in core.parts:
+            if self.by_event or core.lookups or self.materials is not None:
+                for rows in self._frames(part, terms):
+                    whole = rows if self.materials is None else self.materials.without_parts(rows)
+                    frame = self._bounded(whole, part)
+                    if frame.height:
+                        frame = self._own_id(self._look_up(frame, core, part, terms), terms)
+                        self._keep_frame(frame, part, terms, sums, writer=writer, media=media)
+            else:
+                for block in self._blocks(part):
+                    self._bound(block, part)
+                    if block.rows:
+                        self._keep_block(block, part, terms, sums, writer=writer, media=media)
 
     def _keep_frame(
         self,

@@ -7,6 +7,7 @@ record and 4 an extension row of a table (`hashindex.py`).
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,18 +155,22 @@ class Extensions:
         Returns the columns written, by table.
         """
         columns: dict[str, list[str]] = {}
-        for table in dict.fromkeys(group.table for group in self.groups):
-            groups = [group for group in self.groups if group.table == table and group.parts]
-            if not groups:
-                continue
-            terms = [] if table == VERBATIM else list(dict.fromkeys(t for g in groups for t in g.terms))
-            with TableWriter(out, table, terms, self._limits) as writer:
+        empty: list[Path] = []
+        with ExitStack() as files:  # the end of one file is encoded while the next table is put in order
+            for table in dict.fromkeys(group.table for group in self.groups):
+                groups = [group for group in self.groups if group.table == table and group.parts]
+                if not groups:
+                    continue
+                terms = [] if table == VERBATIM else list(dict.fromkeys(t for g in groups for t in g.terms))
+                writer = files.enter_context(TableWriter(out, table, terms, self._limits))
                 self._write_table(groups, index, rejects, writer)
-                columns[table] = list(writer.schema)
-                empty = writer.rows == 0
-            if empty:
-                writer.path.unlink()
-                del columns[table]
+                writer.end()
+                if writer.rows:
+                    columns[table] = list(writer.schema)
+                else:
+                    empty.append(writer.path)
+        for path in empty:
+            path.unlink()
         return columns
 
     def _write_table(self, groups: list[Group], index: HashIndex, rejects: RejectWriter, writer: TableWriter) -> None:

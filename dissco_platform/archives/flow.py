@@ -77,6 +77,7 @@ class _Sink(Generic[Rows]):
         self._queue: Queue[Rows | None] = Queue(2)
         self._thread: Thread | None = None
         self._error: Exception | None = None
+        self._ended = False
 
     def write(self, rows: Rows) -> None:
         """Hand over rows; waits while two pieces are in line.
@@ -115,13 +116,19 @@ class _Sink(Generic[Rows]):
     def _save_nothing(self) -> None:
         raise NotImplementedError
 
+    def end(self) -> None:
+        """Say that no more rows come, without waiting for the file; `close` is to follow."""
+        if self._thread is not None and not self._ended:
+            self._put(None)
+            self._ended = True
+
     def close(self) -> None:
         """Finish the file."""
         if self._thread is None:
             self._save_nothing()
             return
         try:
-            self._put(None)
+            self.end()
         finally:
             self._thread.join()
         if self._error is not None:

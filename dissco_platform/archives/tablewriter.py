@@ -64,6 +64,11 @@ class TableWriter:
         self._sink.write(table)
         self.rows += table.num_rows
 
+    def end(self) -> None:
+        """Say that no more rows come: the file is finished while the caller goes on, and closed later."""
+        if self._sink is not None:
+            self._sink.end()
+
     def close(self) -> None:
         """Write what is left and close the file; one without rows is written too."""
         (self._sink or self._frames()).close()
