@@ -31,7 +31,7 @@ from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.splice import Layout, Splice
-from dissco_platform.archives.textstream import UNIT_SEPARATOR, text_of
+from dissco_platform.archives.textstream import UNIT_SEPARATOR, Text, text_of
 
 __all__ = ["SOURCE_LINE", "Block", "column_names", "read_blocks"]
 
@@ -73,7 +73,7 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    jobs = (job for pieces, final in ahead(text_of(member, dialect, limits)) for job in reader.feed(pieces, final))
+    jobs = (job for text in ahead(text_of(member, dialect, limits)) for job in reader.feed(text))
     for block in _in_order(jobs, reader.parser):
         report.rows_read += block.rows + len(block.rejects)
         report.rows_rejected += len(block.rejects)
@@ -121,13 +121,19 @@ class _Reader:
         self.repaired_lines = 0
         self.skipping: SetAside | None = None
 
-    def feed(self, pieces: list[bytes], final: bool) -> Iterator["_Job"]:
+    def feed(self, text: Text) -> Iterator["_Job"]:
+        pieces, final = text.pieces, text.final
         if not final and self.dialect.quote is None and not self.header_left and self.skipping is None:
             end = pieces[-1].rfind(b"\n") + 1
             if end:  # the common case, with one copy of the text instead of three
                 whole = b"".join((self.rest, *pieces[:-1], memoryview(pieces[-1])[:end]))
+                counted = text.counted
+                if counted is not None:
+                    mark = self.separator.encode()
+                    more = self.rest.count(mark) - pieces[-1].count(mark, end)
+                    counted = (counted[0] + more, counted[1] + self.rest.count(b"\n"))
                 self.rest = pieces[-1][end:]
-                yield from self._parse(whole, final, unfinished=False)
+                yield from self._parse(whole, final, unfinished=False, counted=counted)
                 self._guard_rest()
                 return
         data = b"".join((self.rest, *pieces))
@@ -207,7 +213,9 @@ class _Reader:
         # Marks that never pair up (an inch sign, a stray quote) must not hold the whole file back.
         return end if len(data) > self.limits.max_record else 0
 
-    def _parse(self, text: bytes, final: bool, unfinished: bool) -> Iterator["_Job"]:
+    def _parse(
+        self, text: bytes, final: bool, unfinished: bool, counted: tuple[int, int] | None = None
+    ) -> Iterator["_Job"]:
         """Hand out whole lines; runs of empty lines are only counted."""
         start = 0
         for run in BLANK_RUN.finditer(text) if BLANK_RUN_START in text else ():
@@ -220,12 +228,16 @@ class _Reader:
             self.blank_lines += empty
             start = run.end()
         if start < len(text):
-            yield from self._parse_lines(text[start:] if start else text, final=final, unfinished=unfinished)
+            left = text[start:] if start else text
+            yield from self._parse_lines(left, final=final, unfinished=unfinished, counted=None if start else counted)
 
-    def _parse_lines(self, text: bytes, *, final: bool, unfinished: bool) -> Iterator["_Job"]:
+    def _parse_lines(
+        self, text: bytes, *, final: bool, unfinished: bool, counted: tuple[int, int] | None = None
+    ) -> Iterator["_Job"]:
         if self.dialect.codec in SINGLE_BYTE and not text.isascii():
             text, _ = repair_lines(text, self.dialect.codec)
-        starts = self.layout.row_lines(text)
+            counted = None
+        starts = self.layout.row_lines(text, counted=counted)
         if starts is not None:
             job = _Job(self, text, self.line, starts + self.line)
             self.line += text.count(b"\n") if self.layout.enclosed(text) else len(starts)

@@ -132,10 +132,7 @@ class ColumnParser:
         # Blanks are the only characters up to the space that are left in the text. An empty value looks at its
         # neighbours', which does no harm.
         last = offsets[-1] - 1
-        padded = (data[np.minimum(offsets[:-1], last)] <= 32).any() or (
-            data[np.maximum(offsets[1:] - 1, 0)] <= 32
-        ).any()
-        if not padded:
+        if data[np.minimum(offsets[:-1], last)].min() > 32 and data[np.maximum(offsets[1:] - 1, 0)].min() > 32:
             return array
         trimmed = pc.utf8_trim(array, characters=BLANKS)
         return pc.if_else(pc.is_in(trimmed, pa.array(NULL_WORDS, STRING)), pa.scalar(None, STRING), trimmed)

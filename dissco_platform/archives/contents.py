@@ -93,9 +93,10 @@ def _hashes_of_many(arrays: Mapping[str, pa.StringArray]) -> dict[str, np.ndarra
     """Return the hashes of several columns (0 for null), computed together."""
     if not arrays:
         return {}
-    frame = pl.DataFrame([pl.Series(name, pl.from_arrow(array), dtype=pl.String) for name, array in arrays.items()])
-    hashed = frame.select(pl.all().nchash.xxh3_64().fill_null(0))  # type: ignore[attr-defined]
-    return {name: hashed[name].to_numpy() for name in arrays}
+    names = [str(place) for place in range(len(arrays))]
+    frame = pl.DataFrame(pl.from_arrow(pa.table(list(arrays.values()), names=names)))
+    hashed = frame.select(pl.all().cast(pl.String).nchash.xxh3_64().fill_null(0))  # type: ignore[attr-defined]
+    return dict(zip(arrays, (hashed[name].to_numpy() for name in names), strict=True))
 
 
 def _hashes_of_values(arrays: Mapping[str, pa.DictionaryArray]) -> dict[str, np.ndarray]:

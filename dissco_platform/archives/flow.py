@@ -18,6 +18,8 @@ from polars.io.plugins import register_io_source
 
 Item = TypeVar("Item")
 Rows = TypeVar("Rows")
+BATCH = 1 << 16
+"""Values of a column that Arrow's writer takes at a time."""
 POLL = 0.2
 """Seconds between looks at whether the other side is still there."""
 
@@ -191,6 +193,7 @@ class ArrowSink(_Sink[pa.Table]):
                         # zstd is a third smaller and costs a third more of the writing; hashes do not get smaller.
                         compression={f.name: "none" if f.name == "fingerprint" else "lz4" for f in schema},
                         store_schema=False,
+                        write_batch_size=BATCH,
                         use_dictionary=[f.name for f in schema if pa.types.is_dictionary(f.type)],
                         # The least and greatest text of a column help nobody, and are a third of the writing.
                         write_statistics=[f.name for f in schema if pa.types.is_integer(f.type)],

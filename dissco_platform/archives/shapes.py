@@ -26,6 +26,23 @@ def counts(text: bytes, separator: bytes) -> tuple[int, int]:
     return separators, lines
 
 
+def clean_counts(data: bytes, separator: bytes) -> tuple[int, int] | None:
+    """Return the numbers of separators (one byte) and line ends, None where other control characters are or may be.
+
+    What `has_controls` and `counts` find in four looks at each byte, in two.
+    """
+    if b"\x7f" in data:
+        return None
+    array = np.frombuffer(data, np.uint8)
+    separators = low = 0
+    for start in range(0, len(array), STRIDE):
+        piece = array[start : start + STRIDE]
+        separators += int(np.count_nonzero(piece == separator[0]))
+        low += int(np.count_nonzero(piece < 32))
+    lines = data.count(b"\n")
+    return (separators, lines) if low == lines + (separators if separator[0] == TAB else 0) else None
+
+
 def has_controls(data: bytes) -> bool:
     """Return whether there are control characters other than tab, line feed and carriage return."""
     if b"\x7f" in data:
@@ -43,9 +60,12 @@ def has_controls(data: bytes) -> bool:
     return False
 
 
-def adds_up(text: bytes, separator: bytes, width: int) -> int | None:
-    """Return the number of rows where lines without enclosures may all be whole rows; None where they cannot."""
-    separators, lines = counts(text, separator)
+def adds_up(text: bytes, separator: bytes, width: int, counted: tuple[int, int] | None = None) -> int | None:
+    """Return the number of rows where lines without enclosures may all be whole rows; None where they cannot.
+
+    `counted`: the numbers of separators and line ends, where they are known.
+    """
+    separators, lines = counts(text, separator) if counted is None else counted
     if separators != (width - 1) * lines:
         return None
     if width == 1 and (text[:1] == b"\n" or b"\n\n" in text):

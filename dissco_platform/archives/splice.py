@@ -35,13 +35,15 @@ class Layout:
         """Return whether the text has enclosures."""
         return self.dialect.quote is not None and self.dialect.quote.encode() in text
 
-    def row_lines(self, text: bytes, width: int | None = None) -> np.ndarray | None:
+    def row_lines(
+        self, text: bytes, width: int | None = None, counted: tuple[int, int] | None = None
+    ) -> np.ndarray | None:
         """Return the line (0-based) on which each row starts where the text seems to be whole rows, else None."""
         if self.enclosed(text):
             if self.dialect.backslash or self.dialect.width == 1:
                 return None
             return enclosed_row_lines(text, self.separator.encode(), (self.dialect.quote or '"').encode(), width)
-        rows = adds_up(text, self.separator.encode(), self.dialect.width)
+        rows = adds_up(text, self.separator.encode(), self.dialect.width, counted)
         return None if rows is None else np.arange(rows, dtype=np.int64)
 
 

@@ -5,20 +5,30 @@ Cutting the text into records and parsing it is `blocks.py`; which encoding and 
 
 import codecs
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import Limits
-from dissco_platform.archives.shapes import has_controls
+from dissco_platform.archives.shapes import clean_counts, has_controls
 
 UNIT_SEPARATOR = "\x1f"
 """Stands for separators of more than one byte; it cannot be in the text, which has no control characters."""
 CONTROLS = bytes(byte for byte in range(32) if byte not in (9, 10, 13)) + b"\x7f"
 
 
-def text_of(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[list[bytes], bool]]:
-    """Yield UTF-8 text in pieces, with `\\n` line ends, the dialect's separator as one character, and whether it is the last.
+@dataclass(frozen=True)
+class Text:
+    """Some text in pieces, whether it is the last, and its numbers of separators and line ends where they were counted."""
+
+    pieces: list[bytes]
+    final: bool
+    counted: tuple[int, int] | None = None
+
+
+def text_of(member: Member, dialect: Dialect, limits: Limits) -> Iterator[Text]:
+    """Yield UTF-8 text, with `\\n` line ends, the dialect's separator as one character.
 
     Text that needs nothing done to it comes in the pieces in which it was inflated: it is copied once less.
     """
@@ -37,8 +47,10 @@ def text_of(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[
         while True:
             pieces = stream.pieces(limits.block)
             final = not pieces
-            if as_it_is and not held and not any(b"\r" in piece or has_controls(piece) for piece in pieces):
-                yield pieces, final
+            found = [clean_counts(piece, separator) for piece in pieces] if as_it_is and not held else [None]
+            known = [one for one in found if one is not None]
+            if len(known) == len(found):
+                yield Text(pieces, final, (sum(one[0] for one in known), sum(one[1] for one in known)))
                 if final:
                     return
                 continue
@@ -51,7 +63,7 @@ def text_of(member: Member, dialect: Dialect, limits: Limits) -> Iterator[tuple[
                 if keep:
                     data, held = data[:-keep], data[-keep:]
             data = _line_ends(data.translate(None, CONTROLS) if has_controls(data) else data, mark)
-            yield [data if single else data.replace(separator, UNIT_SEPARATOR.encode())], final
+            yield Text([data if single else data.replace(separator, UNIT_SEPARATOR.encode())], final)
             if final:
                 return
 
