@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -91,6 +92,7 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
         report.flag("mixed_encoding")
 
 
+@cache
 def _keep_pages() -> None:
     """Have the C library keep what blocks free, rather than give it back and get it again page by page.
 
@@ -283,10 +285,8 @@ class _Job:
             splice = None
             text, lines = self._text, self._rows
         repaired = 0
-        if self._reader.repaired_lines:  # trying costs more than looking where the encoding is mixed
-            text, repaired = repair_lines(text)
         table = self._parse(text, lines, escaped=splice is not None)
-        if table is None and not repaired:
+        if table is None:
             text, repaired = repair_lines(text)
             table = self._parse(text, lines, escaped=splice is not None) if repaired else None
         if table is None:

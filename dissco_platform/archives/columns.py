@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dissco_platform.archives.dialect import Dialect
+from dissco_platform.archives.encodings import is_whole_utf8
 
 NULL_MARK = "\\N"
 NULL_WORDS = ("", "NULL", "null")
@@ -68,7 +69,7 @@ class ColumnParser:
         Values come back without outer blanks; empty ones and the words for null are null. `escaped` says that rows of
         `escape` may be among them. May run in several threads once the kinds of columns are `chosen`.
         """
-        if not is_utf8(text):
+        if not is_whole_utf8(text):
             return None
         if b"\r" in text:  # the parser would end a row there
             text, escaped = text.replace(b"\r", ESCAPED_CR.encode()), True
@@ -145,18 +146,6 @@ class ColumnParser:
         for mark, meant in zip(ESCAPES, (self._dialect.quote or '"', "\r", self._separator, "\n"), strict=True):
             array = pc.replace_substring(array, mark, meant)
         return (array, *text_buffers(array))
-
-
-def is_utf8(text: bytes) -> bool:
-    """Return whether all of the text is UTF-8 (a tenth of the time that decoding takes)."""
-    if text.isascii():
-        return True
-    offsets = pa.py_buffer(np.array([0, len(text)], np.int64))
-    try:
-        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(text)).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -118,7 +118,10 @@ def count_columns(line: str, separator: str, quote: str | None) -> int:
 
 def _mode(lines: list[str], separator: str, quote: str | None) -> tuple[int, float]:
     """Return the most frequent number of columns and the share of rows that have it."""
-    counts = Counter(count_columns(line, separator, quote) for line in lines if line.strip())
+    return _most_frequent(Counter(count_columns(line, separator, quote) for line in lines if line.strip()))
+
+
+def _most_frequent(counts: Counter[int]) -> tuple[int, float]:
     if not counts:
         return 0, 0.0
     width, rows = max(counts.items(), key=lambda pair: (pair[1], pair[0]))
@@ -233,10 +236,10 @@ def _check_header_against(dialect: Dialect, declared: FileSet) -> None:
 
 def _choose_width(dialect: Dialect, body: list[str], declared: FileSet | None) -> None:
     rows = [line for line in body if line.strip()]
-    width, _ = _mode(rows, dialect.separator, dialect.quote)
+    counts = Counter(count_columns(line, dialect.separator, dialect.quote) for line in rows)
+    width, _ = _most_frequent(counts)
     needed = declared.highest_index + 1 if declared else 1
     header_width = len(dialect.header) if dialect.header else 0
-    counts = Counter(count_columns(line, dialect.separator, dialect.quote) for line in rows)
     total = max(len(rows), 1)
     expected = header_width or needed
     if rows and width != expected:

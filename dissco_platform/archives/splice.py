@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dissco_platform.archives.columns import escape, is_utf8
+from dissco_platform.archives.columns import escape
 from dissco_platform.archives.dialect import Dialect
-from dissco_platform.archives.encodings import repair_lines
+from dissco_platform.archives.encodings import is_whole_utf8, repair_lines
 from dissco_platform.archives.lines import Chunk, Outcome, SetAside, read_quoted, read_unquoted
 from dissco_platform.archives.model import Limits
 from dissco_platform.archives.shapes import adds_up, enclosed_pieces, enclosed_row_lines, pieces
@@ -133,7 +133,7 @@ class Splice:
             self._judge(b"\n".join(run) + b"\n", at_end=at_end, enclosed=False)
 
     def _judge(self, piece: bytes, *, at_end: bool, enclosed: bool) -> None:
-        if not is_utf8(piece):
+        if not is_whole_utf8(piece):
             piece, repaired = repair_lines(piece)
             self.repaired += repaired
         chunk = Chunk(
