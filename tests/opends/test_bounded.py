@@ -106,3 +106,17 @@ def test_the_measurement_of_memory_tells_a_peak_and_a_growth() -> None:
     flat = [{"records": 10, "peak_mib": 1000}, {"records": 1, "peak_mib": 900}]
     assert failures(flat, limit=1536, growth=1.4) == []
     assert len(failures(flat, limit=999, growth=1.1)) == 2
+
+
+def test_records_that_were_just_read_are_not_read_again(tmp_path: Path) -> None:
+    tables = parsed(tmp_path / "parsed", [f"https://data.example.org/{number}" for number in range(500)])
+    whole = tables.chosen("records", pl.Series("row", range(500)))  # more than a batch: not kept
+    few = pl.Series("row", [3, 70, 71, 480])
+    found = tables.chosen("records", few)
+    assert found.equals(whole[few.to_list()])
+    (tmp_path / "parsed" / "records.parquet").rename(tmp_path / "away")
+    assert tables.chosen("records", few).equals(found)
+    assert tables.chosen("records", few[1:3]).equals(found[1:3])
+    assert tables.chosen("records", few.clear()).height == 0
+    with pytest.raises(FileNotFoundError):
+        tables.chosen("records", pl.Series("row", [3, 4]))
