@@ -212,8 +212,9 @@ def carried_over(folder: Path | None, inputs: str, lookup: pl.DataFrame, parsed:
         return None
     try:
         if (
-            not all((folder / name).is_file() for name in ("media.parquet", "media_aside.parquet"))
+            not (folder / "media.parquet").is_file()
             or "fingerprint" not in pl.scan_parquet(folder / "specimens.parquet").collect_schema().names()
+            or "fingerprint" not in pl.scan_parquet(folder / "media_aside.parquet").collect_schema().names()
         ):
             return None
         stale = _with_other_answers(pl.read_parquet(folder / NAME_HASHES), lookup, parsed)

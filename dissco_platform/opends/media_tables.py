@@ -30,8 +30,6 @@ RECORDS_A_BUCKET = 15_000
 _OF_MANY_VALUES = ("media_key", "accessURI", "input_hash", "content_hash", "specimen_ids")
 MEDIA_ASIDE_FILE = "media_aside.parquet"
 _LINKED = {"media_key", "row", "normalisedPhysicalSpecimenID"}
-
-
 _TOLD_APART = ("media_key", "input_hash", "content_hash", "doi_only", "batch")  # all else is in the content
 _KNOWN = (pl.col("media_key"), pl.col("input_hash"), pl.col("batch").alias("old_batch"))
 
@@ -76,9 +74,11 @@ class MediaAside:
     def carry(self, previous: Path, fingerprints: pl.Series | None = None) -> None:
         """Add what the previous build's folder says of these records (None: of all)."""
         scan = pl.scan_parquet(previous / MEDIA_ASIDE_FILE)
-        if fingerprints is not None:
-            scan = scan.filter(pl.col("fingerprint").is_in(fingerprints.implode()))
-        self.add(scan.collect())
+        for start in range(0, scan.select(pl.len()).collect().item(), CHUNK):
+            part = scan.slice(start, CHUNK).collect()
+            if fingerprints is not None:
+                part = part.filter(pl.col("fingerprint").is_in(fingerprints.implode()))
+            self.add(part)
 
     def close(self) -> dict[str, int]:
         """Finish the file; return the number of rows by reason."""
