@@ -23,8 +23,8 @@ from dissco_platform.registry.tables import digital_object, version
 ENDINGS = ("vanished", "withdrawn", "merged")
 TOMBSTONE_LANE, NEW_LANE, UPDATE_LANE = 0, 1, 2
 
-_ROWS_AT_ONCE, _ROWS_OF_LARGE = 200_000, 500_000
-_LARGE = 2_000_000  # objects of a registry whose index of suffixes takes more than its cache
+_ROWS_AT_ONCE, ROWS_OF_LARGE = 200_000, 500_000
+LARGE = 2_000_000  # objects of a registry whose index of suffixes takes more than its cache
 _PILE_IN_MEMORY = 2**20  # bytes
 
 
@@ -82,7 +82,7 @@ def commit_versions(
         OvertakenError: another process took a key or a suffix.
     """
     committed, made = Committed(), 0
-    size = _ROWS_AT_ONCE if minted is None or minted.first < _LARGE else _ROWS_OF_LARGE
+    size = _ROWS_AT_ONCE if minted is None or minted.first <= LARGE else ROWS_OF_LARGE
     for frame in _in_order(writer.written, size, writer.folder):
         written = frame.with_columns(
             pl.col("path").replace_strict(batches, return_dtype=pl.Int64, default=None).alias("batch_id"),
@@ -136,9 +136,6 @@ def _insert(connection: Connection, dataset: str, fresh: pl.DataFrame, moment: s
     if not fresh.height:
         return 0
     fresh = fresh.join(minted.attempts, on="suffix", how="left", maintain_order="left")
-    if minted.first > _LARGE:
-        # The index of suffixes is larger than a database's cache: it is gone through once, and not anew for every object.
-        fresh = fresh.sort("suffix")
     constant: dict[str, Any] = {
         "dataset": dataset,
         "state": "active",

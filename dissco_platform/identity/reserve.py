@@ -5,6 +5,10 @@ suffixes are taken, which ids are next and what quota and grants allow; `Reserve
 the transaction that commits, where the unique indexes of keys and suffixes decide. A run that is killed before has given
 nothing away, and the next one comes to the same suffixes. Objects that got a DOI are inserted with their first version
 (`committing`), each once; those that have to wait for quota are inserted here. Deriving a suffix is `minting`.
+
+Ids follow the order of keys: tables and the index of keys then grow at their ends. Where the index of suffixes is larger than a
+database's cache they follow the suffixes, a portion at a time: the index is then gone through once a portion and not for every
+object.
 """
 
 from collections.abc import Iterator
@@ -18,7 +22,7 @@ from sqlalchemy import Connection
 
 from dissco_platform.enrolment.allowance import allowance
 from dissco_platform.identity import minting
-from dissco_platform.identity.committing import Minted, OvertakenError
+from dissco_platform.identity.committing import LARGE, ROWS_OF_LARGE, Minted, OvertakenError
 from dissco_platform.identity.incoming import ROW, Incoming
 from dissco_platform.identity.records import (
     DOI_ONLY,
@@ -205,7 +209,9 @@ class _Side:
         records = self.side.records
         is_fresh = records.id[rows] == 0
         fresh = rows[is_fresh]
-        records.id[fresh] = np.arange(first, first + fresh.size)
+        records.id[fresh] = first + (
+            _order_of_suffixes(numbers[is_fresh]) if first > LARGE else np.arange(fresh.size, dtype=np.int64)
+        )
         records.flags[fresh] |= FRESH
         records.suffix[rows[is_granted]] = numbers[is_granted]
         self.granted, self.made = int(is_granted.sum()), int((is_fresh & is_granted).sum())
@@ -275,6 +281,15 @@ class _Side:
         if probed.any():  # a handful: whether it is anybody's first choice that is not written yet
             planned |= probed & pl.Series(np.isin(numbers.to_numpy(), self.side.records.suffix))
         return rows["suffix"].filter(planned)
+
+
+def _order_of_suffixes(numbers: Numbers) -> Numbers:
+    """Return places 0, 1, … in the order of the suffixes within each portion that is inserted at once."""
+    places = np.empty(numbers.size, np.int64)
+    for start in range(0, numbers.size, ROWS_OF_LARGE):
+        order = np.argsort(numbers[start : start + ROWS_OF_LARGE])
+        places[start + order] = np.arange(start, start + order.size)
+    return places
 
 
 def _waiting(rows: pl.DataFrame, kind: str, slug: str, created: str) -> pl.DataFrame:
