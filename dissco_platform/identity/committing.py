@@ -23,8 +23,7 @@ from dissco_platform.registry.tables import digital_object, version
 ENDINGS = ("vanished", "withdrawn", "merged")
 TOMBSTONE_LANE, NEW_LANE, UPDATE_LANE = 0, 1, 2
 
-_ROWS_AT_ONCE, ROWS_OF_LARGE = 200_000, 500_000
-LARGE = 2_000_000  # objects of a registry whose index of suffixes takes more than its cache
+_ROWS_AT_ONCE = 200_000
 _PILE_IN_MEMORY = 2**20  # bytes
 
 
@@ -36,13 +35,12 @@ class OvertakenError(RegistryError):
 class Minted:
     """Of the objects that a publication makes.
 
-    `created`: when; `attempts`: `suffix, attempt` of those that did not get the first choice; `first`: id of the first as it
-    was planned; `shift`: by how much ids are to be raised; `count`: how many have a first version.
+    `created`: when; `attempts`: `suffix, attempt` of those that did not get the first choice; `shift`: by how much ids are to be
+    raised; `count`: how many have a first version.
     """
 
     created: str
     attempts: pl.DataFrame
-    first: int
     shift: int
     count: int
 
@@ -82,8 +80,7 @@ def commit_versions(
         OvertakenError: another process took a key or a suffix.
     """
     committed, made = Committed(), 0
-    size = _ROWS_AT_ONCE if minted is None or minted.first <= LARGE else ROWS_OF_LARGE
-    for frame in _in_order(writer.written, size, writer.folder):
+    for frame in _in_order(writer.written, _ROWS_AT_ONCE, writer.folder):
         written = frame.with_columns(
             pl.col("path").replace_strict(batches, return_dtype=pl.Int64, default=None).alias("batch_id"),
             pl.col("cause").is_in(ENDINGS).alias("tombstone"),

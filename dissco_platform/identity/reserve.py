@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from dissco_platform.enrolment.allowance import allowance
 from dissco_platform.identity import minting
-from dissco_platform.identity.committing import LARGE, ROWS_OF_LARGE, Minted, OvertakenError
+from dissco_platform.identity.committing import Minted, OvertakenError
 from dissco_platform.identity.incoming import ROW, Incoming
 from dissco_platform.identity.records import (
     DOI_ONLY,
@@ -42,6 +42,7 @@ from dissco_platform.registry.engine import now
 from dissco_platform.registry.tables import digital_object
 
 ROWS_AT_ONCE = 500_000
+_LARGE = 2_000_000  # objects of a registry whose index of suffixes takes more than a database's cache
 _ATTEMPTS: dict[str, Any] = {"suffix": pl.String, "attempt": pl.Int64}
 
 
@@ -107,7 +108,7 @@ class Reserved:
         for side in self.sides:
             side.enter(connection, self.slug, self.created, shift)
         made = sum(side.made for side in self.sides)
-        return Minted(self.created, self.attempts, self.first, shift, made)
+        return Minted(self.created, self.attempts, shift, made)
 
 
 def reserve(
@@ -209,9 +210,7 @@ class _Side:
         records = self.side.records
         is_fresh = records.id[rows] == 0
         fresh = rows[is_fresh]
-        records.id[fresh] = first + (
-            _order_of_suffixes(numbers[is_fresh]) if first > LARGE else np.arange(fresh.size, dtype=np.int64)
-        )
+        records.id[fresh] = _ids(numbers[is_fresh], first)
         records.flags[fresh] |= FRESH
         records.suffix[rows[is_granted]] = numbers[is_granted]
         self.granted, self.made = int(is_granted.sum()), int((is_fresh & is_granted).sum())
@@ -283,13 +282,14 @@ class _Side:
         return rows["suffix"].filter(planned)
 
 
-def _order_of_suffixes(numbers: Numbers) -> Numbers:
-    """Return places 0, 1, … in the order of the suffixes within each portion that is inserted at once."""
-    places = np.empty(numbers.size, np.int64)
-    for start in range(0, numbers.size, ROWS_OF_LARGE):
-        order = np.argsort(numbers[start : start + ROWS_OF_LARGE])
-        places[start + order] = np.arange(start, start + order.size)
-    return places
+def _ids(numbers: Numbers, first: int) -> Numbers:
+    """Return ids from `first` on: as the objects come, beyond `_LARGE` in the order of the suffixes of each portion."""
+    ids = np.arange(first, first + numbers.size)
+    for start in range(0, numbers.size, ROWS_AT_ONCE):
+        if first + start > _LARGE:
+            order = np.argsort(numbers[start : start + ROWS_AT_ONCE])
+            ids[start + order] = np.arange(first + start, first + start + order.size)
+    return ids
 
 
 def _waiting(rows: pl.DataFrame, kind: str, slug: str, created: str) -> pl.DataFrame:

@@ -31,9 +31,7 @@ def museum(
     monkeypatch.setattr(parts, "ROWS_PER_PART", 4)
     monkeypatch.setattr(spool, "IN_MEMORY", 200)
     monkeypatch.setattr(reserve, "ROWS_AT_ONCE", 7)
-    for room in (committing, reserve):
-        monkeypatch.setattr(room, "LARGE", 10)
-        monkeypatch.setattr(room, "ROWS_OF_LARGE", 13)
+    monkeypatch.setattr(reserve, "_LARGE", 10)
     monkeypatch.setattr(committing, "_ROWS_AT_ONCE", 9)
     monkeypatch.setattr(objects, "_IDS", 3)
 
