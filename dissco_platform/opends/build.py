@@ -21,7 +21,7 @@ from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.identity_columns import identity
 from dissco_platform.opends.mapping import Mapping, rule_columns
 from dissco_platform.opends.media import media_links
-from dissco_platform.opends.media_tables import MediaAside, MediaTables
+from dissco_platform.opends.media_tables import MOST_BUCKETS, MediaAside, MediaTables
 from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildReport
 from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.refusals import duplicates, first_of_each
@@ -99,7 +99,7 @@ class Build:
         self.documents = ParquetOut(out / "documents.parquet", DOCUMENTS, 1_000, texts=("content", "relationships"))
         self.media = MediaTables(
             out, previous, mapping, context, self.inputs, batch,
-            min(256, 1 + self.report.records // MEDIA_A_BUCKET), self.findings,
+            min(MOST_BUCKETS, 1 + self.report.records // MEDIA_A_BUCKET), self.findings,
         )  # fmt: skip
         self.aside = MediaAside(out)
         self.touched: list[pl.Series] | None = None  # keys of touched media; None: all are looked at

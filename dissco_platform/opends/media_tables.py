@@ -27,6 +27,7 @@ from dissco_platform.provenance import ContentVersion, fingerprint
 
 CHUNK = 100_000
 RECORDS_A_BUCKET = 15_000
+MOST_BUCKETS = 256  # each is an open file; where there are so many, they may be large
 _OF_MANY_VALUES = ("media_key", "accessURI", "input_hash", "content_hash", "specimen_ids")
 MEDIA_ASIDE_FILE = "media_aside.parquet"
 _LINKED = {"media_key", "row", "normalisedPhysicalSpecimenID"}
@@ -157,7 +158,8 @@ class MediaTables:
             frame, known = self.spill.take(bucket), old.take(bucket)
             return None if frame is None else self._merged(frame, known)
 
-        for found in in_order(pool, merged, range(self.buckets), ahead=1):
+        ahead = 1 if self.buckets < MOST_BUCKETS else 0
+        for found in in_order(pool, merged, range(self.buckets), ahead):
             if found is not None:
                 self._write_documents(found, report)
                 self._out.write(found.rows)
