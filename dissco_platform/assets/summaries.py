@@ -3,7 +3,8 @@
 Markdown, shown in the web interface beside the counts. Texts that come from archives are escaped: they are strangers'.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,9 +12,10 @@ from urllib.parse import quote
 import polars as pl
 
 from dissco_platform.assets.partitions import DOCS
-from dissco_platform.names.keys import name_key
 
 WORST = 10
+ROWS = 250_000
+"""Rows of a table looked at at a time."""
 _LONGEST_CELL = 90
 _COL_SEARCH = "https://www.catalogueoflife.org/data/search?q="
 # Match types that a curator may want to look at, the worst first (names.match).
@@ -57,9 +59,8 @@ def link(text: str, address: str) -> Raw:
 
 def parsed_text(path: Path, source: str, records: int) -> str:
     """Say what was read and what was set aside, from the folder of the parsed tables."""
-    rejects = pl.read_parquet(path / "rejects.parquet")
-    worst = _worst_rejects(rejects)
-    said = f"**{records:,} records** were read; {rejects.height:,} rows of all files were set aside."
+    rejects, worst = _worst_rejects(path / "rejects.parquet")
+    said = f"**{records:,} records** were read; {rejects:,} rows of all files were set aside."
     rows = [
         (row["source_file"], row["reason"], row["len"], row["source_line"], row["message"]) for row in worst.to_dicts()
     ]
@@ -74,33 +75,56 @@ def parsed_text(path: Path, source: str, records: int) -> str:
     )
 
 
-def _worst_rejects(rejects: pl.DataFrame) -> pl.DataFrame:
+def _worst_rejects(path: Path) -> tuple[int, pl.DataFrame]:
+    """Return how many rows were set aside, and the commonest (`source_file`, `reason`) with `len` and the first of them."""
+    count = 0
+    kinds = [pl.DataFrame(schema={**dict.fromkeys(_FIRST, pl.String), "source_line": pl.Int64, "len": pl.UInt32})]
+    for frame in _pieces(path, ["source_file", "reason", "message", "source_line"]):
+        count += frame.height
+        kinds.append(_by_kind(frame.with_columns(len=pl.lit(1, pl.UInt32))).select(kinds[0].columns))
+    worst = _by_kind(pl.concat(kinds, how="vertical_relaxed"))
+    return count, worst.sort("len", "reason", "source_file", descending=[True, False, False]).head(WORST)
+
+
+_FIRST = ("source_file", "reason", "message")
+
+
+def _by_kind(rejects: pl.DataFrame) -> pl.DataFrame:
     return (
         rejects.sort("source_file", "source_line")
         .group_by("source_file", "reason", maintain_order=True)
-        .agg(pl.len(), pl.col("source_line", "message").first())
-        .sort("len", "reason", descending=[True, False])
-        .head(WORST)
+        .agg(pl.col("len").sum(), pl.col("source_line", "message").first())
     )
 
 
-def names_text(parsed: Path, names: Path, release: str, matches: Mapping[str, int]) -> str:
-    """Say how names were matched, from the folder of the parsed tables and `names.parquet`."""
-    frame = pl.scan_parquet(parsed / "records.parquet")
-    records = frame.select(name_key(frame.collect_schema().names())).group_by("name_key").agg(records=pl.len())
+def _pieces(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield some columns of a table, `ROWS` rows at a time."""
+    scan = pl.scan_parquet(path)
+    for start in range(0, int(scan.select(pl.len()).collect().item()), ROWS):
+        yield scan.slice(start, ROWS).select(columns).collect()
+
+
+def names_text(names: Path, release: str, matches: Mapping[str, int], doubtful: Sequence[tuple[str, int]]) -> str:
+    """Say how names were matched.
+
+    Args:
+        names: `names.parquet`.
+        release: name of the checklist.
+        matches: records by match type.
+        doubtful: keys of the names to be shown, and how many records bear each (`names.HarmoniseReport`).
+    """
     order = list(_DOUBTFUL)
+    borne = pl.DataFrame(doubtful, schema={"name_key": pl.String, "records": pl.Int64}, orient="row")
     worst = (
         pl.scan_parquet(names)
-        .filter(pl.col("matchType").is_in(order))
-        .join(records, on="name_key", how="left")
+        .filter(pl.col("name_key").is_in(borne["name_key"].implode()) & pl.col("matchType").is_in(order))
+        .select("name_key", "dwc:scientificName", "matchType", "confidence", "acceptedName")
+        .collect()
+        .join(borne, on="name_key")
         .with_columns(
-            pl.col("records").fill_null(0),
-            place=pl.col("matchType").replace_strict({name: at for at, name in enumerate(order)}, return_dtype=pl.Int8),
+            place=pl.col("matchType").replace_strict({name: at for at, name in enumerate(order)}, return_dtype=pl.Int8)
         )
         .sort("records", "place", "confidence", descending=[True, False, False])
-        .head(WORST)
-        .select("dwc:scientificName", "matchType", "records", "confidence", "acceptedName")
-        .collect()
     )
     total, exact = sum(matches.values()), matches.get("exact", 0) + matches.get("variant", 0)
     said = f"**{exact:,} of {total:,} records** and identifications bear a name that {cell(release)} knows as it is written."
@@ -133,7 +157,7 @@ def specimens_text(path: Path, slug: str, source: str, report: Any) -> str:
         f"{report.rendered:,} were rendered and {report.carried_over:,} carried over unchanged."
     )
     problems: list[tuple[int, str, object, str]] = []
-    for row in _worst_rejects(pl.read_parquet(path / "rejects.parquet")).to_dicts():
+    for row in _worst_rejects(path / "rejects.parquet")[1].to_dicts():
         where = f"{row['source_file']}, line {row['source_line']}: {row['message']}"
         problems.append((row["len"], f"record set aside: {row['reason']}", where, f"dissco archive inspect {source}"))
     for rule, count in report.invalid.items():
@@ -152,9 +176,11 @@ def specimens_text(path: Path, slug: str, source: str, report: Any) -> str:
                 f"dissco mapping explain {slug} {term}",
             )
         )
-    specimens = pl.scan_parquet(path / "specimens.parquet")
-    missing = specimens.select(pl.col("mids_missing").explode(empty_as_null=False, keep_nulls=False)).collect()
-    for element, count in missing["mids_missing"].value_counts(sort=True).iter_rows():
+    missing: Counter[str] = Counter()
+    for frame in _pieces(path / "specimens.parquet", ["mids_missing"]):
+        elements = frame["mids_missing"].explode(empty_as_null=False, keep_nulls=False)
+        missing.update(dict(elements.value_counts().iter_rows()))
+    for element, count in missing.most_common():
         problems.append((count, f"MIDS element missing: {element}", "", ""))
     # What keeps a record from being published goes before what only keeps it poor.
     problems.sort(key=lambda problem: (problem[1].startswith("MIDS"), -problem[0], problem[1]))

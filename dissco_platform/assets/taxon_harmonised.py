@@ -79,9 +79,7 @@ def taxon_harmonised(
         known_as_written = matches.get("exact", 0) + matches.get("variant", 0)
         recording.metadata["match_rate"] = round(100 * known_as_written / max(sum(matches.values()), 1), 2)
         recording.metadata["summary"] = dg.MetadataValue.md(
-            names_text(
-                files.path("parsed_records", slug, parsed.data_version), path / "names.parquet", report.release, matches
-            )
+            names_text(path / "names.parquet", report.release, matches, report.doubtful)
         )
         recording.metadata["matches"] = dg.MetadataValue.json(matches)
         recording.metadata["release"] = report.release

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,17 @@ SCHEMA: dict[str, Any] = {
     **MATCH_COLUMNS,
 }
 
+AS_WRITTEN = ("exact", "variant")
+"""Match types of names that the checklist knows as they are written."""
+DOUBTFUL = 10
+
 
 @dataclass(frozen=True)
 class HarmoniseReport:
     """Counts of a harmonised dataset by match type, of distinct names and of records and identifications.
 
-    `kept` of the distinct names have the answer of the previous names, the others were matched.
+    `kept` of the distinct names have the answer of the previous names, the others were matched. `doubtful` are the keys of the
+    names that are not known as they are written and stand in most records (`DOUBTFUL` at most), with the numbers of records.
     """
 
     names: dict[str, int]
@@ -49,6 +54,7 @@ class HarmoniseReport:
     release: str
     data_version: str
     kept: int = 0
+    doubtful: list[tuple[str, int]] = field(default_factory=list)
 
 
 def harmonise(
@@ -84,7 +90,7 @@ def harmonise(
             _link(known.path, out / "names.parquet")
             version, kept = known.version, names.height
             for part, types in zip(names.batches(), known.types(names), strict=True):
-                counts.add(types, part["records"])
+                counts.add(part, types)
         else:
             parses = ParseCache(cache) if cache is not None else None
             version, kept = _write(names, known, out, lambda new: _matched(new, index, overrides, parses), counts)
@@ -96,22 +102,29 @@ def harmonise(
         release=index.info.release,
         data_version=version.hexdigest(),
         kept=kept,
+        doubtful=list(counts.doubtful.select("name_key", "records").iter_rows()),
     )
 
 
 class _Counts:
-    """How many distinct names, and how many records, have each match type."""
+    """How many distinct names, and how many records, have each match type; the doubtful names that most records bear."""
 
     def __init__(self) -> None:
         self.names: Counter[str] = Counter()
         self.records: Counter[str] = Counter()
+        self.doubtful = pl.DataFrame(schema={"name_key": pl.String, "records": pl.UInt32, "type": pl.String})
 
-    def add(self, types: pl.Series, records: pl.Series) -> None:
-        """Count names by their match types and by the records that bear them."""
-        by_type = pl.DataFrame({"type": types, "records": records}).group_by("type")
-        for kind, names, borne in by_type.agg(pl.len(), pl.col("records").sum().cast(pl.Int64)).iter_rows():
-            self.names[kind] += names
+    def add(self, names: pl.DataFrame, types: pl.Series) -> None:
+        """Count names (`name_key`, `records`) by their match types."""
+        typed = names.select("name_key", "records").with_columns(types.alias("type"))
+        by_type = typed.group_by("type")
+        for kind, count, borne in by_type.agg(pl.len(), pl.col("records").sum().cast(pl.Int64)).iter_rows():
+            self.names[kind] += count
             self.records[kind] += borne
+        doubtful = typed.filter(~pl.col("type").is_in(AS_WRITTEN))
+        # The key decides between names with equally many records, so that the same names are chosen every time.
+        self.doubtful = pl.concat([self.doubtful, doubtful]).sort("records", "name_key", descending=[True, False])
+        self.doubtful = self.doubtful.head(DOUBTFUL)
 
 
 def _write(
@@ -140,7 +153,7 @@ def _write(
             if known is not None and old.height:
                 table = pl.concat([old, table]).sort("name_key")
             file.write_table(_table(table), row_group_size=BATCH)
-            counts.add(table["matchType"], part["records"])
+            counts.add(part, table["matchType"])
             after = part["name_key"][-1]
         if known is not None:
             version.remove("names", _prints(known.rows(after, None)[1]))

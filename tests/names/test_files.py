@@ -104,6 +104,8 @@ def test_a_dataset_has_one_row_for_each_distinct_name(backbone: Backbone, tmp_pa
     assert table["name_key"].is_sorted()
     assert table.height == table["name_key"].n_unique() == 4
     assert report.records == {"ambiguous": 1, "exact": 3, "higherRank": 1}
+    doubtful = table.filter(pl.col("matchType") != "exact").sort("name_key")["name_key"].to_list()
+    assert report.doubtful == [(key, 1) for key in doubtful]
     again = harmonise(parsed, backbone.path, tmp_path / "again", cache=tmp_path / "cache")
     assert again.data_version == report.data_version
 
@@ -132,6 +134,7 @@ def test_names_of_an_earlier_edition_keep_their_answers_and_only_new_ones_are_ma
     monkeypatch.setattr("dissco_platform.names.harmonise.match_queries", never)
     again = harmonise(second, backbone, tmp_path / "again", previous=kept)
     assert (again.kept, again.data_version, again.records) == (4, expected.data_version, expected.records)
+    assert again.doubtful == report.doubtful == expected.doubtful
     assert pl.read_parquet(tmp_path / "again" / "names.parquet").equals(pl.read_parquet(anew / "names.parquet"))
 
 
@@ -177,6 +180,7 @@ def test_a_dataset_of_more_names_than_fit_in_memory_keeps_answers_too(
     harmonise(first, backbone, tmp_path / "before")
     same = harmonise(first, backbone, tmp_path / "same", previous=tmp_path / "before")
     assert (same.kept, same.names, same.records) == (40, {"higherRank": 40}, {"higherRank": 80})
+    assert [borne for _, borne in same.doubtful] == [2] * 10
     report = harmonise(second, backbone, tmp_path / "after", previous=tmp_path / "before")
     assert (report.kept, report.data_version) == (38, anew.data_version)
     files = [tmp_path / "after" / "names.parquet", tmp_path / "anew" / "names.parquet"]
