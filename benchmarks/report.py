@@ -197,7 +197,8 @@ def page(result: dict[str, Any], scales: list[dict[str, Any]]) -> str:
         "```",
         "",
         "Further measurements, each with its own claim and exit code: `benchmarks/names` (speed, suites, typing errors, millions of names), `benchmarks/identity`",
-        "(a million specimens, faults, pace), `benchmarks/sensors` (ticks, looks, many small datasets), `benchmarks/portal`, `benchmarks/cluster`.",
+        "(a million specimens, faults, pace, memory), `benchmarks/sensors` (ticks, looks, many small datasets), `benchmarks/opends` (memory, rules,",
+        "validity), `benchmarks/scale.py` (ten million records in one run of Dagster), `benchmarks/portal`, `benchmarks/cluster`.",
         "",
     ]
     return "\n".join(lines)
