@@ -12,19 +12,16 @@ from urllib.parse import quote
 import polars as pl
 
 from dissco_platform.assets.partitions import DOCS
+from dissco_platform.names.match_types import AS_WRITTEN, MATCH_TYPES
 
 WORST = 10
 ROWS = 250_000
 """Rows of a table looked at at a time."""
 _LONGEST_CELL = 90
 _COL_SEARCH = "https://www.catalogueoflife.org/data/search?q="
-# Match types that a curator may want to look at, the worst first (names.match).
-_DOUBTFUL = {
-    "none": "not in the checklist",
-    "ambiguous": "several taxa fit",
-    "higherRank": "only a higher taxon was found",
-    "fuzzy": "misspelt?",
-}
+_REJECTS = {
+    "source_file": pl.String, "reason": pl.String, "message": pl.String, "source_line": pl.Int64, "len": pl.UInt32
+}  # fmt: skip
 _MARKS = str.maketrans(
     {**{mark: f"\\{mark}" for mark in "\\|`*_[]#"}, "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " ", "\t": " "}
 )
@@ -78,15 +75,12 @@ def parsed_text(path: Path, source: str, records: int) -> str:
 def _worst_rejects(path: Path) -> tuple[int, pl.DataFrame]:
     """Return how many rows were set aside, and the commonest (`source_file`, `reason`) with `len` and the first of them."""
     count = 0
-    kinds = [pl.DataFrame(schema={**dict.fromkeys(_FIRST, pl.String), "source_line": pl.Int64, "len": pl.UInt32})]
-    for frame in _pieces(path, ["source_file", "reason", "message", "source_line"]):
+    kinds = [pl.DataFrame(schema=_REJECTS)]
+    for frame in _pieces(path, [name for name in _REJECTS if name != "len"]):
         count += frame.height
-        kinds.append(_by_kind(frame.with_columns(len=pl.lit(1, pl.UInt32))).select(kinds[0].columns))
-    worst = _by_kind(pl.concat(kinds, how="vertical_relaxed"))
+        kinds.append(_by_kind(frame.with_columns(len=pl.lit(1, pl.UInt32))).select(list(_REJECTS)))
+    worst = _by_kind(pl.concat(kinds))
     return count, worst.sort("len", "reason", "source_file", descending=[True, False, False]).head(WORST)
-
-
-_FIRST = ("source_file", "reason", "message")
 
 
 def _by_kind(rejects: pl.DataFrame) -> pl.DataFrame:
@@ -113,25 +107,20 @@ def names_text(names: Path, release: str, matches: Mapping[str, int], doubtful: 
         matches: records by match type.
         doubtful: keys of the names to be shown, and how many records bear each (`names.HarmoniseReport`).
     """
-    order = list(_DOUBTFUL)
     borne = pl.DataFrame(doubtful, schema={"name_key": pl.String, "records": pl.Int64}, orient="row")
-    worst = (
+    found = (
         pl.scan_parquet(names)
-        .filter(pl.col("name_key").is_in(borne["name_key"].implode()) & pl.col("matchType").is_in(order))
+        .filter(pl.col("name_key").is_in(borne["name_key"].implode()))
         .select("name_key", "dwc:scientificName", "matchType", "confidence", "acceptedName")
         .collect()
-        .join(borne, on="name_key")
-        .with_columns(
-            place=pl.col("matchType").replace_strict({name: at for at, name in enumerate(order)}, return_dtype=pl.Int8)
-        )
-        .sort("records", "place", "confidence", descending=[True, False, False])
     )
-    total, exact = sum(matches.values()), matches.get("exact", 0) + matches.get("variant", 0)
+    worst = borne.join(found, on="name_key", how="inner", maintain_order="left")
+    total, exact = sum(matches.values()), sum(matches.get(kind, 0) for kind in AS_WRITTEN)
     said = f"**{exact:,} of {total:,} records** and identifications bear a name that {cell(release)} knows as it is written."
     rows = [
         (
             link(row["dwc:scientificName"] or "(no name)", _COL_SEARCH + quote(row["dwc:scientificName"] or "")),
-            _DOUBTFUL[row["matchType"]],
+            MATCH_TYPES[row["matchType"]],
             row["records"],
             row["confidence"] or 0,
             row["acceptedName"] or "",

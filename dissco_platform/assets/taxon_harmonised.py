@@ -20,6 +20,7 @@ from dissco_platform.assets.recording import (
 )
 from dissco_platform.assets.summaries import names_text
 from dissco_platform.names.harmonise import harmonise
+from dissco_platform.names.match_types import AS_WRITTEN
 from dissco_platform.registry.pins import pins_of
 from dissco_platform.resources import DatasetStoreResource, MappingFiles, RegistryResource
 
@@ -76,7 +77,7 @@ def taxon_harmonised(
         Progress(context, "taxon_harmonised")("distinct names", distinct)
         matches = dict(report.records)
         recording.count(distinct_names=distinct, **{f"matched_{name}": n for name, n in matches.items()})
-        known_as_written = matches.get("exact", 0) + matches.get("variant", 0)
+        known_as_written = sum(matches.get(kind, 0) for kind in AS_WRITTEN)
         recording.metadata["match_rate"] = round(100 * known_as_written / max(sum(matches.values()), 1), 2)
         recording.metadata["summary"] = dg.MetadataValue.md(
             names_text(path / "names.parquet", report.release, matches, report.doubtful)

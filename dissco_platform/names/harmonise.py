@@ -23,6 +23,7 @@ from dissco_platform.names.distinct import BATCH, DistinctNames, keys_version
 from dissco_platform.names.index import Backbone, open_backbone
 from dissco_platform.names.keys import NAME_COLUMNS
 from dissco_platform.names.match import match_queries
+from dissco_platform.names.match_types import AS_WRITTEN
 from dissco_platform.names.overrides import Overrides
 from dissco_platform.names.parse_many import PARSE_SCHEMA, ParseCache
 from dissco_platform.names.parser import PARSE_COLUMNS, PARSER_VERSION
@@ -36,9 +37,8 @@ SCHEMA: dict[str, Any] = {
     **MATCH_COLUMNS,
 }
 
-AS_WRITTEN = ("exact", "variant")
-"""Match types of names that the checklist knows as they are written."""
 DOUBTFUL = 10
+"""How many doubtful names are told."""
 
 
 @dataclass(frozen=True)

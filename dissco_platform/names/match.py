@@ -12,6 +12,7 @@ import polars as pl
 from dissco_platform.names.answer import MATCH_COLUMNS, MAX_ALTERNATIVES, answers
 from dissco_platform.names.candidates import by_identifier, by_typo, by_words, number_words
 from dissco_platform.names.index import Backbone
+from dissco_platform.names.match_types import AS_WRITTEN
 from dissco_platform.names.ranks import RANK_NUMBER, UNRANKED
 from dissco_platform.names.rating import score_candidates
 from dissco_platform.names.score import CLASSIFIED, THRESHOLD, confidence
@@ -195,7 +196,7 @@ def _higher(queries: pl.DataFrame, backbone: Backbone) -> pl.DataFrame:
     found = found.filter(
         (pl.col("rankScore") > -6) & ((pl.col("c_rank") != UNRANKED) | (pl.col("q_rank") == RANK_NUMBER["genus"]))
     )
-    chosen = choose(found, HIGHER_THRESHOLD, backbone).filter(pl.col("matchType").is_in(["exact", "variant"]))
+    chosen = choose(found, HIGHER_THRESHOLD, backbone).filter(pl.col("matchType").is_in(AS_WRITTEN))
     chosen = chosen.join(asked.select("q", "query", "level"), on="q").sort("level").unique("query", keep="first")
     return chosen.with_columns(q=pl.col("query"), matchType=pl.lit("higherRank")).drop("query", "level")
 

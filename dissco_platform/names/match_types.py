@@ -11,3 +11,6 @@ MATCH_TYPES: Final = {
     "none": "not found",
 }
 """Match type → words, from the best to the worst."""
+
+AS_WRITTEN: Final = ("exact", "variant")
+"""Match types of names that the checklist knows as they are written; the others are doubtful, and a curator's work."""

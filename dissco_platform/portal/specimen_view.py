@@ -239,10 +239,7 @@ def _event(event: Json, sources: Sources) -> dict[str, Any]:
         coordinates = [Fact("Coordinates", [f"{latitude:g}, {longitude:g}"], "dwc:decimalLatitude", columns)]
     return {
         "map": at,
-        "collectors": [
-            (str(agent.get("schema:name") or agent.get("schema:identifier") or ""), agent.get("schema:identifier"))
-            for agent in event.get("ods:hasAgents") or []
-        ],
+        "collectors": persons(event),
         "collector_sources": sources("ods:Event", "ods:hasAgents"),
         "when": facts(event, "ods:Event", _EVENT, sources),
         "where": facts(location, "ods:Location", _LOCATION, sources)
