@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 import polars as pl
@@ -39,7 +38,6 @@ __all__ = ["SOURCE_LINE", "Block", "column_names", "read_blocks"]
 SOURCE_LINE = "source_line"
 THREADS = 2
 """Blocks of a file that are parsed at the same time."""
-MOST_KEPT = 31 << 20
 BLANK_RUN_START = b"\n" * 64
 BLANK_RUN = re.compile(rb"\n{64,}")
 
@@ -75,7 +73,6 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    _keep_pages()
     jobs = (job for text in ahead(text_of(member, dialect, limits)) for job in reader.feed(text))
     for block in _in_order(jobs, reader.parser):
         report.rows_read += block.rows + len(block.rejects)
@@ -90,16 +87,6 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
         report.flag("blank_lines")
     if reader.repaired_lines:
         report.flag("mixed_encoding")
-
-
-@cache
-def _keep_pages() -> None:
-    """Have the C library keep what blocks free, rather than give it back and get it again page by page.
-
-    glibc keeps more of what is freed (64 MiB at most) once something large was freed; nothing is ever written to this.
-    Elsewhere it has no effect. Measured with extensions: a twentieth of the time of reading.
-    """
-    bytes(MOST_KEPT)
 
 
 def _in_order(jobs: Iterator["_Job"], parser: ColumnParser) -> Iterator[Block]:
