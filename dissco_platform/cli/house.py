@@ -1,5 +1,6 @@
 """Opens what commands need: settings, registry, store, Dagster's instance. Heavy parts only when they are used."""
 
+import os
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,7 @@ class House:
         path.mkdir(parents=True, exist_ok=True)
         if not (path / "dagster.yaml").exists():
             shutil.copyfile(INSTANCE_TEMPLATE, path / "dagster.yaml")
+        os.environ["DAGSTER_HOME"] = str(path)  # which that file names
         return dg.DagsterInstance.from_config(str(path))
 
     def workshop(self, ror_dump: Path | None = None) -> "Workshop":

@@ -194,6 +194,11 @@ def furnish(home: Path, dagster_storage: str | None = None) -> None:
             "storage:\n  custom:\n    module: dissco_platform.cluster.storage\n    class: PooledPostgresStorage\n"
             f"    config:\n      postgres_url: '{dagster_storage}'\n"
         )
+    else:
+        text += (
+            "storage:\n  custom:\n    module: dissco_platform.cluster.sqlite_storage\n    class: KeptSqliteStorage\n"
+            f"    config:\n      base_dir: '{home / 'dagster'}'\n"
+        )
     (home / "dagster" / "dagster.yaml").write_text(text)
 
 
