@@ -52,10 +52,11 @@ class Findings:
 
 def _shared(source: Source, available: Collection[str]) -> str | None:
     """Return the name of the struct of which several rules read parts, None where the source parses for itself."""
-    if not source.steps or TRANSFORMS[source.steps[0].name].whole is None:
+    whole = TRANSFORMS[source.steps[0].name].whole if source.steps else None
+    if whole is None:
         return None
     columns = [column if column in available else None for column in source.columns]
-    return f"__whole {columns} {source.steps[0].params}" if any(columns) else None
+    return f"__whole {id(whole)} {columns} {source.steps[0].params}" if any(columns) else None
 
 
 def _with_shared(frame: pl.DataFrame, rules: Iterable[Rule]) -> pl.DataFrame:

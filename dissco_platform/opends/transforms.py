@@ -49,25 +49,42 @@ def distinct_rows(
     """Return a function of several columns that calls `parse` once per distinct combination of their values."""
 
     def run(series: Sequence[pl.Series]) -> pl.Series:
-        height = max(len(one) for one in series)  # a column that the table lacks comes as one null
-        whole = [one if len(one) == height else one.new_from_index(0, height) for one in series]
-        frame = pl.DataFrame([one.alias(str(at)) for at, one in enumerate(whole)])
-        keys = frame.unique(maintain_order=True)
-        parsed = pl.Series("parsed", [parse(*row) for row in keys.iter_rows()], dtype=dtype)
-        joined = frame.join(
-            keys.with_columns(parsed), on=frame.columns, how="left", nulls_equal=True, maintain_order="left"
-        )
-        return joined["parsed"]
+        return _of_each(series, lambda keys: pl.Series("parsed", [parse(*row) for row in keys.iter_rows()], dtype=dtype))
 
     return run
 
 
+def _of_each(series: Sequence[pl.Series], made: Callable[[pl.DataFrame], pl.Series]) -> pl.Series:
+    """Return for each row what `made` gives for its combination of values; it gets each combination once."""
+    height = max(len(one) for one in series)  # a column that the table lacks comes as one null
+    whole = [one if len(one) == height else one.new_from_index(0, height) for one in series]
+    frame = pl.DataFrame([one.alias(str(at)) for at, one in enumerate(whole)])
+    keys = frame.unique(maintain_order=True)
+    parsed = made(keys).alias("parsed")
+    if keys.height == height:
+        return parsed
+    if keys.height == 1:
+        return parsed.new_from_index(0, height)
+    joined = frame.join(
+        keys.with_columns(parsed), on=frame.columns, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return joined["parsed"]
+
+
+def _by_combination(make: Build, dtype: pl.Struct) -> Build:
+    """Return a transform that is worked out once for each combination of values: those of a batch mostly repeat."""
+
+    def build(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+        def made(keys: pl.DataFrame) -> pl.Series:
+            return keys.select(make([pl.col(name) for name in keys.columns], params).alias("parsed"))["parsed"]
+
+        return pl.map_batches(columns, lambda series: _of_each(series, made), return_dtype=dtype)
+
+    return build
+
+
 def _values(parse: Callable[[str], Any], dtype: type[pl.DataType]) -> Build:
     return lambda columns, _: columns[0].map_batches(distinct(parse, dtype), return_dtype=dtype)
-
-
-def _rows(parse: Callable[..., Any], dtype: type[pl.DataType]) -> Build:
-    return lambda columns, _: pl.map_batches(columns, distinct_rows(parse, dtype), return_dtype=dtype)
 
 
 def _number(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
@@ -168,7 +185,7 @@ def _date_parts(of: str | None, order: str | None, *cells: str | None) -> tuple[
     return _NO_DATE if interval is None else tuple(part(interval) for part in _DATE_PARTS.values())
 
 
-def _dates(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+def _all_of_date(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
     """All parts of a date. A plain ISO day that no other cell contradicts is read by column, the rest value by value.
 
     A day says all there is to say: what a verbatim cell says beside it is not heard (`dates.date_of`).
@@ -202,6 +219,9 @@ def _dates(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
     return pl.when(plain).then(read).otherwise(rest)
 
 
+_dates = _by_combination(_all_of_date, _DATE)
+
+
 def _date(part: str) -> Build:
     return lambda columns, params: _dates(columns, params).struct.field(part)
 
@@ -209,42 +229,81 @@ def _date(part: str) -> Build:
 _PLAIN_DECIMAL = r"^-?\d{1,3}(?:\.\d+)?$"
 
 
-def _position(axis: str) -> Build:
+_POSITION = pl.Struct({"latitude": pl.Float64(), "longitude": pl.Float64()})
+
+
+def _position_of(*cells: str | None) -> tuple[float | None, float | None]:
+    latitude, longitude, verbatim_latitude, verbatim_longitude, verbatim = [*cells, None, None, None, None, None][:5]
+    position = coordinates.parse_position(latitude, longitude) or coordinates.parse_position(
+        verbatim_latitude, verbatim_longitude, verbatim
+    )
+    return (None, None) if position is None else (position.latitude, position.longitude)
+
+
+def _all_of_position(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
     """Two plain decimals in range stay as they are; everything else is parsed with its verbatim cells."""
-
-    def parse(*cells: str | None) -> float | None:
-        padded = [*cells, None, None, None, None, None][:5]
-        latitude, longitude, verbatim_latitude, verbatim_longitude, verbatim = padded
-        position = coordinates.parse_position(latitude, longitude) or coordinates.parse_position(
-            verbatim_latitude, verbatim_longitude, verbatim
-        )
-        return None if position is None else getattr(position, axis)
-
-    def build(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
-        latitude, longitude = columns[0], columns[1]
-        plain = latitude.str.contains(_PLAIN_DECIMAL) & longitude.str.contains(_PLAIN_DECIMAL)
-        y, x = latitude.cast(pl.Float64, strict=False), longitude.cast(pl.Float64, strict=False)
-        simple = (plain & (y.abs() <= 90) & (x.abs() <= 180)).fill_null(value=False)
-        rest = [pl.when(~simple).then(column) for column in columns]
-        parsed = pl.map_batches(rest, distinct_rows(parse, pl.Float64), return_dtype=pl.Float64)
-        return pl.when(simple).then(y if axis == "latitude" else x).otherwise(parsed)
-
-    return build
+    latitude, longitude = columns[0], columns[1]
+    plain = latitude.str.contains(_PLAIN_DECIMAL) & longitude.str.contains(_PLAIN_DECIMAL)
+    y, x = latitude.cast(pl.Float64, strict=False), longitude.cast(pl.Float64, strict=False)
+    simple = (plain & (y.abs() <= 90) & (x.abs() <= 180)).fill_null(value=False)
+    rest = pl.map_batches(
+        [pl.when(~simple).then(column) for column in columns],
+        distinct_rows(_position_of, _POSITION),
+        return_dtype=_POSITION,
+    )
+    return pl.when(simple).then(pl.struct(y.alias("latitude"), x.alias("longitude"))).otherwise(rest)
 
 
-def _span(measure: Callable[..., measures.Span | None], end: str) -> Build:
-    """A minimum or a maximum alone says nothing about the other end, so the end that was not written stays empty."""
+_positions = _by_combination(_all_of_position, _POSITION)
 
-    def parse(low: str | None, high: str | None, verbatim: str | None = None) -> float | None:
+
+def _position(axis: str) -> Build:
+    return lambda columns, params: _positions(columns, params).struct.field(axis)
+
+
+_PLAIN_METRES = r"^\d{1,5}(?:\.\d{1,3})?$"
+_Measure = Callable[[str | None, str | None, str | None], measures.Span | None]
+
+
+def _spans(name: str, measure: _Measure, most: float) -> Build:
+    """Return a transform to both ends of a span in metres, as a struct of `<name>_low` and `<name>_high`.
+
+    A minimum or a maximum alone says nothing about the other end, so the end that was not written stays empty. Plain
+    decimals are read by column; what a verbatim cell says beside them is not heard (`measures.span_of`).
+    """
+    dtype = pl.Struct({f"{name}_low": pl.Float64(), f"{name}_high": pl.Float64()})
+
+    def parse(low: str | None, high: str | None, verbatim: str | None = None) -> tuple[float | None, float | None]:
         span = measure(low, high, verbatim)
         if span is None:
-            return None
-        only_other = (low is None) if end == "low" else (high is None)
-        if only_other and (low or high) and span.low == span.high:
-            return None
-        return getattr(span, end)  # type: ignore[no-any-return]
+            return None, None
+        alone = bool(low or high) and span.low == span.high
+        return None if alone and low is None else span.low, None if alone and high is None else span.high
 
-    return _rows(parse, pl.Float64)
+    def both(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+        low, high = (column.cast(pl.Float64, strict=False) for column in columns[:2])
+        written = [column.is_null() | column.str.contains(_PLAIN_METRES) for column in columns[:2]]
+        plain = pl.all_horizontal(written) & (columns[0].is_not_null() | columns[1].is_not_null())
+        least, greatest = pl.min_horizontal(low, high), pl.max_horizontal(low, high)
+        inside = greatest <= most
+        read = pl.struct(
+            pl.when(inside & low.is_not_null()).then(least).alias(f"{name}_low"),
+            pl.when(inside & high.is_not_null()).then(greatest).alias(f"{name}_high"),
+        )
+        rest = pl.map_batches(
+            [pl.when(~plain).then(column) for column in columns], distinct_rows(parse, dtype), return_dtype=dtype
+        )
+        return pl.when(plain).then(read).otherwise(rest)
+
+    return _by_combination(both, dtype)
+
+
+_elevation = _spans("elevation", measures.elevation, measures.HIGHEST_METRES)
+_depth = _spans("depth", measures.depth, measures.DEEPEST_METRES)
+
+
+def _end(spans: Build, end: str) -> Build:
+    return lambda columns, params: spans(columns, params).struct.field(end)
 
 
 def _regex(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
@@ -316,12 +375,12 @@ _TRANSFORMS = (
     Transform("day", "the day of a date", _date("day"), None, _ORDER, _dates),
     Transform("start_day", "first day of the year of a date", _date("start_day"), None, _ORDER, _dates),
     Transform("end_day", "last day of the year of a date", _date("end_day"), None, _ORDER, _dates),
-    Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None),
-    Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None),
-    Transform("elevation_low", "lowest elevation in metres, of low, high, verbatim", _span(measures.elevation, "low"), None),
-    Transform("elevation_high", "highest elevation in metres", _span(measures.elevation, "high"), None),
-    Transform("depth_low", "least depth in metres", _span(measures.depth, "low"), None),
-    Transform("depth_high", "greatest depth in metres", _span(measures.depth, "high"), None),
+    Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None, whole=_positions),
+    Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None, whole=_positions),
+    Transform("elevation_low", "lowest elevation in metres, of low, high, verbatim", _end(_elevation, "elevation_low"), None, whole=_elevation),
+    Transform("elevation_high", "highest elevation in metres", _end(_elevation, "elevation_high"), None, whole=_elevation),
+    Transform("depth_low", "least depth in metres", _end(_depth, "depth_low"), None, whole=_depth),
+    Transform("depth_high", "greatest depth in metres", _end(_depth, "depth_high"), None, whole=_depth),
     Transform("licence", "canonical URL of a licence", _values(_licence_url, pl.String)),
     Transform("link", "the http(s) address in a cell", _link),
     Transform("unlike_iso", "the text where it is no plain ISO date", _unlike_iso),
