@@ -51,23 +51,46 @@ SCHEMES: tuple[Scheme, ...] = (
 )
 
 
+# What an address must have for a scheme before the plain URL; and any character beyond ASCII, which may be an odd letter.
+_KNOWN_PLACES = (
+    r"[^\x00-\x7f]|(?i-u)doi\.org|hdl\.handle\.net|n2t\.net|/ark:|purl\.|w3id\.org|igsn\.org|urn:lsid:"
+    r"|wikidata\.org|orcid\.org|ror\.org"
+)
+_URL = next(at for at, one in enumerate(SCHEMES) if one.type == "URL" and one.gupri == RESOLVABLE)
+_BARE = next(at for at, one in enumerate(SCHEMES) if one.type == "UUID")  # of which no scheme before it has any
+
+
 def scheme_of(identifier: pl.Expr) -> pl.Expr:
     """Return the position of an identifier's scheme in SCHEMES, or their number where it is locally unique.
 
-    Each pattern is tried once; most catalogue numbers have neither colon nor slash and are tried on none.
+    Most catalogue numbers have neither colon nor slash, most addresses are of no known place: these and UUIDs are tried on
+    their own pattern alone, the others on each.
     """
-    chain = pl.lit(len(SCHEMES), dtype=pl.UInt8)
-    for position in range(len(SCHEMES) - 1, -1, -1):
-        hit = identifier.str.contains(SCHEMES[position].pattern)
-        chain = pl.when(hit).then(pl.lit(position, dtype=pl.UInt8)).otherwise(chain)
-    likely = identifier.str.contains(r"[:/]|-.{4}-")
-    return (
-        pl.when(identifier.is_null())
-        .then(None)
-        .when(likely)
-        .then(chain)
-        .otherwise(pl.lit(len(SCHEMES), dtype=pl.UInt8))
-    )
+    return identifier.map_batches(_schemes, return_dtype=pl.UInt8)
+
+
+def _schemes(identifiers: pl.Series) -> pl.Series:
+    text = pl.col("text")
+    local = pl.lit(len(SCHEMES), dtype=pl.UInt8)
+    frame = identifiers.alias("text").to_frame().with_columns(text.str.contains(r"[:/]|-.{4}-").alias("likely"))
+    result = frame.select(pl.when("likely").then(None).when(text.is_not_null()).then(local).alias("scheme"))["scheme"]
+    likely = frame["likely"].arg_true()
+    if likely.is_empty():
+        return result
+    url = text.str.contains(SCHEMES[_URL].pattern) & ~text.str.contains(_KNOWN_PLACES)
+    asked = frame.filter("likely").with_columns(
+        pl.when(url).then(pl.lit(_URL, dtype=pl.UInt8))
+        .when(text.str.contains(SCHEMES[_BARE].pattern)).then(pl.lit(_BARE, dtype=pl.UInt8)).alias("scheme")
+    )  # fmt: skip
+    found = asked["scheme"]
+    others = asked.filter(pl.col("scheme").is_null())
+    if others.height:
+        chain = local
+        for position in range(len(SCHEMES) - 1, -1, -1):
+            hit = text.str.contains(SCHEMES[position].pattern)
+            chain = pl.when(hit).then(pl.lit(position, dtype=pl.UInt8)).otherwise(chain)
+        found = found.scatter(found.is_null().arg_true(), others.select(chain.alias("scheme"))["scheme"])
+    return result.scatter(likely, found)
 
 
 def by_scheme(scheme: pl.Expr, values: list[str]) -> pl.Expr:

@@ -7,6 +7,7 @@ of single terms are `columns`.
 from collections.abc import Collection
 from functools import lru_cache
 
+import numpy as np
 import polars as pl
 
 from dissco_platform.opends import vocabularies
@@ -17,16 +18,26 @@ from dissco_platform.opends.mapping import ListRule
 from dissco_platform.opends.transforms import distinct, distinct_rows
 
 
+def _dirty(frame: pl.DataFrame, texts: list[str]) -> list[str]:
+    """Return the text columns with a character that JSON must escape, looking at a column's texts all at once."""
+    whole = frame.select(pl.col(texts).str.join("").cast(pl.Binary)).row(0)
+    found = []
+    for name, text in zip(texts, whole, strict=True):
+        codes = np.frombuffer(text, dtype=np.uint8)
+        if ((codes < 0x20) | (codes == ord('"')) | (codes == ord("\\"))).any():
+            found.append(name)
+    return found
+
+
 def escaped(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with its text columns escaped for JSON (RFC 8259, section 7).
 
-    Columns in which nothing needs escaping (the most) are left alone: looking costs a fifth of replacing.
+    Columns in which nothing needs escaping (the most) are left alone: looking costs a tenth of replacing.
     """
     texts = [name for name, dtype in zip(frame.columns, frame.dtypes, strict=True) if dtype == pl.String]
     if not texts or frame.is_empty():
         return frame
-    needs = frame.select(pl.col(texts).str.contains(r'["\\\x00-\x1f]').any()).row(0, named=True)
-    dirty = [name for name in texts if needs[name]]
+    dirty = _dirty(frame, texts)
     if not dirty:
         return frame
     column = pl.col(dirty)
@@ -112,6 +123,8 @@ def _gathered(frame: pl.DataFrame, rows: pl.DataFrame, item: pl.Expr, repeats: b
     rows = rows.select("at", item.alias("item"))
     if repeats:
         rows = rows.group_by("at", maintain_order=True).agg(pl.col("item").str.join(","))
+    if rows.height == frame.height:  # each has some, in order
+        return rows["item"]
     index = pl.DataFrame({"at": pl.int_range(frame.height, dtype=pl.UInt32, eager=True)})
     return index.join(rows, on="at", how="left", maintain_order="left")["item"]
 
