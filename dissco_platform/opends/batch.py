@@ -9,12 +9,12 @@ import polars as pl
 
 from dissco_platform.opends.agents import agent_json
 from dissco_platform.opends.columns import Findings, evaluate
+from dissco_platform.opends.distinct import distinct_rows
 from dissco_platform.opends.doubts import checked_fragment
 from dissco_platform.opends.identifiers import gupri_level, identifier_type
 from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.render import gathered, objects
 from dissco_platform.opends.terms import model
-from dissco_platform.opends.transforms import distinct_rows
 
 
 @dataclass(frozen=True)

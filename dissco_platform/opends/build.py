@@ -12,13 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from dissco_platform.names.keys import name_key
+from dissco_platform.names.keys import NAME_COLUMNS, name_key
 from dissco_platform.opends.batch import Batch, Read, Rendered
 from dissco_platform.opends.borders import choose_borders, range_number
 from dissco_platform.opends.carried import NAMED, MadeWith, carried_over, name_answers
 from dissco_platform.opends.columns import Findings
 from dissco_platform.opends.context import DatasetContext
-from dissco_platform.opends.identity_columns import identity
+from dissco_platform.opends.identity_columns import identity, needed
 from dissco_platform.opends.mapping import Mapping, rule_columns
 from dissco_platform.opends.media import media_links
 from dissco_platform.opends.media_tables import MOST_BUCKETS, MediaAside, MediaTables
@@ -37,6 +37,8 @@ from dissco_platform.provenance import ContentVersion, fingerprint, json_version
 CODE_VERSION = "6"
 """Raise when the same inputs give other documents: every document is then rendered anew."""
 
+KEYS = ("row", "source_file", "source_line", "core_id", "physicalSpecimenID", "normalisedPhysicalSpecimenID")
+"""What is asked of all records at once, to find those with an identifier that another has."""
 BATCH_ROWS = 10_000
 WORKERS = 2  # batches rendered at once; one more is being stored, so memory is that of three
 SPECIMENS_A_BUCKET = 100_000
@@ -153,10 +155,12 @@ class Build:
     def _walk_keys(self, pool: Executor) -> Spill:
         self.borders = choose_borders(self.parsed, self.mapping, self.context, self.buckets)
         keys = Spill(self.spill / "keys", self.buckets)
+        asked = [*KEYS, *(("fingerprint", "input_hash") if self._previous_specimens() is not None else ())]
 
         def read() -> Iterator[tuple[int, pl.DataFrame, pl.DataFrame | None]]:
+            read = {*needed(self.mapping), *NAME_COLUMNS}
             for start, end in self.parsed.ranges("keys"):
-                yield start, self.parsed.rows("records", start, end), self._identifications(start, end)
+                yield start, self.parsed.rows("records", start, end, read), self._identifications(start, end)
 
         def made(batch: tuple[int, pl.DataFrame, pl.DataFrame | None]) -> tuple[int, pl.DataFrame]:
             return batch[0], self.keys(batch[1], batch[2])
@@ -165,7 +169,7 @@ class Build:
             self.reject(frame.filter(pl.col("reason").is_not_null()))
             accepted = frame.filter(pl.col("reason").is_null()).drop("reason", "message")
             accepted.write_ipc(self._keys_of(start), compression="lz4")  # for the rendering of the same batch
-            keys.add(accepted, self.bucket())
+            keys.add(accepted.select(asked), self.bucket())
         return keys
 
     def _keys_of(self, start: int) -> Path:
@@ -177,17 +181,17 @@ class Build:
         return pl.concat(table.select("row", name_key(table.columns)) for table in tables) if tables else None
 
     def keys(self, records: pl.DataFrame, named: pl.DataFrame | None) -> pl.DataFrame:
-        frame = identity(records, self.mapping, self.context)
-        frame = frame.with_columns(self._name_hashes(records, named).alias("names"))
+        """Return the identity of records (`identity_columns.IDENTITY`) with their `name_key` and `input_hash`."""
+        named_as = records.select("row", name_key(records.columns))["name_key"]
+        frame = identity(records, self.mapping, self.context).with_columns(named_as)
+        frame = frame.with_columns(self._name_hashes(frame.select("row", "name_key"), named).alias("names"))
         parts: list[str | pl.Expr] = [pl.lit(self.made_with), "names"]
         return frame.with_columns(fingerprint(parts).alias("input_hash")).drop("names")
 
     def _name_hashes(self, records: pl.DataFrame, rows: pl.DataFrame | None) -> pl.Series:
         """Return what the name matching found for each record and its identifications, as text."""
         lookup = self.lookup
-        found = records.select("row", name_key(records.columns)).join(
-            lookup, on="name_key", how="left", maintain_order="left"
-        )
+        found = records.join(lookup, on="name_key", how="left", maintain_order="left")
         self._look_for_unknown(found)
         own = found["name_hash"]
         if rows is None:
@@ -299,21 +303,28 @@ class Build:
             todo.select("row"), on="row", how="semi", maintain_order="left"
         )  # fmt: skip
         own = links.join(todo.select("row"), on="row", how="semi", maintain_order="left")
+        batch = Batch(
+            todo.with_columns(chosen["name_key"]),
+            {
+                table: frame.with_columns(name_key(frame.columns)) if table in NAMED else frame
+                for table, frame in read.extensions.items()
+            },
+        )
         built = build_batch(
-            Batch(todo, read.extensions),
+            batch,
             chosen,
             own,
-            self._taxa(todo, read.extensions),
+            self._taxa(batch),
             self.mapping,
             self.context,
             findings,
         ).with_columns(chosen["fingerprint"], chosen["input_hash"], chosen["core_id"])
         return Rendered(built, links, aside, media, findings)
 
-    def _taxa(self, records: pl.DataFrame, extensions: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    def _taxa(self, batch: Batch) -> pl.DataFrame:
         """Return the answers for the names of a batch, one row a name (`taxa.read_names`)."""
-        tables = [records, *(extensions[name] for name in NAMED if name in extensions)]
-        keys = pl.concat([table.select(name_key(table.columns)) for table in tables]).drop_nulls().unique()
+        tables = [batch.records, *(batch.extensions[name] for name in NAMED if name in batch.extensions)]
+        keys = pl.concat([table.select("name_key") for table in tables]).drop_nulls().unique()
         return keys.join(self.lookup, on="name_key").join(self.answers, on="name_hash").select(list(SCHEMA))
 
     def _take_in(self, done: Rendered, specimens: Spill) -> None:

@@ -161,6 +161,7 @@ def _merged(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _accepted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Mark the accepted identification of each record and say how it was decided; records with a single one stand first."""
     flag = pl.col("ods:isVerifiedIdentification")
     rank = (
         pl.when(flag).then(0)
@@ -169,13 +170,15 @@ def _accepted(frame: pl.DataFrame) -> pl.DataFrame:
         .when(pl.col("dwc:dateIdentified").is_not_null()).then(2)
         .otherwise(3)
     )  # fmt: skip
-    frame = frame.with_columns(rank.alias("rank")).sort(
-        "row", "rank", "dwc:dateIdentified", "line", descending=[False, False, True, False],
-        nulls_last=True, maintain_order=True,
-    )  # fmt: skip
-    frame = frame.with_columns(
-        (pl.int_range(pl.len()).over("row") == 0).alias("accepted"), pl.len().over("row").alias("of")
-    )
+    frame = frame.with_columns(rank.alias("rank"), pl.len().over("row").alias("of"))
+    several = frame.filter(pl.col("of") > 1)
+    frame = frame.with_columns(pl.lit(value=True).alias("accepted"))
+    if several.height:
+        several = several.sort(
+            "row", "rank", "dwc:dateIdentified", "line", descending=[False, False, True, False],
+            nulls_last=True, maintain_order=True,
+        ).with_columns((pl.int_range(pl.len()).over("row") == 0).alias("accepted"))  # fmt: skip
+        frame = pl.concat([frame.filter(pl.col("of") == 1), several])
     how = (
         pl.when(pl.col("rank") == 0).then(pl.lit("status"))
         .when(pl.col("of") == 1).then(pl.lit("only one"))
@@ -222,27 +225,46 @@ def _rendered(frame: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(value=False))
         .alias("type"),
     )
+    single = int(frame["of"].eq(1).sum())
+    found = [_single(frame.head(single)), _of_several(frame.tail(frame.height - single))]
+    return pl.concat([part for part in found if part.height] or found)
+
+
+_FIRST = {
+    "name": "taxon dwc:scientificName", "col_name": "col_name", "col_link": "col_link",
+    "vernacularName": "taxon dwc:vernacularName", "verbatimIdentification": "dwc:verbatimIdentification",
+    "scientificNameID": "taxon dwc:scientificNameID", "matchType": "matchType", "accepted_by": "accepted_by",
+    "verbatim_type": "verbatim dwc:typeStatus",
+}  # fmt: skip
+_RANKS = {rank: pl.coalesce(f"col_{rank}", f"taxon dwc:{rank}") for rank in ("kingdom", "phylum", "class", "order")}
+_CODE = pl.coalesce("col_code", "taxon dwc:nomenclaturalCode")
+_LINK = pl.coalesce("scientificNameID", "col_link").alias("scientificNameID")
+
+
+def _single(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of RESULT for records with one identification."""
+    return frame.select(
+        "row", pl.col("item").replace("", None).alias("items"),
+        *(pl.col(column).alias(name) for name, column in _FIRST.items()),
+        *(expr.alias(rank) for rank, expr in _RANKS.items()),
+        _CODE.alias("code"), pl.col("has_id").fill_null(value=False).alias("identifierID"),
+        pl.col("type").alias("is_marked_as_type"),
+    ).with_columns(_LINK).select(list(RESULT))  # fmt: skip
+
+
+def _of_several(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of RESULT for records with several identifications."""
     accepted = pl.col("accepted")
-    first = {
-        "name": "taxon dwc:scientificName", "col_name": "col_name", "col_link": "col_link",
-        "vernacularName": "taxon dwc:vernacularName", "verbatimIdentification": "dwc:verbatimIdentification",
-        "scientificNameID": "taxon dwc:scientificNameID", "matchType": "matchType", "accepted_by": "accepted_by",
-    }  # fmt: skip
-    rows = frame.sort("row", pl.col("accepted"), "item", descending=[False, True, False], maintain_order=True)
-    ranks = {
-        rank: pl.coalesce(f"col_{rank}", f"taxon dwc:{rank}").filter(accepted).first()
-        for rank in ("kingdom", "phylum", "class", "order")
-    }
+    rows = frame.sort("row", accepted, "item", descending=[False, True, False], maintain_order=True)
     return rows.group_by("row", maintain_order=True).agg(
         pl.col("item").drop_nulls().unique(maintain_order=True).str.join(",").replace("", None).alias("items"),
-        *(pl.col(column).filter(accepted).first().alias(name) for name, column in first.items()),
-        *(expr.alias(rank) for rank, expr in ranks.items()),
-        pl.coalesce("col_code", "taxon dwc:nomenclaturalCode").filter(accepted).first().alias("code"),
+        *(pl.col(column).filter(accepted).first().alias(name) for name, column in _FIRST.items() if name != "verbatim_type"),
+        *(expr.filter(accepted).first().alias(rank) for rank, expr in _RANKS.items()),
+        _CODE.filter(accepted).first().alias("code"),
         pl.col("has_id").any().fill_null(value=False).alias("identifierID"),
         pl.col("type").any().alias("any_type"),
         pl.col("type").is_not_null().any().alias("said_type"),
-        pl.col("verbatim dwc:typeStatus").drop_nulls().first().alias("verbatim_type"),
+        pl.col(_FIRST["verbatim_type"]).drop_nulls().first().alias("verbatim_type"),
     ).with_columns(
-        pl.when("said_type").then(pl.col("any_type").fill_null(value=False)).alias("is_marked_as_type"),
-        pl.coalesce("scientificNameID", "col_link").alias("scientificNameID"),
+        pl.when("said_type").then(pl.col("any_type").fill_null(value=False)).alias("is_marked_as_type"), _LINK,
     ).select(list(RESULT))  # fmt: skip

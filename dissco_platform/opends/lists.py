@@ -12,10 +12,10 @@ import polars as pl
 
 from dissco_platform.opends import vocabularies
 from dissco_platform.opends.agents import agents_json
+from dissco_platform.opends.distinct import distinct, distinct_rows
 from dissco_platform.opends.doubts import MARK, UNSAFE, checked_fragment, plain_address, template_mark
 from dissco_platform.opends.identifiers import by_scheme, scheme_gupris, scheme_of, scheme_types
 from dissco_platform.opends.mapping import ListRule
-from dissco_platform.opends.transforms import distinct, distinct_rows
 
 
 def _dirty(frame: pl.DataFrame, texts: list[str]) -> list[str]:
@@ -182,11 +182,8 @@ MACHINE = (
 )
 
 
-def relationship_item(relationship: str, value: pl.Expr) -> pl.Expr:
-    """Return an `ods:EntityRelationship` to an identifier as JSON text; links also carry the URI.
-
-    The identifier is put in as it is: escaped, or one that needs no escaping (else the object is marked).
-    """
+def relationship_pieces(relationship: str, value: pl.Expr, before: str = "") -> list[pl.Expr]:
+    """Return the pieces of `relationship_item` behind a text `before` it; each is null where the value is."""
     link = value.str.contains(r"^(?i)https?://[^\s<>\"{}|\\^`]+$")
     start = (
         f'{{"@type":"ods:EntityRelationship","dwc:relationshipOfResource":"{relationship}","dwc:relatedResourceID":"'
@@ -195,13 +192,20 @@ def relationship_item(relationship: str, value: pl.Expr) -> pl.Expr:
     mark = template_mark("ods:EntityRelationship", start, end)
     plain = plain_address(value)
     sure = pl.when(link).then(plain).otherwise(plain | ~value.str.contains(UNSAFE))
-    item = pl.concat_str(
-        [
-            _text(start), value, pl.when(link).then(_text('","ods:relatedResourceURI":"')), pl.when(link).then(value),
-            pl.when(sure).then(_text(end + mark)).otherwise(_text(end + MARK)),
-        ],
-        ignore_nulls=True,
-    )  # fmt: skip
+    there = value.is_not_null()
+    return [
+        pl.when(there).then(_text(before + start)), value, pl.when(link).then(_text('","ods:relatedResourceURI":"')),
+        pl.when(link).then(value),
+        pl.when(sure).then(_text(end + mark)).when(there).then(_text(end + MARK)),
+    ]  # fmt: skip
+
+
+def relationship_item(relationship: str, value: pl.Expr) -> pl.Expr:
+    """Return an `ods:EntityRelationship` to an identifier as JSON text; links also carry the URI.
+
+    The identifier is put in as it is: escaped, or one that needs no escaping (else the object is marked).
+    """
+    item = pl.concat_str(relationship_pieces(relationship, value), ignore_nulls=True)
     return pl.when(value.is_not_null()).then(item)
 
 

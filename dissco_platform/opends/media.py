@@ -10,6 +10,7 @@ import polars as pl
 from dissco_platform.identity.keys import normalised_media_url
 from dissco_platform.opends.columns import Findings, evaluate, rule_expr
 from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.distinct import distinct
 from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.lists import relationship_item
@@ -17,7 +18,6 @@ from dissco_platform.opends.mapping import Mapping, Rule
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import objects
 from dissco_platform.opends.terms import MEDIA_FDO_TYPE, model
-from dissco_platform.opends.transforms import distinct
 from dissco_platform.provenance import fingerprint
 
 # File endings → media type (IANA), for access URIs whose format nobody stated.

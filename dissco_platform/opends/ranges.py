@@ -37,7 +37,7 @@ class ParsedTables:
         self._dataset_columns = [
             pl.lit(value, dtype=pl.String).alias(f"dataset:{name}") for name, value in self.about.items()
         ]
-        self._chunks: dict[str, tuple[int, int, pl.DataFrame]] = {}
+        self._chunks: dict[str, tuple[int, int, pl.DataFrame, frozenset[str] | None]] = {}
         self._held: dict[str, tuple[pl.Series, pl.DataFrame]] = {}  # rows asked for and found, by table
 
     def _about_dataset(self) -> dict[str, str | None]:
@@ -54,21 +54,25 @@ class ParsedTables:
             done += self.batch_rows
             self.progress(stage, min(done, self.height))
 
-    def rows(self, table: str, start: int, end: int) -> pl.DataFrame:
+    def rows(self, table: str, start: int, end: int, columns: Collection[str] | None = None) -> pl.DataFrame:
         """Return a table's rows of one range of records, from a chunk of several ranges read at once.
 
-        A Parquet row group is decoded whole: reading it anew for each range would cost many times the reading.
+        A Parquet row group is decoded whole: reading it anew for each range would cost many times the reading. `columns` are
+        those that are read, where there are such, if not all; the ranges of one walk ask for the same.
         """
+        asked = None if columns is None else frozenset(columns)
         chunk = self._chunks.get(table)
-        if chunk is None or not (chunk[0] <= start and end <= chunk[1]):
+        if chunk is None or chunk[3] != asked or not (chunk[0] <= start and end <= chunk[1]):
             at = bisect_left(self.bounds, start)
             last = self.bounds[min(at + max(1, CHUNK_ROWS // self.batch_rows), len(self.bounds) - 1)]
             scan = self.records if table == "records" else pl.scan_parquet(self.tables[table])
+            if asked is not None:
+                scan = scan.select(name for name in scan.collect_schema().names() if name in asked)
             self._chunks.pop(table, None)
             frame = scan.filter(pl.col("row").is_between(start, max(last, end), closed="left")).collect()
             if not frame["row"].is_sorted():
                 frame = frame.sort("row", maintain_order=True)
-            chunk = self._chunks[table] = (start, max(last, end), frame)
+            chunk = self._chunks[table] = (start, max(last, end), frame, asked)
         low, high = chunk[2]["row"].search_sorted(pl.Series([start, end]), side="left")
         frame = chunk[2].slice(low, high - low)
         return frame.with_columns(self._dataset_columns) if table == "records" else frame

@@ -10,11 +10,12 @@ from dissco_platform.names.keys import name_key
 from dissco_platform.opends.batch import Batch, agent_items, extension_items, joined, verbatim_assertions
 from dissco_platform.opends.columns import Findings, evaluate
 from dissco_platform.opends.context import DatasetContext
+from dissco_platform.opends.distinct import distinct
 from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.gathering import EVENT, GEOLOGY, GEOREFERENCE, LOCATION, event_columns, gathering
 from dissco_platform.opends.identifications import identify
 from dissco_platform.opends.licences import parse_licence
-from dissco_platform.opends.lists import list_items, relationship_item
+from dissco_platform.opends.lists import list_items, relationship_item, relationship_pieces
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.placeholders import without_placeholders
@@ -22,7 +23,6 @@ from dissco_platform.opends.render import objects
 from dissco_platform.opends.specimen_parts import apart, specimen_parts
 from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
 from dissco_platform.opends.topics import TOPIC_TERMS, with_topics
-from dissco_platform.opends.transforms import distinct
 from dissco_platform.provenance import fingerprint
 
 SPECIMEN = "ods:DigitalSpecimen"
@@ -90,7 +90,7 @@ def _stated(batch: Batch, mapping: Mapping, findings: Findings) -> Batch:
     """Return the batch without placeholders; names keep the key that they were matched under, as written."""
 
     def stated(frame: pl.DataFrame, table: str) -> pl.DataFrame:
-        if table in {"records", "identifications", PARTS}:
+        if table in {"records", "identifications", PARTS} and "name_key" not in frame.columns:
             frame = frame.with_columns(name_key(frame.columns))
         return without_placeholders(frame, mapping, table, findings.placeholders)
 
@@ -291,23 +291,25 @@ def _relationships(
         pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True)
     )
     licence = pl.when(pl.col("spdx").is_not_null()).then(pl.col("licence_url"))
-    items = {
-        "hasPhysicalIdentifier": relationship_item("hasPhysicalIdentifier", link),
-        "hasLicense": relationship_item("hasLicense", licence),
-        "hasCOLID": relationship_item("hasCOLID", pl.col("col_link")),
-    }
-    made = facts.select(item.alias(name) for name, item in items.items())
-    columns = [made[name] for name in items]
-    rule = mapping.block(SPECIMEN, "records").get("ods:hasEntityRelationships")
-    if isinstance(rule, ListRule) and (own := list_items(batch.records, rule)) is not None:
-        columns.append(own)
-    if (more := extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
-        columns.append(more)
-    frame = pl.DataFrame([column.alias(str(at)) for at, column in enumerate(columns)])
+    facts = facts.with_columns(link.alias("__link"), licence.alias("__licence"))
     pieces = [
         piece
-        for name in frame.columns
-        for piece in (pl.when(pl.col(name).is_not_null() & (pl.col(name) != "")).then(pl.lit(",")), pl.col(name))
+        for relationship, name in (
+            ("hasPhysicalIdentifier", "__link"),
+            ("hasLicense", "__licence"),
+            ("hasCOLID", "col_link"),
+        )
+        for piece in relationship_pieces(relationship, pl.col(name), ",")
     ]
+    further: list[pl.Series] = []
+    rule = mapping.block(SPECIMEN, "records").get("ods:hasEntityRelationships")
+    if isinstance(rule, ListRule) and (own := list_items(batch.records, rule)) is not None:
+        further.append(own)
+    if (more := extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
+        further.append(more)
+    facts = facts.with_columns(items.alias(f"__items {at}") for at, items in enumerate(further))
+    for at in range(len(further)):
+        items = pl.col(f"__items {at}")
+        pieces += [pl.when(items.is_not_null() & (items != "")).then(pl.lit(",")), items]
     whole = pl.concat_str([pl.lit(start), *pieces, pl.lit("]")], ignore_nulls=True)
-    return frame.select(whole.alias("relationships"))["relationships"]
+    return facts.select(whole.alias("relationships"))["relationships"]

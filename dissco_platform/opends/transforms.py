@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from dissco_platform.opends import coordinates, dates, licences, measures, vocabularies
+from dissco_platform.opends.distinct import Params, by_combination, distinct, read_odd
 
-Params = Mapping[str, Any]
 Build = Callable[[Sequence[pl.Expr], Params], pl.Expr]
 
 
@@ -28,59 +28,6 @@ class Transform:
     parameters: Mapping[str, str] = field(default_factory=dict)
     whole: Build | None = None
     """Where several transforms read parts off one parsed value: gives all parts as a struct, this one by its name."""
-
-
-def distinct(parse: Callable[[str], Any], dtype: pl.DataType | type[pl.DataType]) -> Callable[[pl.Series], pl.Series]:
-    """Return a column function that calls `parse` once per distinct non-null value."""
-
-    def run(series: pl.Series) -> pl.Series:
-        values = series.unique().drop_nulls()
-        if values.is_empty():
-            return pl.Series(series.name, [None], dtype=dtype).new_from_index(0, len(series))
-        parsed = pl.Series([parse(value) for value in values], dtype=dtype)
-        return series.replace_strict(values, parsed, default=None, return_dtype=dtype)
-
-    return run
-
-
-def distinct_rows(
-    parse: Callable[..., Any], dtype: pl.DataType | type[pl.DataType]
-) -> Callable[[Sequence[pl.Series]], pl.Series]:
-    """Return a function of several columns that calls `parse` once per distinct combination of their values."""
-
-    def run(series: Sequence[pl.Series]) -> pl.Series:
-        return _of_each(series, lambda keys: pl.Series("parsed", [parse(*row) for row in keys.iter_rows()], dtype=dtype))
-
-    return run
-
-
-def _of_each(series: Sequence[pl.Series], made: Callable[[pl.DataFrame], pl.Series]) -> pl.Series:
-    """Return for each row what `made` gives for its combination of values; it gets each combination once."""
-    height = max(len(one) for one in series)  # a column that the table lacks comes as one null
-    whole = [one if len(one) == height else one.new_from_index(0, height) for one in series]
-    frame = pl.DataFrame([one.alias(str(at)) for at, one in enumerate(whole)])
-    keys = frame.unique(maintain_order=True)
-    parsed = made(keys).alias("parsed")
-    if keys.height == height:
-        return parsed
-    if keys.height == 1:
-        return parsed.new_from_index(0, height)
-    joined = frame.join(
-        keys.with_columns(parsed), on=frame.columns, how="left", nulls_equal=True, maintain_order="left"
-    )
-    return joined["parsed"]
-
-
-def _by_combination(make: Build, dtype: pl.Struct) -> Build:
-    """Return a transform that is worked out once for each combination of values: those of a batch mostly repeat."""
-
-    def build(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
-        def made(keys: pl.DataFrame) -> pl.Series:
-            return keys.select(make([pl.col(name) for name in keys.columns], params).alias("parsed"))["parsed"]
-
-        return pl.map_batches(columns, lambda series: _of_each(series, made), return_dtype=dtype)
-
-    return build
 
 
 def _values(parse: Callable[[str], Any], dtype: type[pl.DataType]) -> Build:
@@ -185,41 +132,38 @@ def _date_parts(of: str | None, order: str | None, *cells: str | None) -> tuple[
     return _NO_DATE if interval is None else tuple(part(interval) for part in _DATE_PARTS.values())
 
 
-def _all_of_date(columns: Sequence[pl.Expr], params: Params) -> pl.Expr:
+def _all_of_date(frame: pl.DataFrame, params: Params) -> pl.Series:
     """All parts of a date. A plain ISO day that no other cell contradicts is read by column, the rest value by value.
 
     A day says all there is to say: what a verbatim cell says beside it is not heard (`dates.date_of`).
     """
     of, order = params.get("of"), params.get("order")
-    text = columns[0].str.strip_suffix("T00:00:00")
-    day = text.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+    columns = [pl.col(name) for name in frame.columns]
+    frame = frame.with_columns(columns[0].str.head(10).str.to_date("%Y-%m-%d", strict=False).alias("date"))
+    day = pl.col("date").dt
+    frame = frame.with_columns(day.year().alias("year"), day.month().alias("month"), day.day().alias("day"))
     plain = columns[0].str.contains(_MOMENT if len(columns) == 1 else _DAY)
-    plain = plain & day.dt.year().is_between(dates.EARLIEST_YEAR, dates.LATEST_YEAR)
+    plain = plain & pl.col("year").is_between(dates.EARLIEST_YEAR, dates.LATEST_YEAR)
     if of == "begin, end, verbatim":
         plain = plain & pl.all_horizontal([column.is_null() for column in columns[1:]])
     elif len(columns) > 1:
         agree = pl.lit(value=True)
-        for column, number in reversed(
-            list(zip(columns[1:4], (day.dt.year(), day.dt.month(), day.dt.day()), strict=False))
-        ):
-            same = column.str.contains(r"^\d{1,4}$") & (column.cast(pl.Int32, strict=False) == number.cast(pl.Int32))
+        for column, part in reversed(list(zip(columns[1:4], ("year", "month", "day"), strict=False))):
+            same = column.str.contains(r"^\d{1,4}$") & (
+                column.cast(pl.Int32, strict=False) == pl.col(part).cast(pl.Int32)
+            )
             agree = column.is_null() | (same & agree)
         plain = plain & agree
-    plain = plain.fill_null(value=False)
-    rest = pl.map_batches(
-        [pl.when(~plain).then(column) for column in columns],
-        distinct_rows(lambda *cells: _date_parts(of, order, *cells), _DATE),
-        return_dtype=_DATE,
-    )
-    ordinal = day.dt.ordinal_day().cast(pl.Int64)
-    numbers = {
-        "year": day.dt.year(), "month": day.dt.month(), "day": day.dt.day(), "start_day": ordinal, "end_day": ordinal,
+    frame = frame.with_columns(plain.fill_null(value=False).alias("plain"))
+    read = {
+        "date": columns[0].str.strip_suffix("T00:00:00"), "year": pl.col("year"), "month": pl.col("month"),
+        "day": pl.col("day"), "start_day": day.ordinal_day(), "end_day": day.ordinal_day(),
     }  # fmt: skip
-    read = pl.struct(text.alias("date"), *(number.cast(pl.Int64).alias(name) for name, number in numbers.items()))
-    return pl.when(plain).then(read).otherwise(rest)
+    typed = {part.name: read[part.name].cast(part.dtype) for part in _DATE.fields}
+    return read_odd(frame, typed, lambda *cells: _date_parts(of, order, *cells), _DATE)
 
 
-_dates = _by_combination(_all_of_date, _DATE)
+_dates = by_combination(_all_of_date, _DATE)
 
 
 def _date(part: str) -> Build:
@@ -240,21 +184,20 @@ def _position_of(*cells: str | None) -> tuple[float | None, float | None]:
     return (None, None) if position is None else (position.latitude, position.longitude)
 
 
-def _all_of_position(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
+def _all_of_position(frame: pl.DataFrame, _: Params) -> pl.Series:
     """Two plain decimals in range stay as they are; everything else is parsed with its verbatim cells."""
-    latitude, longitude = columns[0], columns[1]
-    plain = latitude.str.contains(_PLAIN_DECIMAL) & longitude.str.contains(_PLAIN_DECIMAL)
-    y, x = latitude.cast(pl.Float64, strict=False), longitude.cast(pl.Float64, strict=False)
-    simple = (plain & (y.abs() <= 90) & (x.abs() <= 180)).fill_null(value=False)
-    rest = pl.map_batches(
-        [pl.when(~simple).then(column) for column in columns],
-        distinct_rows(_position_of, _POSITION),
-        return_dtype=_POSITION,
+    latitude, longitude = (pl.col(name) for name in frame.columns[:2])
+    frame = frame.with_columns(
+        latitude.cast(pl.Float64, strict=False).alias("y"),
+        longitude.cast(pl.Float64, strict=False).alias("x"),
+        (latitude.str.contains(_PLAIN_DECIMAL) & longitude.str.contains(_PLAIN_DECIMAL)).alias("plain"),
     )
-    return pl.when(simple).then(pl.struct(y.alias("latitude"), x.alias("longitude"))).otherwise(rest)
+    inside = (pl.col("y").abs() <= 90) & (pl.col("x").abs() <= 180)
+    frame = frame.with_columns((pl.col("plain") & inside).fill_null(value=False))
+    return read_odd(frame, {"latitude": pl.col("y"), "longitude": pl.col("x")}, _position_of, _POSITION)
 
 
-_positions = _by_combination(_all_of_position, _POSITION)
+_positions = by_combination(_all_of_position, _POSITION)
 
 
 def _position(axis: str) -> Build:
@@ -280,22 +223,23 @@ def _spans(name: str, measure: _Measure, most: float) -> Build:
         alone = bool(low or high) and span.low == span.high
         return None if alone and low is None else span.low, None if alone and high is None else span.high
 
-    def both(columns: Sequence[pl.Expr], _: Params) -> pl.Expr:
-        low, high = (column.cast(pl.Float64, strict=False) for column in columns[:2])
-        written = [column.is_null() | column.str.contains(_PLAIN_METRES) for column in columns[:2]]
-        plain = pl.all_horizontal(written) & (columns[0].is_not_null() | columns[1].is_not_null())
-        least, greatest = pl.min_horizontal(low, high), pl.max_horizontal(low, high)
-        inside = greatest <= most
-        read = pl.struct(
-            pl.when(inside & low.is_not_null()).then(least).alias(f"{name}_low"),
-            pl.when(inside & high.is_not_null()).then(greatest).alias(f"{name}_high"),
+    def both(frame: pl.DataFrame, _: Params) -> pl.Series:
+        texts = [pl.col(name) for name in frame.columns[:2]]
+        frame = frame.with_columns(
+            *(text.cast(pl.Float64, strict=False).alias(end) for text, end in zip(texts, ("low", "high"), strict=True)),
+            (
+                pl.all_horizontal([text.is_null() | text.str.contains(_PLAIN_METRES) for text in texts])
+                & pl.any_horizontal([text.is_not_null() for text in texts])
+            ).alias("plain"),
         )
-        rest = pl.map_batches(
-            [pl.when(~plain).then(column) for column in columns], distinct_rows(parse, dtype), return_dtype=dtype
-        )
-        return pl.when(plain).then(read).otherwise(rest)
+        inside = pl.max_horizontal("low", "high") <= most
+        read = {
+            f"{name}_low": pl.when(inside & pl.col("low").is_not_null()).then(pl.min_horizontal("low", "high")),
+            f"{name}_high": pl.when(inside & pl.col("high").is_not_null()).then(pl.max_horizontal("low", "high")),
+        }
+        return read_odd(frame, read, parse, dtype)
 
-    return _by_combination(both, dtype)
+    return by_combination(both, dtype)
 
 
 _elevation = _spans("elevation", measures.elevation, measures.HIGHEST_METRES)
@@ -375,9 +319,18 @@ _TRANSFORMS = (
     Transform("day", "the day of a date", _date("day"), None, _ORDER, _dates),
     Transform("start_day", "first day of the year of a date", _date("start_day"), None, _ORDER, _dates),
     Transform("end_day", "last day of the year of a date", _date("end_day"), None, _ORDER, _dates),
-    Transform("latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None, whole=_positions),
-    Transform("longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None, whole=_positions),
-    Transform("elevation_low", "lowest elevation in metres, of low, high, verbatim", _end(_elevation, "elevation_low"), None, whole=_elevation),
+    Transform(
+        "latitude", "decimal latitude from latitude, longitude and verbatim cells", _position("latitude"), None,
+        whole=_positions,
+    ),
+    Transform(
+        "longitude", "decimal longitude from latitude, longitude and verbatim cells", _position("longitude"), None,
+        whole=_positions,
+    ),
+    Transform(
+        "elevation_low", "lowest elevation in metres, of low, high, verbatim", _end(_elevation, "elevation_low"), None,
+        whole=_elevation,
+    ),
     Transform("elevation_high", "highest elevation in metres", _end(_elevation, "elevation_high"), None, whole=_elevation),
     Transform("depth_low", "least depth in metres", _end(_depth, "depth_low"), None, whole=_depth),
     Transform("depth_high", "greatest depth in metres", _end(_depth, "depth_high"), None, whole=_depth),

@@ -75,7 +75,7 @@ def _new_keys(build: "Build", carried: Carried) -> tuple[pl.Series, list[pl.Data
             )
         )
         wanted += [
-            records.select(name_key(records.columns))["name_key"],
+            frame["name_key"],
             *([named["name_key"]] if named is not None else []),
         ]
         if sum(frame.height for frame in accepted) > FEW * build.report.records:
