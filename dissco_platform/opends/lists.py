@@ -182,39 +182,73 @@ MACHINE = (
 )
 
 
-def relationship_pieces(relationship: str, value: pl.Expr, before: str = "") -> list[pl.Expr]:
-    """Return the pieces of `relationship_item` behind a text `before` it; each is null where the value is."""
-    link = value.str.contains(r"^(?i)https?://[^\s<>\"{}|\\^`]+$")
-    start = (
-        f'{{"@type":"ods:EntityRelationship","dwc:relationshipOfResource":"{relationship}","dwc:relatedResourceID":"'
-    )
-    end = f'",{MACHINE}}}'
+_LINK = r"^(?i)https?://[^\s<>\"{}|\\^`]+$"
+_SURE_LINK, _ODD_LINK, _SURE_TEXT, _ODD_TEXT = range(4)
+
+
+def with_kinds(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    """Return the frame with a column `kind of <name>` for each of these columns: what `relationship_pieces` asks of them."""
+    return frame.with_columns(_kinds(frame[name]).alias(f"kind of {name}") for name in names)
+
+
+def _kinds(values: pl.Series) -> pl.Series:
+    """Return whether each identifier is a link, and fits its object beyond doubt; null for null. Most are plain addresses."""
+    text = pl.col("text")
+    frame = values.alias("text").to_frame().with_columns(plain_address(text).alias("plain"))
+    sure = pl.when("plain").then(pl.lit(_SURE_LINK))
+    kind: pl.Expr = sure
+    if not frame["plain"].all():  # nulls do not count
+        kind = (
+            sure.when(text.str.contains(_LINK)).then(pl.lit(_ODD_LINK))
+            .when(~text.str.contains(UNSAFE)).then(pl.lit(_SURE_TEXT))
+            .when(text.is_not_null()).then(pl.lit(_ODD_TEXT))
+        )  # fmt: skip
+    return frame.select(kind.cast(pl.UInt8).alias("kind"))["kind"]
+
+
+def relationship_pieces(relationship: str, name: str, before: str = "") -> list[pl.Expr]:
+    """Return the pieces of `ods:EntityRelationship`s to the identifiers in a column, behind a text `before` each of them.
+
+    Each piece is null where the identifier is. The identifier is put in as it is: escaped, or one that needs no escaping
+    (else the object is marked); links also carry the URI. The frame has the column's kinds (`with_kinds`).
+    """
+    value, kind = pl.col(name), pl.col(f"kind of {name}")
+    start, end = _relationship(relationship)
     mark = template_mark("ods:EntityRelationship", start, end)
-    plain = plain_address(value)
-    sure = pl.when(link).then(plain).otherwise(plain | ~value.str.contains(UNSAFE))
-    there = value.is_not_null()
+    link = kind <= _ODD_LINK
     return [
-        pl.when(there).then(_text(before + start)), value, pl.when(link).then(_text('","ods:relatedResourceURI":"')),
-        pl.when(link).then(value),
-        pl.when(sure).then(_text(end + mark)).when(there).then(_text(end + MARK)),
+        pl.when(kind.is_not_null()).then(_text(before + start)), value,
+        pl.when(link).then(_text('","ods:relatedResourceURI":"')), pl.when(link).then(value),
+        pl.when(kind.is_in([_SURE_LINK, _SURE_TEXT])).then(_text(end + mark)).when(kind.is_not_null()).then(_text(end + MARK)),
     ]  # fmt: skip
 
 
-def relationship_item(relationship: str, value: pl.Expr) -> pl.Expr:
-    """Return an `ods:EntityRelationship` to an identifier as JSON text; links also carry the URI.
+def _relationship(relationship: str) -> tuple[str, str]:
+    start = (
+        f'{{"@type":"ods:EntityRelationship","dwc:relationshipOfResource":"{relationship}","dwc:relatedResourceID":"'
+    )
+    return start, f'",{MACHINE}}}'
 
-    The identifier is put in as it is: escaped, or one that needs no escaping (else the object is marked).
-    """
-    item = pl.concat_str(relationship_pieces(relationship, value), ignore_nulls=True)
-    return pl.when(value.is_not_null()).then(item)
+
+def relationship_items(values: pl.Series, relationship: str) -> pl.Series:
+    """Return an `ods:EntityRelationship` to each identifier as JSON text (`relationship_pieces`); null for null."""
+    frame = with_kinds(values.alias("value").to_frame(), ["value"])
+    item = pl.concat_str(relationship_pieces(relationship, "value"), ignore_nulls=True)
+    return frame.select(pl.when(pl.col("value").is_not_null()).then(item).alias("item"))["item"]
+
+
+@lru_cache(maxsize=1_000)
+def constant_relationships(*told: tuple[str, str]) -> str:
+    """Return `ods:EntityRelationship`s of (relationship, identifier) as JSON text without brackets."""
+    return ",".join(relationship_items(pl.Series([value]), relationship).item() for relationship, value in told)
 
 
 def _relationships(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | None:
     rows = _split_rows(frame, entry)
     if rows is None:
         return None
-    item = relationship_item(str(entry["relationship"]), pl.col("value"))
-    return _gathered(frame, rows, item, repeats="split" in entry)
+    rows = rows.with_columns(relationship_items(rows["value"], str(entry["relationship"])))
+    return _gathered(frame, rows, pl.col("item"), repeats="split" in entry)
 
 
 def _citations(frame: pl.DataFrame, entry: dict[str, object]) -> pl.Series | None:

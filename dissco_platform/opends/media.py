@@ -13,7 +13,7 @@ from dissco_platform.opends.context import DatasetContext
 from dissco_platform.opends.distinct import distinct
 from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.licences import parse_licence
-from dissco_platform.opends.lists import relationship_item
+from dissco_platform.opends.lists import constant_relationships, relationship_pieces, with_kinds
 from dissco_platform.opends.mapping import Mapping, Rule
 from dissco_platform.opends.placeholders import without_placeholders
 from dissco_platform.opends.render import objects
@@ -150,22 +150,26 @@ def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
         "ods:DigitalMedia",
         with_type=False,
     )
-    uri = pl.col("accessURI").str.replace_all('"', "%22", literal=True).str.replace_all("\\", "%5C", literal=True)
-    link = pl.col("dcterms:rights").str.starts_with("http")
-    relationships = pl.concat_str(
-        [
-            relationship_item("hasURL", uri),
-            relationship_item("hasOrganisationID", pl.lit(context.organisation_id)),
-            relationship_item("hasFDOType", pl.lit(MEDIA_FDO_TYPE)),
-            relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
-            pl.when(link & pl.col("open")).then(relationship_item("hasLicense", pl.col("dcterms:rights"))),
-            pl.col("ods:hasEntityRelationships"),
-        ],
-        separator=",",
-        ignore_nulls=True,
+    constant = constant_relationships(
+        ("hasOrganisationID", context.organisation_id),
+        ("hasFDOType", MEDIA_FDO_TYPE),
+        ("hasSourceSystemID", context.source_system_id),
     )
-    listed = pl.concat_str(pl.lit("["), relationships, pl.lit("]"))
-    return without_marks(whole.with_columns(content.alias("content"), listed.alias("relationships"))).select(
+    uri = pl.col("accessURI").str.replace_all('"', "%22", literal=True).str.replace_all("\\", "%5C", literal=True)
+    open_link = pl.col("dcterms:rights").str.starts_with("http") & pl.col("open")
+    further = pl.col("ods:hasEntityRelationships")
+    linked = whole.select(uri.alias("hasURL"), pl.when(open_link).then("dcterms:rights").alias("hasLicense"), further)
+    listed = with_kinds(linked, ["hasURL", "hasLicense"]).select(
+        pl.concat_str(
+            [
+                pl.lit("["), *relationship_pieces("hasURL", "hasURL"), pl.lit("," + constant),
+                *relationship_pieces("hasLicense", "hasLicense", ","),
+                pl.when(further.is_not_null()).then(pl.lit(",")), further, pl.lit("]"),
+            ],
+            ignore_nulls=True,
+        ).alias("relationships")
+    )["relationships"]  # fmt: skip
+    return without_marks(whole.with_columns(content.alias("content"), listed)).select(
         "row", "media_key", "accessURI", pl.col("dcterms:type").alias("media_type"), pl.col("dcterms:format").alias("format"),
         "licence", "rights_holder", "doi_only", "content", "relationships", "doubtful",
         fingerprint(["content", "relationships"]).alias("content_hash"),

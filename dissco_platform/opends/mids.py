@@ -95,7 +95,7 @@ def _given(column: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Boolean:
         return expr.fill_null(value=False)
     if dtype == pl.String:
-        return (~expr.str.to_lowercase().is_in(_BLANK)).fill_null(value=False)
+        return (~expr.str.contains(rf"^(?i)(?:{'|'.join(_BLANK)})$")).fill_null(value=False)
     return expr.is_not_null()
 
 
@@ -116,9 +116,21 @@ def mids(frame: pl.DataFrame) -> pl.DataFrame:
     that lacks an identifier or an organisation is not built at all.
     """
     dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
-    known = frame.select(
-        pl.col("discipline").replace_strict(list(DISCIPLINES), list(DISCIPLINES.values()), default=BIOLOGY).alias("d"),
-        *(_present(element, dtypes).alias(element.name) for element in ELEMENTS),
+    kinds = list(_ALL)
+    kind = pl.col("discipline").replace_strict(
+        list(DISCIPLINES), [kinds.index(kind) for kind in DISCIPLINES.values()], default=0, return_dtype=pl.UInt32
+    )
+    given = [_present(element, dtypes).cast(pl.UInt32) * 2**at for at, element in enumerate(ELEMENTS)]
+    coded = frame.select((kind * 2 ** len(ELEMENTS) + pl.sum_horizontal(given)).alias("code"))
+    return coded.join(_judged(coded.unique()), on="code", how="left", maintain_order="left").drop("code")
+
+
+def _judged(coded: pl.DataFrame) -> pl.DataFrame:
+    """Return `code`, `level` and `missing` of codes: a bit for each element that is given, and above them the discipline."""
+    kind = pl.col("code") // 2 ** len(ELEMENTS)
+    known = coded.with_columns(
+        kind.replace_strict(list(range(len(_ALL))), list(_ALL), return_dtype=pl.String).alias("d"),
+        *((pl.col("code") // 2**at % 2 == 1).alias(element.name) for at, element in enumerate(ELEMENTS)),
     )
     lacks = {element: pl.col("d").is_in(list(element.disciplines)) & ~pl.col(element.name) for element in ELEMENTS}
     fails = {
@@ -137,6 +149,7 @@ def mids(frame: pl.DataFrame) -> pl.DataFrame:
         ignore_nulls=True,
     )
     return known.select(
+        "code",
         "level",
         pl.when(missing != "")
         .then(missing.str.split("|"))

@@ -29,7 +29,7 @@ def table_rows(built: pl.DataFrame, batch: str) -> pl.DataFrame:
         pl.col("ods:topicOrigin").alias("topicOrigin"), pl.col("ods:topicCategory").alias("topicCategory"),
         pl.col("ods:livingOrPreserved").alias("livingOrPreserved"), "is_marked_as_type",
         pl.col("basis").alias("basisOfRecord"), "modified", other_specimen_ids(built),
-        pl.col("media_keys").list.sort(), pl.lit(batch).alias("batch"),
+        "media_keys", pl.lit(batch).alias("batch"),
     )  # fmt: skip
     return rows.with_columns(pl.col(name).cast(dtype) for name, dtype in SPECIMENS.items())
 

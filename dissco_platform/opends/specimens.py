@@ -15,7 +15,7 @@ from dissco_platform.opends.doubts import without_marks
 from dissco_platform.opends.gathering import EVENT, GEOLOGY, GEOREFERENCE, LOCATION, event_columns, gathering
 from dissco_platform.opends.identifications import identify
 from dissco_platform.opends.licences import parse_licence
-from dissco_platform.opends.lists import list_items, relationship_item, relationship_pieces
+from dissco_platform.opends.lists import constant_relationships, list_items, relationship_pieces, with_kinds
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.placeholders import without_placeholders
@@ -77,10 +77,7 @@ def build_batch(
     specimen = _specimen(batch, columns, facts, parts, mapping, context, findings)
     content = objects(specimen, SPECIMEN, with_type=False)
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
-    media_keys = facts.select(pl.col("media_keys").list.sort().list.join("\x1f").alias("m"))["m"]
-    result = without_marks(
-        facts.with_columns(content.alias("content"), relationships.alias("relationships"), media_keys.alias("__media"))
-    )
+    result = without_marks(facts.with_columns(content.alias("content"), relationships.alias("relationships")))
     return result.with_columns(
         fingerprint(["content", "relationships", "__media", "doi_only", "doi_only_reason"]).alias("content_hash")
     ).drop("__media")
@@ -118,7 +115,10 @@ def _facts(
         series = _column(columns[owner], name, dtype)
         return series if len(series) == height else pl.Series(name, [None] * height, dtype=dtype)
 
-    media = links.group_by("row", maintain_order=True).agg(pl.col("media_key").alias("media_keys"))
+    keys_of = pl.col("media_key").sort()
+    media = links.group_by("row", maintain_order=True).agg(
+        keys_of.alias("media_keys"), keys_of.str.join("\x1f").alias("__media")
+    )
     media = records.select("row").join(media, on="row", how="left", maintain_order="left")
     written = col(SPECIMEN, "dcterms:license")
     licence = written.fill_null(context.licence) if context.licence else written
@@ -134,7 +134,7 @@ def _facts(
         _column(records, "dwc:otherCatalogNumbers").alias("other_numbers"),
         licence.alias("licence_text"), understood.alias("spdx"), is_open.alias("open"), url.alias("licence_url"),
         col(SPECIMEN, "dcterms:modified").alias("modified"),
-        media["media_keys"].fill_null([]).alias("media_keys"),
+        media["media_keys"].fill_null([]), media["__media"].fill_null(""),
         *(who[name] for name in (
             "name", "col_name", "col_link", "vernacularName", "verbatimIdentification", "scientificNameID", "kingdom",
             "phylum", "class", "order", "code", "is_marked_as_type", "accepted_by", "verbatim_type",
@@ -278,38 +278,29 @@ def _relationships(
     findings: Findings,
 ) -> pl.Series:
     """Return the entity relationships of each record as JSON array text."""
-    constant = pl.concat_str(
-        [
-            relationship_item("hasOrganisationID", pl.lit(context.organisation_id)),
-            relationship_item("hasSourceSystemID", pl.lit(context.source_system_id)),
-            relationship_item("hasFDOType", pl.lit(SPECIMEN_FDO_TYPE)),
-        ],
-        separator=",",
+    constant = constant_relationships(
+        ("hasOrganisationID", context.organisation_id),
+        ("hasSourceSystemID", context.source_system_id),
+        ("hasFDOType", SPECIMEN_FDO_TYPE),
     )
-    start = pl.select(pl.concat_str(pl.lit("["), constant)).item()
-    link = pl.when(pl.col("physicalSpecimenIDType") == "Resolvable").then(
-        pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True)
-    )
-    licence = pl.when(pl.col("spdx").is_not_null()).then(pl.col("licence_url"))
-    facts = facts.with_columns(link.alias("__link"), licence.alias("__licence"))
-    pieces = [
-        piece
-        for relationship, name in (
-            ("hasPhysicalIdentifier", "__link"),
-            ("hasLicense", "__licence"),
-            ("hasCOLID", "col_link"),
-        )
-        for piece in relationship_pieces(relationship, pl.col(name), ",")
-    ]
+    told = {
+        "hasPhysicalIdentifier": pl.when(pl.col("physicalSpecimenIDType") == "Resolvable").then(
+            pl.col("physicalSpecimenID").str.replace_all('"', "%22", literal=True)
+        ),
+        "hasLicense": pl.when(pl.col("spdx").is_not_null()).then(pl.col("licence_url")),
+        "hasCOLID": pl.col("col_link"),
+    }
+    frame = with_kinds(facts.select(value.alias(name) for name, value in told.items()), told)
+    pieces = [piece for name in told for piece in relationship_pieces(name, name, ",")]
     further: list[pl.Series] = []
     rule = mapping.block(SPECIMEN, "records").get("ods:hasEntityRelationships")
     if isinstance(rule, ListRule) and (own := list_items(batch.records, rule)) is not None:
         further.append(own)
     if (more := extension_items(batch, "relationships", "ods:EntityRelationship", mapping, findings)) is not None:
         further.append(more)
-    facts = facts.with_columns(items.alias(f"__items {at}") for at, items in enumerate(further))
-    for at in range(len(further)):
-        items = pl.col(f"__items {at}")
+    for at, column in enumerate(further):
+        frame = frame.with_columns(column.alias(str(at)))
+        items = pl.col(str(at))
         pieces += [pl.when(items.is_not_null() & (items != "")).then(pl.lit(",")), items]
-    whole = pl.concat_str([pl.lit(start), *pieces, pl.lit("]")], ignore_nulls=True)
-    return facts.select(whole.alias("relationships"))["relationships"]
+    whole = pl.concat_str([pl.lit("[" + constant), *pieces, pl.lit("]")], ignore_nulls=True)
+    return frame.select(whole.alias("relationships"))["relationships"]
