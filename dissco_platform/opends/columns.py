@@ -59,21 +59,21 @@ def _shared(source: Source, available: Collection[str]) -> str | None:
     return f"__whole {id(whole)} {columns} {source.steps[0].params}" if any(columns) else None
 
 
-def _with_shared(frame: pl.DataFrame, rules: Iterable[Rule]) -> pl.DataFrame:
-    """Return the frame with a struct for each value that two or more rules read parts of, so that it is parsed once."""
+def _shared_exprs(rules: Iterable[Rule], available: Collection[str]) -> list[pl.Expr]:
+    """Return a struct for each value that two or more rules read parts of, so that it is parsed once."""
     sources = [source for rule in rules if rule.constant is None for source in rule.sources]
-    wanted = Counter(name for source in sources if (name := _shared(source, frame.columns)) is not None)
+    wanted = Counter(name for source in sources if (name := _shared(source, available)) is not None)
     structs: dict[str, pl.Expr] = {}
     for source in sources:
-        name = _shared(source, frame.columns)
+        name = _shared(source, available)
         if name is None or wanted[name] < 2 or name in structs:
             continue
         first = source.steps[0]
-        columns = [pl.col(one) if one in frame.columns else pl.lit(None, dtype=pl.String) for one in source.columns]
+        columns = [pl.col(one) if one in available else pl.lit(None, dtype=pl.String) for one in source.columns]
         whole = TRANSFORMS[first.name].whole
         if whole is not None:
             structs[name] = whole(columns, dict(first.params)).alias(name)
-    return frame.with_columns(structs.values()) if structs else frame
+    return list(structs.values())
 
 
 def source_expr(source: Source, available: Collection[str]) -> pl.Expr | None:
@@ -130,23 +130,32 @@ def rule_expr(rule: Rule, term: Term, available: Collection[str]) -> pl.Expr | N
     return value
 
 
+def _exprs(
+    rules: dict[str, Rule | ListRule], owner: str, available: Collection[str]
+) -> tuple[list[pl.Expr], list[pl.Expr]]:
+    """Return what is made of the columns first, for several rules, and the terms that rules make of these and the columns."""
+    terms = model().classes[owner]
+    single = {name: rule for name, rule in rules.items() if isinstance(rule, Rule)}
+    shared = _shared_exprs(single.values(), available)
+    available = [*available, *(expr.meta.output_name() for expr in shared)]
+    found = {name: rule_expr(rule, terms[name], available) for name, rule in single.items()}
+    return shared, [expr.alias(name) for name, expr in found.items() if expr is not None]
+
+
 def evaluate(frame: pl.DataFrame, mapping: Mapping, owner: str, table: str, findings: Findings) -> pl.DataFrame:
     """Return one column a mapped term of `owner` that has any value, typed; nested lists as JSON text without brackets.
 
     For a term with a vocabulary the concept stands in the term's column, and where the written value said it in other
     words, that stands in a column `verbatim <term>`.
     """
-    terms = model().classes[owner]
-    exprs: list[pl.Expr] = []
     rules = mapping.block(owner, table)
-    frame = _with_shared(frame, [rule for rule in rules.values() if isinstance(rule, Rule)])
-    available = frame.columns
-    for name, rule in rules.items():
-        if isinstance(rule, Rule):
-            expr = rule_expr(rule, terms[name], available)
-            if expr is not None:
-                exprs.append(expr.alias(name))
-    anchor = pl.col(available[0]).alias("__")  # constants alone would give one row
+    asked = ("evaluate", owner, table, *frame.columns)
+    made: tuple[list[pl.Expr], list[pl.Expr]] | None = mapping.made.get(asked)
+    if made is None:
+        made = mapping.made[asked] = _exprs(rules, owner, frame.columns)
+    shared, exprs = made
+    frame = frame.with_columns(shared) if shared else frame
+    anchor = pl.col(frame.columns[0]).alias("__")  # constants alone would give one row
     result = frame.select(anchor, *exprs).drop("__") if exprs else pl.DataFrame()
     result = result.select([column for column in result.columns if result[column].null_count() < result.height])
     result = _with_vocabularies(result, rules, mapping.vocabulary_folder, findings)

@@ -37,7 +37,10 @@ def needed(mapping: Mapping) -> set[str]:
 
 def identity(records: pl.DataFrame, mapping: Mapping, context: DatasetContext) -> pl.DataFrame:
     """Return one row a record with the columns of IDENTITY; `reason` is null where the record is accepted so far."""
-    small = Mapping(mapping.name, {}, {(SPECIMEN, "records"): _rules(mapping)}, mapping.vocabulary_folder)
+    small: Mapping | None = mapping.made.get("identity")
+    if small is None:
+        blocks = {(SPECIMEN, "records"): _rules(mapping)}
+        small = mapping.made["identity"] = Mapping(mapping.name, {}, blocks, mapping.vocabulary_folder)
     findings = Findings()
     values = evaluate(without_placeholders(records, small, "records"), small, SPECIMEN, "records", findings)
     for name in ("ods:physicalSpecimenID", "ods:physicalSpecimenIDType", "dwc:basisOfRecord"):

@@ -5,7 +5,7 @@ The form of a mapping is described in `docs/opends.md`. This module reads and ch
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -106,6 +106,8 @@ class Mapping:
     lines: dict[Place, str] = field(default_factory=dict, repr=False)
     own_files: tuple[str, ...] = ()
     """How the places of the dataset's own rules begin: its file."""
+    made: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What others make of the rules alone, by what they made it for: every batch of records asks for the same."""
 
     def to_json(self) -> str:
         """Return the resolved mapping as JSON text, rules in their own order: it loads as a mapping again."""

@@ -77,7 +77,9 @@ def without_placeholders(
         table: the table's name.
         counted: receives the number of placeholders by column.
     """
-    read = columns_of(mapping, table)
+    read: set[str] | None = mapping.made.get(("placeholders", table))
+    if read is None:
+        read = mapping.made["placeholders", table] = columns_of(mapping, table)
     typed = zip(frame.columns, frame.dtypes, strict=True)
     names = [name for name, dtype in typed if name in read and dtype == pl.String]
     if not names or frame.is_empty():
