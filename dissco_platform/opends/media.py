@@ -16,9 +16,8 @@ from dissco_platform.opends.licences import parse_licence
 from dissco_platform.opends.lists import constant_relationships, relationship_pieces, with_kinds
 from dissco_platform.opends.mapping import Mapping, Rule
 from dissco_platform.opends.placeholders import without_placeholders
-from dissco_platform.opends.render import objects
+from dissco_platform.opends.render import objects, print_of_texts
 from dissco_platform.opends.terms import MEDIA_FDO_TYPE, model
-from dissco_platform.provenance import fingerprint
 
 # File endings → media type (IANA), for access URIs whose format nobody stated.
 FORMATS = {
@@ -169,8 +168,9 @@ def _rendered(frame: pl.DataFrame, context: DatasetContext) -> pl.DataFrame:
             ignore_nulls=True,
         ).alias("relationships")
     )["relationships"]  # fmt: skip
-    return without_marks(whole.with_columns(content.alias("content"), listed)).select(
+    made = without_marks(whole.with_columns(content.alias("content"), listed))
+    return made.select(
         "row", "media_key", "accessURI", pl.col("dcterms:type").alias("media_type"), pl.col("dcterms:format").alias("format"),
         "licence", "rights_holder", "doi_only", "content", "relationships", "doubtful",
-        fingerprint(["content", "relationships"]).alias("content_hash"),
+        print_of_texts(made, ["content", "relationships"]),
     )  # fmt: skip

@@ -4,11 +4,17 @@ Text is joined column by column (a record's document never exists as a Python ob
 `columns`; whether a document fits the schema is `schema`.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from dissco_platform.opends.doubts import MARK, doubt
 from dissco_platform.opends.lists import escaped
 from dissco_platform.opends.terms import Term, model
+from dissco_platform.provenance import fingerprint
+
+AT_ONCE = 1_000
+"""Documents that are hashed at once: some six megabytes."""
 
 
 def _brackets(term: Term) -> tuple[str, str]:
@@ -89,6 +95,19 @@ def objects(frame: pl.DataFrame, owner: str, *, with_type: bool = True) -> pl.Se
     if not full:
         text = pl.when(pl.any_horizontal(pl.col(term.name).is_not_null() for term in present)).then(text)
     return ready.select(text.alias(owner))[owner]
+
+
+def print_of_texts(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    """Return the fingerprint of columns, long texts among them, as `content_hash`.
+
+    A few rows at a time: what is hashed is a copy, and one of a whole batch's documents would go through memory that is
+    asked of the system anew.
+    """
+    made = [
+        frame.slice(start, AT_ONCE).select(fingerprint(columns).alias("content_hash"))
+        for start in range(0, max(1, frame.height), AT_ONCE)
+    ]
+    return pl.concat(made)["content_hash"]
 
 
 def gathered(rows: pl.Series, items: pl.Series, order: pl.Series | None = None) -> pl.DataFrame:

@@ -19,11 +19,10 @@ from dissco_platform.opends.lists import constant_relationships, list_items, rel
 from dissco_platform.opends.mapping import ListRule, Mapping, Rule
 from dissco_platform.opends.mids import mids
 from dissco_platform.opends.placeholders import without_placeholders
-from dissco_platform.opends.render import objects
+from dissco_platform.opends.render import objects, print_of_texts
 from dissco_platform.opends.specimen_parts import apart, specimen_parts
 from dissco_platform.opends.terms import SPECIMEN_FDO_TYPE, model
 from dissco_platform.opends.topics import TOPIC_TERMS, with_topics
-from dissco_platform.provenance import fingerprint
 
 SPECIMEN = "ods:DigitalSpecimen"
 
@@ -79,7 +78,7 @@ def build_batch(
     relationships = _relationships(specimen, facts, keys, context, batch, mapping, findings)
     result = without_marks(facts.with_columns(content.alias("content"), relationships.alias("relationships")))
     return result.with_columns(
-        fingerprint(["content", "relationships", "__media", "doi_only", "doi_only_reason"]).alias("content_hash")
+        print_of_texts(result, ["content", "relationships", "__media", "doi_only", "doi_only_reason"])
     ).drop("__media")
 
 

@@ -125,7 +125,9 @@ class ParquetOut:
         if frame.is_empty():
             return
         ordered = frame.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
-        self._writer.write_table(_arrow(ordered).cast(self._arrow), row_group_size=self._row_group)
+        for start in range(0, frame.height, self._row_group):  # one at a time: Arrow's texts are a copy
+            part = _arrow(ordered.slice(start, self._row_group))
+            self._writer.write_table(part.cast(self._arrow), row_group_size=self._row_group)
         self.rows += frame.height
 
     def close(self) -> None:
