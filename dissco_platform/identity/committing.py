@@ -5,6 +5,7 @@ whole dataset) and `decisions` (one object).
 """
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from dissco_platform.registry.tables import digital_object, version
 ENDINGS = ("vanished", "withdrawn", "merged")
 TOMBSTONE_LANE, NEW_LANE, UPDATE_LANE = 0, 1, 2
 
-_ROWS_AT_ONCE = 200_000
+_ROWS_AT_ONCE = 100_000  # two times: those that are entered, and those that are next
 _PILE_IN_MEMORY = 2**20  # bytes
 
 
@@ -80,7 +81,7 @@ def commit_versions(
         OvertakenError: another process took a key or a suffix.
     """
     committed, made = Committed(), 0
-    for frame in _in_order(writer.written, _ROWS_AT_ONCE, writer.folder):
+    for frame in _ahead(_in_order(writer.written, _ROWS_AT_ONCE, writer.folder)):
         written = frame.with_columns(
             pl.col("path").replace_strict(batches, return_dtype=pl.Int64, default=None).alias("batch_id"),
             pl.col("cause").is_in(ENDINGS).alias("tombstone"),
@@ -114,8 +115,10 @@ def _in_order(spool: Spool, size: int, folder: Path) -> Iterator[pl.DataFrame]:
         if whole is not None:
             yield whole.sort("id")
         return
-    ids = np.sort(np.concatenate([frame["id"].to_numpy() for frame in spool]))
-    bounds = ids[size::size]
+    ids = np.concatenate([frame["id"].to_numpy() for frame in spool.columns("id")])
+    ids.sort()
+    bounds = ids[size::size].copy()
+    del ids
     piles = [Spool(folder, _PILE_IN_MEMORY) for _ in range(bounds.size + 1)]
     for frame in spool:
         places = pl.Series("pile", np.searchsorted(bounds, frame["id"].to_numpy(), "right"))
@@ -126,6 +129,15 @@ def _in_order(spool: Spool, size: int, folder: Path) -> Iterator[pl.DataFrame]:
         pile.close()
         if whole is not None:
             yield whole.sort("id")
+
+
+def _ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield frames; the next one is made while one is entered, for which the database takes one processor alone."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, frames, None)
+        while (frame := waiting.result()) is not None:
+            waiting = pool.submit(next, frames, None)
+            yield frame
 
 
 def _insert(connection: Connection, dataset: str, fresh: pl.DataFrame, moment: str, minted: Minted) -> int:

@@ -44,11 +44,19 @@ class Spool:
             self._write()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
+        yield from self._read(None)
+        yield from self._frames
+
+    def columns(self, *names: str) -> Iterator[pl.DataFrame]:
+        """Yield some columns of the frames; the others are not unpacked."""
+        yield from self._read(list(names))
+        yield from (frame.select(names) for frame in self._frames)
+
+    def _read(self, names: list[str] | None) -> Iterator[pl.DataFrame]:
         for start, length in self._places:
             assert self._file is not None
             self._file.seek(start)
-            yield pl.read_ipc_stream(io.BytesIO(self._file.read(length)))
-        yield from self._frames
+            yield pl.read_ipc_stream(io.BytesIO(self._file.read(length)), columns=names)
 
     def collected(self) -> pl.DataFrame | None:
         """Return all of it as one frame; None where there is nothing."""

@@ -230,8 +230,8 @@ def replace_outbox(connection: Connection, frame: pl.DataFrame) -> None:
     if queued_before.height:
         with staged(connection, queued_before, outbox, "object_id") as replaced:
             connection.execute(delete(outbox).where(outbox.c.object_id.in_(select(replaced.c.object_id))))
-    # In the order in which both indexes of the table end: they grow at their ends and not everywhere.
-    insert_frame(connection, outbox, rows.sort("batch_id", "object_id"))
+    # The table then grows at its end, and its indexes at one place for each part.
+    insert_frame(connection, outbox, rows.sort("object_id"))
 
 
 def newest_suffixes(connection: Connection, dataset: str, count: int) -> list[str]:
