@@ -45,7 +45,7 @@ def filled(value: pl.Expr, *, plain: bool = False) -> pl.Expr:
 
 def quoted(value: pl.Expr, *, plain: bool = False) -> pl.Expr:
     """Return a JSON string, null for null."""
-    return pl.concat_str([pl.lit('"'), _escaped(value, plain), pl.lit('"')])
+    return pl.concat_str([pl.lit('"'), escaped(value, plain=plain), pl.lit('"')])
 
 
 def member(key: str, text: pl.Expr) -> pl.Expr:
@@ -55,7 +55,7 @@ def member(key: str, text: pl.Expr) -> pl.Expr:
 
 def entry(value: pl.Expr, before: str, after: str, *, plain: bool = False) -> pl.Expr:
     """Return `before` + JSON string of `value` + `after`, null for null."""
-    return pl.concat_str([pl.lit(before + '"'), _escaped(value, plain), pl.lit('"' + after)])
+    return pl.concat_str([pl.lit(before + '"'), escaped(value, plain=plain), pl.lit('"' + after)])
 
 
 def entries(values: pl.Expr, before: str, after: str, *, plain: bool = False) -> pl.Expr:
@@ -65,20 +65,36 @@ def entries(values: pl.Expr, before: str, after: str, *, plain: bool = False) ->
     return pl.when(joined != "").then(joined)
 
 
-def _escaped(value: pl.Expr, plain: bool) -> pl.Expr:
+def escaped(value: pl.Expr, *, plain: bool = False) -> pl.Expr:
+    """Return the inside of a JSON string, null for null."""
     text = value.cast(pl.String)
     return text if plain else text.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
-
-
-def array(items: Sequence[pl.Expr]) -> pl.Expr:
-    """Return a JSON array of the items that are not null, null where none is left."""
-    inner = pl.concat_str(list(items), separator=",", ignore_nulls=True)
-    return pl.when(inner != "").then(pl.concat_str([pl.lit("["), inner, pl.lit("]")]))
 
 
 def members(each: Sequence[pl.Expr]) -> pl.Expr:
     """Return the members that are not null as the inside of a JSON object."""
     return pl.concat_str(list(each), separator=",", ignore_nulls=True)
+
+
+def joined(*pieces: str | pl.Expr) -> pl.Expr:
+    """Return pieces of text as one, put together in one pass: none of the expressions is null."""
+    parts: list[str | pl.Expr] = []
+    for piece in pieces:
+        if isinstance(piece, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += piece
+        else:
+            parts.append(piece)
+    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in parts])
+
+
+def optional(before: str, value: pl.Expr, after: str) -> pl.Expr:
+    """Return `before` + `value` + `after`, empty text for null."""
+    return pl.concat_str([pl.lit(before), value, pl.lit(after)]).fill_null("")
+
+
+def listed(items: Sequence[pl.Expr]) -> pl.Expr:
+    """Return the items that are not null, separated by commas: the inside of a JSON array, empty text for none."""
+    return pl.concat_str(list(items), separator=",", ignore_nulls=True)
 
 
 def record(each: Sequence[pl.Expr]) -> pl.Expr:

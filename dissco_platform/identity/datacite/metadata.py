@@ -14,14 +14,15 @@ import polars as pl
 
 from dissco_platform.identity.datacite import tables
 from dissco_platform.identity.datacite.jsontext import (
-    array,
     constant,
     entries,
     entry,
+    escaped,
     filled,
-    member,
-    members,
+    joined,
+    listed,
     needs_care,
+    optional,
     quoted,
 )
 from dissco_platform.opends.licences import parse_licence
@@ -176,14 +177,14 @@ def name_identifier(identifier: str) -> dict[str, str]:
 
 
 class _Attributes:
-    """The members of the `attributes` object; `plain`: no value needs care, see `jsontext`."""
+    """The `attributes` object; `plain`: no value needs care, see `jsontext`."""
 
     def __init__(self, columns: set[str], context: DataCiteContext, plain: bool) -> None:
         """Make them of the columns that a frame has."""
         self._columns, self._context, self._plain = columns, context, plain
 
     def specimen(self) -> pl.Expr:
-        """Return the members of a specimen's object but `version`."""
+        """Return a specimen's object without its `version`."""
         host = self._context.host
         identifiers = [
             self._identifier(self._column("normalisedPhysicalSpecimenID"), tables.PRIMARY_IDENTIFIERS["specimen"]),
@@ -271,38 +272,34 @@ class _Attributes:
             for column, scheme in tables.SUBJECTS[kind].items()
         ]
         page = self._context.landing_page.rstrip("/") + "/"
-        return members(
-            [
-                member("url", self._quoted(pl.concat_str([pl.lit(page), pl.col("doi")]))),
-                pl.lit(f'"creators":{constant([_host(self._context)])}'),
-                pl.concat_str([pl.lit('"titles":[{"title":'), self._quoted(title), pl.lit("}]")]),
-                pl.lit(f'"publisher":{constant(publisher)}'),
-                member("publicationYear", pl.col("issued").str.head(4)),
-                pl.concat_str(
-                    [
-                        pl.lit('"types":{"resourceTypeGeneral":'),
-                        self._quoted(resource_type),
-                        pl.lit(f',"resourceType":{constant(tables.RESOURCE_TYPES[kind])}}}'),
-                    ]
-                ),
-                _list("subjects", array(subjects)),
-                member(
-                    "contributors", array([pl.lit(constant(_host(self._context, "HostingInstitution"))), *contributors])
-                ),
-                pl.concat_str(
-                    [
-                        pl.lit('"dates":[{"date":'),
-                        self._quoted(pl.col("issued").str.head(10)),
-                        pl.lit(',"dateType":"Issued"}]'),
-                    ]
-                ),
-                _list("alternateIdentifiers", array(identifiers)),
-                _list("relatedIdentifiers", array(related)),
-                *([] if formats is None else [_list("formats", array([self._quoted(formats)]))]),
-                _list("rightsList", array([pl.col("_rights")])),
-                pl.lit(f'"descriptions":{constant([{"description": description, "descriptionType": "Abstract"}])}'),
-                pl.lit(f'"schemaVersion":{constant(tables.SCHEMA_VERSION)}'),
-            ]
+        host = constant(_host(self._context, "HostingInstitution"))
+        abstract = [{"description": description, "descriptionType": "Abstract"}]
+        shown = [] if formats is None else ['"formats":[', listed([self._quoted(formats)]), "],"]
+        # One level of concatenation: each further one would copy what is below it.
+        return joined(
+            "{",
+            optional(f'"url":"{constant(page)[1:-1]}', self._escaped(pl.col("doi")), '",'),
+            f'"creators":{constant([_host(self._context)])},"titles":[{{"title":"',
+            self._escaped(title),
+            f'"}}],"publisher":{constant(publisher)},',
+            optional('"publicationYear":', pl.col("issued").str.head(4), ","),
+            '"types":{"resourceTypeGeneral":"',
+            resource_type,
+            f'","resourceType":{constant(tables.RESOURCE_TYPES[kind])}}},"subjects":[',
+            listed(subjects),
+            f'],"contributors":[{host}',
+            *(optional(",", contributor, "") for contributor in contributors),
+            "],",
+            optional('"dates":[{"date":"', self._escaped(pl.col("issued").str.head(10)), '","dateType":"Issued"}],'),
+            '"alternateIdentifiers":[',
+            listed(identifiers),
+            '],"relatedIdentifiers":[',
+            listed(related),
+            "],",
+            *shown,
+            '"rightsList":[',
+            pl.col("_rights").fill_null(""),
+            f'],"descriptions":{constant(abstract)},"schemaVersion":{constant(tables.SCHEMA_VERSION)}}}',
         )
 
     def _column(self, name: str) -> pl.Expr:
@@ -310,6 +307,9 @@ class _Attributes:
 
     def _quoted(self, value: pl.Expr) -> pl.Expr:
         return quoted(value, plain=self._plain)
+
+    def _escaped(self, value: pl.Expr) -> pl.Expr:
+        return escaped(value, plain=self._plain)
 
     def _entry(self, value: pl.Expr, before: str, after: str) -> pl.Expr:
         return entry(value, before, after, plain=self._plain)
@@ -330,21 +330,12 @@ class _Attributes:
 def _rendered(kind: str, frame: pl.DataFrame, context: DataCiteContext, *, plain: bool) -> pl.DataFrame:
     made = _Attributes(set(frame.columns), context, plain)
     told = made.specimen() if kind == "specimen" else made.medium()
-    version = member("version", quoted(pl.col("version")))  # last, so that `visible_hashes` finds it
     # One chunk, lazily: expressions that occur twice are then computed once (a tenth of the time).
-    body = frame.rechunk().lazy().select(pl.concat_str(pl.lit("{"), told).alias("_body"), version.alias("_version"))
-    return body.select(
-        pl.concat_str(
-            "_body", pl.when(pl.col("_version").is_null()).then(pl.lit("")).otherwise(pl.lit(",")),
-            pl.col("_version").fill_null(""), pl.lit("}"),
-        ).alias("payload"),
-        fingerprint([pl.concat_str("_body", pl.lit("}"))]).alias("visible_hash"),
-    ).collect()  # fmt: skip
-
-
-def _list(key: str, items: pl.Expr) -> pl.Expr:
-    # [] rather than nothing: an attribute that is absent keeps its old value at DataCite
-    return member(key, items.fill_null("[]"))
+    whole = frame.rechunk().lazy().select(told.alias("told"), "version")
+    # Last, so that `visible_hashes` finds it. What comes before is a view of the text that is hashed.
+    version = optional(',"version":"', pl.col("version").cast(pl.String), '"')
+    payload = pl.concat_str([pl.col("told").str.head(-1), version, pl.lit("}")])
+    return whole.select(payload.alias("payload"), fingerprint(["told"]).alias("visible_hash")).collect()
 
 
 def prepared(frame: pl.DataFrame, context: DataCiteContext, links: str) -> pl.DataFrame:
