@@ -34,6 +34,8 @@ VISIBLE = (
     "rights_holder",
 )
 
+_LINKS = "_links"  # of what a page is made: the keys of the linked objects, see `_ordered`
+
 # Columns of a build that may hold a DOI of ours.
 _CLAIMING = ("physicalSpecimenID", "occurrenceID", "catalogNumber", "otherSpecimenIds")
 
@@ -86,21 +88,17 @@ class Incoming:
         claiming = [pl.col(name) for name in _CLAIMING if name in self._columns]
         text = pl.concat_str(claiming, separator=" ", ignore_nulls=True) if claiming else pl.lit(None, pl.String)
         is_type = pl.col("is_marked_as_type").fill_null(False) if self._has("is_marked_as_type") else pl.lit(False)
-        for group in range(len(self._groups)):
-            yield (
-                self._scan(group)
-                .select(
-                    ROW,
-                    self._identity,
-                    self._identity.hash(self._seed).alias("key"),
-                    self._content_hash.hash(self._seed).alias("content"),
-                    "doi_only",
-                    is_type.alias("is_marked_as_type"),
-                    (pl.col(self._targets).list.len() > 0).fill_null(False).alias("linking"),
-                    pl.when(text.str.contains(f"{self._prefix}/", literal=True)).then(text).alias("claims"),
-                )
-                .collect()
-            )
+        columns: list[str | pl.Expr] = [
+            ROW,
+            self._identity,
+            self._identity.hash(self._seed).alias("key"),
+            self._content_hash.hash(self._seed).alias("content"),
+            "doi_only",
+            is_type.alias("is_marked_as_type"),
+            (pl.col(self._targets).list.len() > 0).fill_null(False).alias("linking"),
+            pl.when(text.str.contains(f"{self._prefix}/", literal=True)).then(text).alias("claims"),
+        ]
+        yield from self._selected(None, columns)
 
     def whole(self, rows: Numbers) -> Iterator[pl.DataFrame]:
         """Yield the records with the given numbers (ascending) with all that is published of them but the document.
@@ -141,18 +139,21 @@ class Incoming:
                 _scoped(pl.col("target"), self._target_organisation).hash(self._seed).alias("target")
             )
 
-    def _selected(self, rows: Numbers, columns: list[str | pl.Expr]) -> Iterator[pl.DataFrame]:
+    def _selected(self, rows: Numbers | None, columns: list[str | pl.Expr]) -> Iterator[pl.DataFrame]:
+        """Yield columns of the records with the given numbers, of all for None."""
         made = [pl.col(column) if isinstance(column, str) else column for column in columns]
-        read = sorted({name for column in made for name in column.meta.root_names()})
+        named = {name for column in made for name in column.meta.root_names()}
+        read = sorted(named - {_LINKS} | {self._targets}) if _LINKS in named else sorted(named)
         for group, (start, count) in enumerate(self._groups):
-            first, last = np.searchsorted(rows, (start, start + count))
+            first, last = (0, count) if rows is None else np.searchsorted(rows, (start, start + count))
             if first == last:
                 continue
-            if last - first == count:
-                yield self._scan(group).select(made).collect()
-            else:  # what is made of a record is made of those that are wanted only
-                page = self._scan(group).select(read).collect()
-                yield page[rows[first:last] - start].lazy().select(made).collect()
+            page = self._scan(group).select(read).collect()
+            if rows is not None and last - first < count:  # what is made is made of those that are wanted only
+                page = page[rows[first:last] - start]
+            if _LINKS in named:
+                page = page.with_columns(_ordered(page[self._targets]).alias(_LINKS))
+            yield page.lazy().select(made).collect()
 
     def _scan(self, group: int) -> pl.LazyFrame:
         start, count = self._groups[group]
@@ -170,9 +171,23 @@ class Incoming:
     def _content_hash(self) -> pl.Expr:
         # What an object shows of its links is part of its content: a medium that a second specimen uses has changed.
         # A DOI-only object has no document; what DataCite shows of it is all that can change.
-        links = pl.col(self._targets).list.sort().list.join("\x1e")
-        visible = fingerprint([pl.col(name) for name in self.shown] + [links])
-        return pl.when("doi_only").then(visible).otherwise(fingerprint(["content_hash", links]))
+        visible = fingerprint([*self.shown, _LINKS])
+        return pl.when("doi_only").then(visible).otherwise(fingerprint(["content_hash", _LINKS]))
+
+
+def _ordered(keys: pl.Series) -> pl.Series:
+    """Return the members of each list in alphabetical order as one text, null for null."""
+    first = keys.to_frame("keys").select(
+        pl.when(pl.col("keys").is_not_null()).then(pl.col("keys").list.first().fill_null(""))
+    )
+    several = np.flatnonzero((keys.list.len() > 1).fill_null(False).to_numpy())
+    if not several.size:
+        return first.to_series()
+    # Of most records there is nothing to put in order, and to look at each list costs more than all else of them.
+    joined = keys[several].list.sort().list.join("\x1e")
+    places = np.arange(keys.len())
+    places[several] = keys.len() + np.arange(several.size)
+    return pl.concat([first.to_series().alias("text"), joined.alias("text")])[places]
 
 
 def _scoped(key: pl.Expr, organisation: str) -> pl.Expr:

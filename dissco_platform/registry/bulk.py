@@ -65,7 +65,8 @@ def lines(
             yield frame.with_columns(pl.col(pl.String).fill_null(""))
         return
     where = " AND ".join(f"{name} = ?" for name in conditions)
-    line = " || char(31) || ".join(f"ifnull({name}, '')" for name in columns)
+    # One function for the line: concatenation has SQLite make a value a column.
+    line = f"printf('{chr(31).join(['%s'] * len(columns))}', {', '.join(columns)})"
     statement = (
         f"SELECT group_concat(line, char(30)), max(id) FROM (SELECT id, {line} AS line FROM {table.name} "
         f"WHERE {where} AND id > ? ORDER BY id LIMIT {_CHUNK})"
