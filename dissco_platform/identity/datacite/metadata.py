@@ -274,7 +274,7 @@ class _Attributes:
         page = self._context.landing_page.rstrip("/") + "/"
         host = constant(_host(self._context, "HostingInstitution"))
         abstract = [{"description": description, "descriptionType": "Abstract"}]
-        shown = [] if formats is None else ['"formats":[', listed([self._quoted(formats)]), "],"]
+        shown: list[str | pl.Expr] = [] if formats is None else ['"formats":[', listed([self._quoted(formats)]), "],"]
         # One level of concatenation: each further one would copy what is below it.
         return joined(
             "{",
