@@ -47,12 +47,17 @@ class Watch:
 
 
 def costs(samples: list[Sample], began: float, ended: float) -> dict[str, float]:
-    """Return `wall_s`, `cpu_s` and `peak_mib` (of the largest process) of a stretch of time."""
+    """Return `wall_s`, `cpu_s`, `first_mib` and `peak_mib` (of the largest process) of a stretch of time."""
     times = [sample[0] for sample in samples]
     first, last = max(bisect_right(times, began) - 1, 0), min(bisect_left(times, ended), len(samples) - 1)
     inside = samples[first : last + 1]
-    cpu, peak = (inside[-1][1] - inside[0][1], max(sample[2] for sample in inside)) if inside else (0.0, 0)
-    return {"wall_s": round(ended - began, 2), "cpu_s": round(cpu, 2), "peak_mib": round(peak / 2**20)}
+    cpu = inside[-1][1] - inside[0][1] if inside else 0.0
+    return {
+        "wall_s": round(ended - began, 2),
+        "cpu_s": round(cpu, 2),
+        "first_mib": round((inside[0][2] if inside else 0) / 2**20),
+        "peak_mib": round(max((sample[2] for sample in inside), default=0) / 2**20),
+    }
 
 
 def steps(dagster_home: Path, samples: list[Sample], since: float) -> dict[str, dict[str, float]]:

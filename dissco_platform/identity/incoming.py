@@ -145,7 +145,9 @@ class Incoming:
         named = {name for column in made for name in column.meta.root_names()}
         read = sorted(named - {_LINKS} | {self._targets}) if _LINKS in named else sorted(named)
         for group, (start, count) in enumerate(self._groups):
-            first, last = (0, count) if rows is None else np.searchsorted(rows, (start, start + count))
+            first, last = 0, count
+            if rows is not None:  # of one type: all numbers would be copied otherwise
+                first, last = np.searchsorted(rows, np.array((start, start + count), rows.dtype))
             if first == last:
                 continue
             page = self._scan(group).select(read).collect()

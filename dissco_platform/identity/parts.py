@@ -6,10 +6,10 @@ once and named by the registry when a publication is committed; one that no regi
 """
 
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from dissco_platform.errors import StoreError
-from dissco_platform.identity.contents import ROWS_PER_PORTION, Portion, plan, stream
+from dissco_platform.identity.contents import ROWS_PER_PORTION, Portion, Segment, plan, stream
 from dissco_platform.identity.datacite.metadata import (
     DataCiteContext,
     rendered,
@@ -29,18 +29,28 @@ from dissco_platform.identity.resolve import new_fingerprints
 from dissco_platform.identity.spool import Spool
 from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
+from dissco_platform.opends.side_by_side import in_order
+from dissco_platform.opends.spill import ParquetOut
 from dissco_platform.provenance import ContentVersion, fingerprint
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
-AT_ONCE = 2  # parts that are made at the same time, while the documents of another one are read
+BYTES_PER_SLICE = 32 * 2**20  # of a part's content that are stamped, rendered and written at once
+DIVIDED_IN_MEMORY = 64 * 2**20  # bytes of records that wait for the documents of their portion
+CHUNKS_AHEAD = 1  # a part's documents are some seventy megabytes: one part is made while those of the next are read
 # What the registry has to know of each version, and of an object that it does not know yet (`fresh`).
 WRITTEN = (
     "id", "kind", "fresh", "identity_key", "suffix", "version", "content_hash", "visible_hash", "old_visible",
     "doi_only", "cause", "path",
 )  # fmt: skip
+PART: dict[str, pl.DataType] = {
+    "suffix": pl.String(),
+    "version": pl.Int64(),
+    "document": pl.String(),
+    "payload": pl.String(),
+}
 _Part = tuple[str, pl.DataFrame, ContentVersion]
 
 
@@ -88,14 +98,16 @@ class PartWriter:
         """
         portions = plan(kind, addresses, self._documents, ROWS_PER_PORTION)
         if len(portions) == 1:
-            self._write_portion(kind, portions[0], pages)
+            self._write_portion(kind, portions[0].segments, pages)
         elif not portions:
             for page in pages:
                 self._write_closed(kind, page)
         else:
             waiting = self._divided(kind, portions, pages)
-            for portion, spool in zip(portions, waiting, strict=True):
-                self._write_portion(kind, portion, iter(spool))
+            segments = [portion.segments for portion in portions]
+            del portions  # numbers of all records
+            for some, spool in zip(segments, waiting, strict=True):
+                self._write_portion(kind, some, iter(spool))
                 spool.close()
 
     def write_tombstones(
@@ -140,7 +152,7 @@ class PartWriter:
                 cause=pl.lit(ending),
                 fresh=pl.lit(False),
             )
-            self._note(self._part(kind, ended))
+            self._note(self._part(kind, [ended.sort("suffix")]))
 
     def keep(self) -> None:
         """Make all that was written durable: from now on the registry may name it."""
@@ -161,7 +173,7 @@ class PartWriter:
         number = np.zeros(last + 1, np.uint16)
         for place, portion in enumerate(portions):
             number[portion.rows] = place
-        spools = [Spool(self.folder) for _ in portions]
+        spools = [Spool(self.folder, DIVIDED_IN_MEMORY // len(portions)) for _ in portions]
         for page in pages:
             self._write_closed(kind, page)
             members = page.filter(~pl.col("doi_only"))
@@ -170,13 +182,16 @@ class PartWriter:
                 spools[int(place)].append(part.drop("portion"))
         return spools
 
-    def _write_portion(self, kind: str, portion: Portion, pages: Iterator[pl.DataFrame]) -> None:
-        frames = []
+    def _write_portion(self, kind: str, segments: list[Segment], pages: Iterator[pl.DataFrame]) -> None:
+        self._write_all(kind, stream(kind, segments, self._open(kind, pages), self._documents, ROWS_PER_PART))
+
+    def _open(self, kind: str, pages: Iterator[pl.DataFrame]) -> pl.DataFrame:
+        """Return the records that have a document; write the others."""
+        members = []
         for page in pages:
             self._write_closed(kind, page)
-            frames.append(page.filter(~pl.col("doi_only")))
-        members = pl.concat(frames)
-        self._write_all(kind, stream(kind, portion, members, self._documents, ROWS_PER_PART))
+            members.append(page.filter(~pl.col("doi_only")))
+        return pl.concat(members)
 
     def _write_closed(self, kind: str, page: pl.DataFrame) -> None:
         """Write what is DOI only and has no document."""
@@ -184,23 +199,25 @@ class PartWriter:
         self._write_all(kind, closed.iter_slices(ROWS_PER_PART))
 
     def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame]) -> None:
-        """Write a part for each chunk; while parts are made, the documents of the next ones are read."""
-        waiting: deque[Future[_Part]] = deque()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for chunk in chunks:
-                if chunk.height:
-                    waiting.append(pool.submit(self._made, kind, chunk))
-                if len(waiting) >= AT_ONCE:  # bounded: a chunk is tens of megabytes
-                    self._note(waiting.popleft().result())
-            while waiting:
-                self._note(waiting.popleft().result())
+        """Write a part for each chunk: while the documents of one are read, one is rendered and written."""
+        with ThreadPoolExecutor(1) as rendering, ThreadPoolExecutor(1) as making:
+            wanted = (chunk for chunk in chunks if chunk.height)
+            for part in in_order(making, partial(self._made, kind, rendering), wanted, CHUNKS_AHEAD):
+                self._note(part)
 
-    def _made(self, kind: str, chunk: pl.DataFrame) -> _Part:
-        if "document" not in chunk.columns:
-            chunk = chunk.with_columns(stamp(kind, chunk, self.rules.prefix, self.moment).alias("document")).drop(
+    def _made(self, kind: str, rendering: Executor, chunk: pl.DataFrame) -> _Part:
+        """Make and write a part, a slice at a time: what is made of a document is larger than the document."""
+        order, rows = chunk["suffix"].arg_sort(), _rows_of_a_slice(chunk)
+        slices = (chunk[order[start : start + rows]] for start in range(0, chunk.height, rows))
+        return self._part(kind, in_order(rendering, partial(self._published, kind), slices, ahead=1))
+
+    def _published(self, kind: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows with what is published of them."""
+        if "document" not in rows.columns:
+            rows = rows.with_columns(stamp(kind, rows, self.rules.prefix, self.moment).alias("document")).drop(
                 "content", "relationships"
             )
-        return self._part(kind, chunk.hstack(rendered(kind, chunk, self.datacite)))
+        return rows.hstack(rendered(kind, rows, self.datacite))
 
     def _note(self, part: _Part) -> None:
         name, rows, fresh = part
@@ -211,27 +228,37 @@ class PartWriter:
         if self.progress:
             self.progress("documents published", self._count)
 
-    def _part(self, kind: str, chunk: pl.DataFrame) -> _Part:
-        """Write one part; return its name and what the registry has to know of its rows."""
-        chunk = chunk.sort("suffix")
+    def _part(self, kind: str, slices: Iterable[pl.DataFrame]) -> _Part:
+        """Write one part of rows in the order of suffixes; return its name and what the registry has to know of them."""
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"
+        told = []
         try:
-            chunk.select("suffix", "version", "document", "payload").write_parquet(
-                temporary, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True
-            )
+            # All that is asked of the numbers of a column is where a suffix may be.
+            out = ParquetOut(temporary, PART, ROWS_PER_GROUP, texts=("document", "payload"), plain=("suffix",))
+            for rows in slices:
+                out.write(rows)
+                told.append(rows.with_columns(path=pl.lit(name), kind=pl.lit(kind)).select(WRITTEN))
+            out.close()
             temporary.rename(self.folder / name)
-        except (OSError, pl.exceptions.ComputeError) as error:
-            temporary.unlink(missing_ok=True)
+        except OSError as error:
             raise StoreError(
                 f"A part of {self.slug} cannot be written to {self.folder} ({error}): make room there. Nothing of this "
                 "publication was committed; run again."
             ) from error
-        written = chunk.with_columns(path=pl.lit(name), kind=pl.lit(kind)).select(WRITTEN)
+        finally:
+            temporary.unlink(missing_ok=True)
+        written = pl.concat(told)
         fresh = ContentVersion()
         fresh.add(kind, new_fingerprints(written.filter("fresh")))
         return name, written, fresh
+
+
+def _rows_of_a_slice(chunk: pl.DataFrame) -> int:
+    """Return how many rows are made at once: whole row groups, and slices of much the same size."""
+    slices = 1 + int(chunk.estimated_size()) // BYTES_PER_SLICE
+    return ROWS_PER_GROUP * -(-chunk.height // (slices * ROWS_PER_GROUP))
 
 
 def read_version(store: DatasetStore, dataset: str, path: str, suffix: str) -> tuple[str | None, str]:

@@ -176,14 +176,12 @@ def _published(
     run = _Publication(dataset, made_from, moment, specimens, media, specimen_table, media_table, reserved)
     writer = PartWriter(store, rules, dataset, moment, progress)
     for found, table, other in ((specimens, specimen_table, media), (media, media_table, specimens)):
-        rows = to_write(found.records)
-        with_document = rows[(found.records.flags[rows] & DOI_ONLY) == 0]
-        links = Links(other.records, table, rows)
+        links = Links(other.records, table, to_write(found.records))
         causes = run.causes(found, renamed)
         writer.write(
             found.kind,
             pages(registry, found.records, table, links, causes, reserved.created),
-            table.addresses(with_document),
+            table.addresses(to_write(found.records, documents=True)),
         )
     report = _report(specimens, media)
     with registry.read() as connection:

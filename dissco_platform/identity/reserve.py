@@ -14,6 +14,7 @@ object.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ from dissco_platform.registry.engine import now
 from dissco_platform.registry.tables import digital_object
 
 ROWS_AT_ONCE = 500_000
+_SORTED_AT_ONCE = 2_000_000
 _LARGE = 2_000_000  # objects of a registry whose index of suffixes takes more than a database's cache
 _ATTEMPTS: dict[str, Any] = {"suffix": pl.String, "attempt": pl.Int64}
 
@@ -130,43 +132,50 @@ def reserve(
         return Reserved(created)
     with registry.write() as connection:
         key = setting_once(connection, minting.KEY_SETTING, minting.new_key())
-    numbers = [_derived(side, rows, key) for side, rows in wanted]
+    for side, rows in wanted:
+        _derive(side, rows, key)
     with registry.read() as connection:
         room = allowance(connection, dataset.slug, yearly_quota, datetime.now(UTC).year)
-        granted = (
-            [np.ones(rows.size, np.bool_) for _, rows in wanted]
-            if room is None or room >= total
-            else _first_served(specimens, media, max(room, 0))
-        )
-        given = np.concatenate([some[flags] for some, flags in zip(numbers, granted, strict=True)])
-        given.sort()
-        twice = np.unique(given[1:][given[1:] == given[:-1]])
-        del given
         first = objects.last_id(connection, digital_object) + 1
+        granted: tuple[Numbers | None, Numbers | None] = (None, None)
+        if room is not None and room < total:
+            granted = _first_served(specimens, media, wanted[0][1], wanted[1][1], max(room, 0))
         reserved = Reserved(created, dataset.slug, yearly_quota, first)
-        for (side, rows), some, flags in zip(wanted, numbers, granted, strict=True):
-            planned = _Side(side, key, twice)
-            first = planned.plan(connection, rows, some, flags, first)
-            reserved.sides.append(planned)
+        for (side, rows), is_granted in zip(wanted, granted, strict=True):
+            reserved.sides.append(_Side(side, key))
+            first = reserved.sides[-1].give(rows, is_granted, first)
+        twice = _twice(specimens.records.suffix, media.records.suffix)
+        for planned, (_, rows), is_granted in zip(reserved.sides, wanted, granted, strict=True):
+            planned.settle(connection, rows if is_granted is None else rows[is_granted], twice)
     return reserved
 
 
-def _derived(side: Wanting, rows: Numbers, key: str) -> Numbers:
-    """Return the number of the suffix of each record's first attempt."""
+def _derive(side: Wanting, rows: Numbers, key: str) -> None:
+    """Note the number of the suffix of each record's first attempt."""
     number = minting.numbers(pl.lit(side.kind), pl.col("identity_key"), pl.lit(0), key)
-    found, start = np.empty(rows.size, np.int64), 0
     for page in side.incoming.keys(rows):
-        found[start : start + page.height] = page.select(number)["number"].to_numpy()
-        start += page.height
-    return found
+        side.records.suffix[page[ROW].to_numpy()] = page.select(number)["number"].to_numpy()
 
 
-def _first_served(specimens: Wanting, media: Wanting, room: int) -> list[Numbers]:
-    """Return which records get a DOI where there is not room for all.
+def _twice(*numbers: Numbers) -> Numbers:
+    """Return which numbers of suffixes are there more than once; a part of them is put in order at a time."""
+    parts = 1 + sum(some.size for some in numbers) // _SORTED_AT_ONCE
+    borders = np.linspace(0, len(minting.ALPHABET) ** minting.LENGTH, parts + 1).astype(np.int64)
+    found = [np.zeros(0, np.int64)]
+    for low, high in pairwise(borders):
+        part = np.sort(np.concatenate([some[(some >= low) & (some < high)] for some in numbers]))
+        found.append(np.unique(part[1:][part[1:] == part[:-1]]))
+    return np.concatenate(found)
+
+
+def _first_served(
+    specimens: Wanting, media: Wanting, rows: Numbers, media_rows: Numbers, room: int
+) -> tuple[Numbers, Numbers]:
+    """Return which of the records that want a DOI get one where there is not room for all.
 
     Types come first, then specimens with images, then the rest; each is followed by its media.
     """
-    rows, records = specimens.rows, specimens.records
+    records = specimens.records
     rank = np.where(records.flagged(TYPE)[rows], 0, np.where(records.flagged(LINKING)[rows], 1, 2))
     place = np.empty(rows.size, np.int64)
     place[np.argsort(rank, kind="stable")] = np.arange(rows.size) * 2
@@ -174,7 +183,6 @@ def _first_served(specimens: Wanting, media: Wanting, room: int) -> list[Numbers
     keys, places = records.key[rows][by_key], place[by_key]
     check_unique(keys)
     last = 2 * rows.size + 1
-    media_rows = media.rows
     media_place = np.full(media_rows.size, last, np.int64)
     for links in media.incoming.targets(media_rows):
         at = find(keys, links["target"].to_numpy())
@@ -183,45 +191,58 @@ def _first_served(specimens: Wanting, media: Wanting, room: int) -> list[Numbers
     everything = np.concatenate([place, media_place])
     served = np.zeros(everything.size, np.bool_)
     served[np.argsort(everything, kind="stable")[:room]] = True
-    return [served[: rows.size], served[rows.size :]]
+    return served[: rows.size], served[rows.size :]
 
 
 class _Side:
     """The records of one kind that want a DOI; of those that are new, all is noted in the records."""
 
-    def __init__(self, side: Wanting, key: str, twice: Numbers) -> None:
-        """Args are those of the run; `twice`: numbers of suffixes that two records would get."""
-        self.side, self.key, self.twice = side, key, twice
+    def __init__(self, side: Wanting, key: str) -> None:
+        """Args are those of the run."""
+        self.side, self.key = side, key
         self.granted = 0
         self.made = 0  # objects that are made with a DOI
         self.completed = np.zeros(0, np.uint32)  # rows of records whose objects waited for one
         self.attempts: list[pl.DataFrame] = []
 
-    def plan(self, connection: Connection, rows: Numbers, numbers: Numbers, is_granted: Numbers, first: int) -> int:
-        """Note ids (from `first` on) and suffixes of the records; return the id that is free then.
+    def give(self, rows: Numbers, is_granted: Numbers | None, first: int) -> int:
+        """Note the ids of the records, which have the numbers of their suffixes; return the id that is free then.
+
+        Args:
+            rows: numbers of the records.
+            is_granted: whether each of them gets a DOI (those that do not have no suffix afterwards); None: all do.
+            first: id of the first new object.
+        """
+        records = self.side.records
+        is_fresh = np.concatenate([np.zeros(0, np.bool_), *(records.id[some] == 0 for some in _pieces(rows))])
+        fresh = rows if is_fresh.all() else rows[is_fresh]
+        for some in _pieces(fresh):  # what is made of all records at once would be as large as all that is kept of them
+            records.id[some] = _ids(records.suffix[some], first)
+            records.flags[some] |= FRESH
+            first += some.size
+        if is_granted is None:
+            is_granted = np.ones(rows.size, np.bool_)
+        else:
+            records.suffix[rows[~is_granted]] = NO_SUFFIX
+        self.granted, self.made = int(is_granted.sum()), int((is_fresh & is_granted).sum())
+        self.completed = rows[~is_fresh & is_granted]
+        return first
+
+    def settle(self, connection: Connection, rows: Numbers, twice: Numbers) -> None:
+        """Give those records that get a DOI another suffix where theirs is taken.
 
         Args:
             connection: to read with.
             rows: numbers of the records.
-            numbers: of their suffixes.
-            is_granted: whether each record gets a DOI.
-            first: id of the first new object.
+            twice: numbers of suffixes that two records would get.
         """
         records = self.side.records
-        is_fresh = records.id[rows] == 0
-        fresh = rows[is_fresh]
-        records.id[fresh] = _ids(numbers[is_fresh], first)
-        records.flags[fresh] |= FRESH
-        records.suffix[rows[is_granted]] = numbers[is_granted]
-        self.granted, self.made = int(is_granted.sum()), int((is_fresh & is_granted).sum())
-        self.completed = rows[~is_fresh & is_granted]
-        for frame in self._portions(rows[is_granted]):
-            minted = self._free(connection, frame)
+        for frame in self._portions(rows):
+            minted = self._free(connection, frame, twice)
             records.suffix[minted[ROW].to_numpy()] = minted["number"].to_numpy()
             probed = minted.filter(pl.col("attempt") > 0).select(list(_ATTEMPTS))
             if probed.height:
                 self.attempts.append(probed)
-        return first + int(fresh.size)
 
     def enter(self, connection: Connection, slug: str, created: str, shift: int) -> None:
         """Enter the objects that wait, and give suffixes to those that waited; raise the ids of the records."""
@@ -241,8 +262,7 @@ class _Side:
     def _portions(self, rows: Numbers) -> Iterator[pl.DataFrame]:
         """Yield `build_row, identity_key, id, number, doi_only` of records, many at a time."""
         records = self.side.records
-        for start in range(0, rows.size, ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
+        for some in _pieces(rows):
             keys = pl.concat(list(self.side.incoming.keys(some)))
             yield keys.with_columns(
                 pl.Series("id", records.id[some]),
@@ -250,13 +270,15 @@ class _Side:
                 pl.Series("doi_only", (records.flags[some] & DOI_ONLY) != 0),
             )
 
-    def _free(self, connection: Connection, rows: pl.DataFrame) -> pl.DataFrame:
+    def _free(self, connection: Connection, rows: pl.DataFrame, twice: Numbers) -> pl.DataFrame:
         """Give each row the first suffix of its key that is free, probing again on collisions."""
         rows = rows.with_columns(attempt=pl.lit(0, pl.Int64)).with_columns(minting.suffix_of(pl.col("number")))
         done: list[pl.DataFrame] = []
         given = pl.Series("number", [], dtype=pl.Int64)
         while True:
-            taken = pl.concat([objects.taken_suffixes(connection, rows["suffix"]), self._also_planned(rows, given)])
+            taken = pl.concat(
+                [objects.taken_suffixes(connection, rows["suffix"]), self._also_planned(rows, given, twice)]
+            )
             # Of two records of this run that would get the same one, none does: which comes first must not matter.
             collides = pl.col("suffix").is_in(taken.implode()) | pl.col("suffix").is_duplicated()
             free = rows.filter(~collides)
@@ -272,23 +294,26 @@ class _Side:
                 .with_columns(minting.suffix_of(pl.col("number")))
             )
 
-    def _also_planned(self, rows: pl.DataFrame, given: pl.Series) -> pl.Series:
+    def _also_planned(self, rows: pl.DataFrame, given: pl.Series, twice: Numbers) -> pl.Series:
         """Return the suffixes of rows that other records of this run have or would get."""
         numbers = rows["number"]
-        planned = numbers.is_in(given.implode()) | numbers.is_in(pl.Series(self.twice, dtype=pl.Int64).implode())
+        planned = numbers.is_in(given.implode()) | numbers.is_in(pl.Series(twice, dtype=pl.Int64).implode())
         probed = rows["attempt"] > 0
         if probed.any():  # a handful: whether it is anybody's first choice that is not written yet
             planned |= probed & pl.Series(np.isin(numbers.to_numpy(), self.side.records.suffix))
         return rows["suffix"].filter(planned)
 
 
+def _pieces(rows: Numbers) -> Iterator[Numbers]:
+    for start in range(0, rows.size, ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]
+
+
 def _ids(numbers: Numbers, first: int) -> Numbers:
-    """Return ids from `first` on: as the objects come, beyond `_LARGE` in the order of the suffixes of each portion."""
+    """Return ids from `first` on for objects with the given suffixes: as they come, beyond `_LARGE` in the order of those."""
     ids = np.arange(first, first + numbers.size)
-    for start in range(0, numbers.size, ROWS_AT_ONCE):
-        if first + start > _LARGE:
-            order = np.argsort(numbers[start : start + ROWS_AT_ONCE])
-            ids[start + order] = np.arange(first + start, first + start + order.size)
+    if first > _LARGE:
+        ids[np.argsort(numbers)] = np.arange(first, first + numbers.size)
     return ids
 
 

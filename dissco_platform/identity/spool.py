@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import polars as pl
+import pyarrow as pa
 
 from dissco_platform.errors import StoreError
 
@@ -24,7 +25,7 @@ class Spool:
         self.height = 0
         self._in_memory = IN_MEMORY if in_memory is None else in_memory
         self._folder = folder
-        self._frames: list[pl.DataFrame] = []
+        self._held: list[pa.Table] = []
         self._bytes = 0
         self._file: IO[bytes] | None = None
         self._places: list[tuple[int, int]] = []
@@ -38,19 +39,26 @@ class Spool:
         if not frame.height:
             return
         self.height += frame.height
-        self._frames.append(frame)
-        self._bytes += int(frame.estimated_size())
+        # Copied: a few rows of a frame would keep the texts of all of its rows in memory, uncounted.
+        self._held.append(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        self._bytes += self._held[-1].nbytes
         if self._bytes > self._in_memory:
             self._write()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         yield from self._read(None)
-        yield from self._frames
+        yield from self._in_hand()
 
     def columns(self, *names: str) -> Iterator[pl.DataFrame]:
         """Yield some columns of the frames; the others are not unpacked."""
         yield from self._read(list(names))
-        yield from (frame.select(names) for frame in self._frames)
+        yield from (frame.select(names) for frame in self._in_hand())
+
+    def _in_hand(self) -> Iterator[pl.DataFrame]:
+        for table in self._held:
+            frame = pl.from_arrow(table)
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
 
     def _read(self, names: list[str] | None) -> Iterator[pl.DataFrame]:
         for start, length in self._places:
@@ -65,7 +73,7 @@ class Spool:
 
     def close(self) -> None:
         """Give back what it takes."""
-        self._frames, self._places = [], []
+        self._held, self._places = [], []
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -76,9 +84,11 @@ class Spool:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  closed with the spool
             start = self._file.seek(0, io.SEEK_END)
-            buffer = io.BytesIO()
-            pl.concat(self._frames).write_ipc_stream(buffer, compression="lz4")
-            self._file.write(buffer.getbuffer())
+            table = pa.concat_tables(self._held).combine_chunks()
+            with pa.ipc.new_stream(
+                self._file, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+            ) as stream:
+                stream.write_table(table)
             self._file.flush()
         except OSError as error:
             raise StoreError(
@@ -86,4 +96,4 @@ class Spool:
                 "publication was committed; run again."
             ) from error
         self._places.append((start, self._file.tell() - start))
-        self._frames, self._bytes = [], 0
+        self._held, self._bytes = [], 0

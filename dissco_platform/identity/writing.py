@@ -10,7 +10,16 @@ from dissco_platform.errors import RegistryError
 from dissco_platform.identity import minting
 from dissco_platform.identity.incoming import ROW, Incoming
 from dissco_platform.identity.linking import Links
-from dissco_platform.identity.records import FRESH, LINKED, NO_SUFFIX, PUBLISHED, RETURNED, Numbers, Records
+from dissco_platform.identity.records import (
+    DOI_ONLY,
+    FRESH,
+    LINKED,
+    NO_SUFFIX,
+    PUBLISHED,
+    RETURNED,
+    Numbers,
+    Records,
+)
 from dissco_platform.registry import Registry, objects
 
 
@@ -26,9 +35,12 @@ class Causes:
     moved: Numbers
 
 
-def to_write(records: Records) -> Numbers:
-    """Return the numbers of the records that get a new version."""
-    return np.flatnonzero(records.has(*PUBLISHED) & (records.suffix != NO_SUFFIX))
+def to_write(records: Records, *, documents: bool = False) -> Numbers:
+    """Return the numbers of the records that get a new version, or of those of them that have a document."""
+    wanted = records.has(*PUBLISHED) & (records.suffix != NO_SUFFIX)
+    if documents:
+        wanted &= ~records.flagged(DOI_ONLY)
+    return np.flatnonzero(wanted).astype(np.uint32)  # half of the room: they are there for all records at once
 
 
 def pages(

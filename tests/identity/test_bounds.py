@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from dissco_platform.errors import StoreError
 from dissco_platform.identity import committing, parts, reserve, spool
+from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.publish import publish
 from dissco_platform.identity.resolve import state_fingerprints
 from dissco_platform.identity.spool import Spool
@@ -29,6 +31,8 @@ def museum(
     """Return a museum for which everything is too large: a few rows are written, spooled and reserved at a time."""
     monkeypatch.setattr(parts, "ROWS_PER_PORTION", 5)
     monkeypatch.setattr(parts, "ROWS_PER_PART", 4)
+    monkeypatch.setattr(parts, "DIVIDED_IN_MEMORY", 400)
+    monkeypatch.setattr(parts, "BYTES_PER_SLICE", 1)
     monkeypatch.setattr(spool, "IN_MEMORY", 200)
     monkeypatch.setattr(reserve, "ROWS_AT_ONCE", 7)
     monkeypatch.setattr(reserve, "_LARGE", 10)
@@ -121,6 +125,44 @@ def test_a_document_that_is_not_there_is_said(museum: Museum) -> None:
     with pytest.raises(StoreError, match="1 documents are not in"):
         publish(museum.registry, museum.dataset(), build, museum.store, rules=museum.rules, made_from={"archive": "a"})
     assert museum.documents() == {}
+
+
+def test_a_part_is_made_a_slice_at_a_time(museum: Museum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stamped and rendered of a document is several times as large as the document."""
+    made: list[int] = []
+
+    def rendered(kind: str, frame: pl.DataFrame, context: DataCiteContext) -> pl.DataFrame:
+        made.append(frame.height)
+        return original(kind, frame, context)
+
+    original = parts.rendered
+    monkeypatch.setattr(parts, "rendered", rendered)
+    monkeypatch.setattr(parts, "ROWS_PER_PORTION", 1_000)
+    monkeypatch.setattr(parts, "ROWS_PER_PART", 1_000)
+    monkeypatch.setattr(parts, "BYTES_PER_SLICE", 1)
+    museum.publish(edition(*range(700)))
+    assert made == [256, 256, 188]
+    (part,) = museum.folder.rglob("*-specimen.parquet")
+    metadata = pq.read_metadata(part)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    assert [group.num_rows for group in groups] == [256, 256, 188]
+    # A look-up reads one row group, which it finds by its suffixes.
+    bounds = [bound for group in groups for bound in (group.column(0).statistics.min, group.column(0).statistics.max)]
+    suffixes = pl.read_parquet(part)["suffix"]
+    assert suffixes.is_sorted() and suffixes.n_unique() == 700
+    assert bounds == [suffixes[at] for at in (0, 255, 256, 511, 512, 699)]
+
+
+def test_what_waits_holds_its_own_texts_alone(tmp_path: Path) -> None:
+    """A few rows of a large frame are counted, and kept, as the few that they are."""
+    waiting = Spool(tmp_path, in_memory=20_000)
+    for number in range(100):
+        page = pl.DataFrame({"a": [f"a text of row {row} of page {number}" for row in range(1_000)]})
+        waiting.append(page[number : number + 1])
+    # Buffers as they are: a table with views of texts has all that they are views of.
+    held = [frame.to_arrow(compat_level=pl.CompatLevel.newest()).get_total_buffer_size() for frame in waiting]
+    assert len(held) == waiting.height == 100
+    assert sum(held) < 20_000
 
 
 def test_a_spool_gives_back_what_it_got(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,11 +52,13 @@ def test_whoever_is_told_to_wait_makes_all_wait(registry: Registry) -> None:
 
 def test_slots_follow_each_other_and_are_not_saved_up(registry: Registry) -> None:
     with registry.write() as connection:
-        moment, first = pacing.take_slots(connection, "a host", 3, 0.1)
+        moment, first = pacing.take_slots(connection, "a host", 3, 600.0)
         assert first == moment
     with registry.write() as connection:
-        assert pacing.take_slots(connection, "a host", 1, 0.1)[1] == first + 3 * 0.1
-    time.sleep(0.5)
+        assert pacing.take_slots(connection, "a host", 1, 600.0)[1] == first + 3 * 600.0
     with registry.write() as connection:
-        moment, late = pacing.take_slots(connection, "a host", 1, 0.1)
+        moment, first = pacing.take_slots(connection, "another host", 1, 0.01)
+    time.sleep(0.2)
+    with registry.write() as connection:
+        moment, late = pacing.take_slots(connection, "another host", 1, 0.01)
         assert late == moment
