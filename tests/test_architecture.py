@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dissco_platform"
 STOREYS = [
-    {"registry", "store", "http", "localfiles", "provenance", "settings", "errors", "logs", "backup"},
+    {"registry", "store", "http", "localfiles", "provenance", "settings", "errors", "logs", "backup", "memory"},
     {"archives", "names", "opends", "identity", "enrolment", "search"},
     {"definitions", "assets", "sensors", "resources", "cluster"},
     {"cli", "sandbox", "portal"},

@@ -20,6 +20,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 
 from dissco_platform.assets.partitions import UNPARTITIONED
 from dissco_platform.errors import ArchiveError, ChecklistError, DisscoError, UsageError
+from dissco_platform.memory import give_back
 from dissco_platform.store import DatasetStore
 
 FORCE_TAG = "dissco/force"
@@ -258,13 +259,18 @@ def named(path: Path, source: str | None) -> Iterator[None]:
 
 @contextmanager
 def told_plainly(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Turn an error made for people into a failed step that says the same sentence, without a traceback or retry."""
+    """Turn an error made for people into a failed step that says the same sentence, without a traceback or retry.
+
+    What the step held of memory is given back to the system.
+    """
     try:
         yield
     except DisscoError as error:
         raise dg.Failure(
             description=str(error), metadata={"error": type(error).__name__}, allow_retries=False
         ) from error
+    finally:
+        give_back()  # a run's steps are one process
 
 
 def _type_name(arrow_type: str) -> str:
