@@ -26,7 +26,7 @@ from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildR
 from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.refusals import duplicates, first_of_each
 from dissco_platform.opends.schema import problems
-from dissco_platform.opends.side_by_side import in_order
+from dissco_platform.opends.side_by_side import in_order, read_ahead
 from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, table_rows, version_prints
 from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
@@ -157,15 +157,15 @@ class Build:
         keys = Spill(self.spill / "keys", self.buckets)
         asked = [*KEYS, *(("fingerprint", "input_hash") if self._previous_specimens() is not None else ())]
 
-        def read() -> Iterator[tuple[int, pl.DataFrame, pl.DataFrame | None]]:
-            read = {*needed(self.mapping), *NAME_COLUMNS}
-            for start, end in self.parsed.ranges("keys"):
-                yield start, self.parsed.rows("records", start, end, read), self._identifications(start, end)
+        columns = {*needed(self.mapping), *NAME_COLUMNS}
+
+        def read(bounds: tuple[int, int]) -> tuple[int, pl.DataFrame, pl.DataFrame | None]:
+            return bounds[0], self.parsed.rows("records", *bounds, columns), self._identifications(*bounds)
 
         def made(batch: tuple[int, pl.DataFrame, pl.DataFrame | None]) -> tuple[int, pl.DataFrame]:
             return batch[0], self.keys(batch[1], batch[2])
 
-        for start, frame in in_order(pool, made, read(), self.workers):
+        for start, frame in in_order(pool, made, read_ahead(read, self.parsed.ranges("keys")), self.workers):
             self.reject(frame.filter(pl.col("reason").is_not_null()))
             accepted = frame.filter(pl.col("reason").is_null()).drop("reason", "message")
             accepted.write_ipc(self._keys_of(start), compression="lz4")  # for the rendering of the same batch
@@ -254,7 +254,7 @@ class Build:
     def render_all(self, reads: Iterator[Read], specimens: Spill, pool: Executor) -> None:
         """Render batches side by side, and take them in again in the order of the file: the result is always the same.
 
-        This thread alone reads and writes; what a worker touches is its own batch, and caches that only remember.
+        One thread reads, this one writes; what a worker touches is its own batch, and caches that only remember.
         """
         for done in in_order(pool, self._render, reads, self.workers):
             self._take_in(done, specimens)
@@ -262,8 +262,8 @@ class Build:
         self.report.documents = self.documents.rows
 
     def _all_reads(self, state: pl.Series) -> Iterator[Read]:
-        for start, end in self.parsed.ranges("documents"):
-            if (read := self._read(state, start, end)) is not None:
+        for read in read_ahead(lambda bounds: self._read(state, *bounds), self.parsed.ranges("documents")):
+            if read is not None:
                 yield read
 
     def _read(self, state: pl.Series, start: int, end: int) -> Read | None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -21,3 +21,12 @@ def in_order(pool: Executor, work: Callable[[Item], Result], items: Iterable[Ite
             yield under_way.popleft().result()
     while under_way:
         yield under_way.popleft().result()
+
+
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield what `read` makes of each item, in order, the next in a thread of its own while this one is worked on.
+
+    Reading shares Polars' threads with all other work, so it takes its time; who waits for it keeps others waiting.
+    """
+    with ThreadPoolExecutor(1) as reader:
+        yield from in_order(reader, read, items, ahead=1)
