@@ -40,7 +40,7 @@ CODE_VERSION = "6"
 KEYS = ("row", "source_file", "source_line", "core_id", "physicalSpecimenID", "normalisedPhysicalSpecimenID")
 """What is asked of all records at once, to find those with an identifier that another has."""
 BATCH_ROWS = 10_000
-WORKERS = 2  # batches rendered at once; one more is being stored, so memory is that of three
+WORKERS = 2  # batches rendered at once; one more is being stored and one, as parsed, is read: memory is that of three
 SPECIMENS_A_BUCKET = 100_000
 MEDIA_A_BUCKET = 15_000
 

@@ -119,10 +119,11 @@ names file, line, what is allowed and what may have been meant.
   the schema's own verdict and reason count (`opends/doubts.py`). All rules of a class cost at most 0.6 µs of CPU a record
   (`python -m benchmarks.opends.rules`); `benchmarks/opends/validate.py` holds every document of real archives to the
   official schemas.
-- **Memory is bounded**: records are rendered ten thousand at a time, two batches at once; what must be sorted or merged
-  goes to disk in ranges of identifiers of one size, whose borders come from a sample taken all over the file
-  (`opends/borders.py`, `opends/spill.py`). `python -m benchmarks.opends.memory` builds one and ten million records and fails
-  above 1.5 GiB; ten million took 1,304 MiB, one million 1,048 MiB; one million with 1.3 million media took 1,372 MiB.
+- **Memory is bounded**: records are rendered ten thousand at a time, two batches at once while one is stored and one
+  read; what must be sorted or merged goes to disk in ranges of identifiers of one size, whose borders come from a sample
+  taken all over the file (`opends/borders.py`, `opends/spill.py`). `python -m benchmarks.opends.memory` builds one and
+  ten million records and fails above 1.5 GiB; ten million took 1,304 MiB, one million 1,048 MiB; one million with 1.3
+  million media took 1,372 MiB.
 - **Typed tables**: `dissco export SLUG --format parquet -o FOLDER` writes documents with one typed column a term and nested
   objects as structs; types, obligations and what the schema asks of a value come from the model (`opends/typed.py`).
 - **Full or DOI only**: the dataset's choice (`dataset`); else the record's licence, else the dataset's. CC0, CC BY (any
