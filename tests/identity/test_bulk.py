@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select
 
 from dissco_platform.errors import RegistryError
 from dissco_platform.registry import Registry, bulk
+from dissco_platform.registry import objects as registered
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.registry.tables import digital_object
 
@@ -74,3 +75,15 @@ def test_checks_are_on_again_after_rows_that_were_refused_for_another_reason(reg
             bulk.insert_frame(connection, digital_object, objects(moths, [*["active"] * (ROWS - 1), "lost"]))
         connection.rollback()
     assert count(registry) == 0
+
+
+@pytest.mark.parametrize("asked", [["BBB"], ["XXX", "BBB", "YYY", "AAA", "ZZZ"], ["XXX", "YYY", "ZZZ", "WWW"]])
+def test_suffixes_that_are_taken_are_found_among_fewer_and_among_more_objects(
+    registry: Registry, moths: str, asked: list[str]
+) -> None:
+    rows = objects(moths, ["active"] * 3).with_columns(pl.Series("suffix", ["AAA", "BBB", None]))
+    with registry.write() as connection:
+        bulk.insert_frame(connection, digital_object, rows)
+    with registry.read() as connection:
+        taken = registered.taken_suffixes(connection, pl.Series("suffix", asked))
+    assert sorted(taken) == sorted({"AAA", "BBB"} & set(asked))
