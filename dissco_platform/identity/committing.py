@@ -5,7 +5,6 @@ whole dataset) and `decisions` (one object).
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy import Connection
 
 from dissco_platform.errors import RegistryError
 from dissco_platform.identity.parts import PartWriter
-from dissco_platform.identity.spool import Spool
+from dissco_platform.identity.spool import Spool, ahead
 from dissco_platform.registry import objects
 from dissco_platform.registry.tables import digital_object, version
 
@@ -81,7 +80,8 @@ def commit_versions(
         OvertakenError: another process took a key or a suffix.
     """
     committed, made = Committed(), 0
-    for frame in _ahead(_in_order(writer.written, _ROWS_AT_ONCE, writer.folder)):
+    # The database takes one processor alone: the other one puts the next rows in order.
+    for frame in ahead(_in_order(writer.written, _ROWS_AT_ONCE, writer.folder)):
         written = frame.with_columns(
             pl.col("path").replace_strict(batches, return_dtype=pl.Int64, default=None).alias("batch_id"),
             pl.col("cause").is_in(ENDINGS).alias("tombstone"),
@@ -129,15 +129,6 @@ def _in_order(spool: Spool, size: int, folder: Path) -> Iterator[pl.DataFrame]:
         pile.close()
         if whole is not None:
             yield whole.sort("id")
-
-
-def _ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Yield frames; the next one is made while one is entered, for which the database takes one processor alone."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, frames, None)
-        while (frame := waiting.result()) is not None:
-            waiting = pool.submit(next, frames, None)
-            yield frame
 
 
 def _insert(connection: Connection, dataset: str, fresh: pl.DataFrame, moment: str, minted: Minted) -> int:

@@ -43,6 +43,7 @@ from dissco_platform.identity.records import (
     draw_seed,
 )
 from dissco_platform.identity.reserve import Reserved, Wanting, reserve
+from dissco_platform.identity.spool import ahead
 from dissco_platform.identity.tombstones import VanishingRules, due
 from dissco_platform.identity.writing import Causes, pages, to_write
 from dissco_platform.registry import Registry, decisions, objects, vanished
@@ -180,7 +181,7 @@ def _published(
         causes = run.causes(found, renamed)
         writer.write(
             found.kind,
-            pages(registry, found.records, table, links, causes, reserved.created),
+            ahead(pages(registry, found.records, table, links, causes, reserved.created)),
             table.addresses(to_write(found.records, documents=True)),
         )
     report = _report(specimens, media)

@@ -43,7 +43,7 @@ from dissco_platform.identity.records import (
     find,
 )
 from dissco_platform.identity.resolve import outcomes, state_fingerprints
-from dissco_platform.identity.spool import Spool
+from dissco_platform.identity.spool import Spool, ahead
 from dissco_platform.provenance import ContentVersion
 from dissco_platform.registry import decisions, objects
 from dissco_platform.registry.datasets import Dataset, list_datasets
@@ -126,7 +126,7 @@ def recognise(given: Circumstances, kind: str, incoming: Incoming, apart: Number
     found = Recognised(kind, Records.of(incoming.height), known, Spool(given.folder), states, np.zeros(0, np.int64))
     elsewhere = _Elsewhere(given, kind)
     unknown = _Unknown(given)
-    for page in incoming.identified():
+    for page in ahead(incoming.identified()):
         is_left_out = _left_out(incoming, page, apart)
         strangers = _own(found, page, is_left_out, given.ended)
         if strangers.height:
