@@ -300,7 +300,9 @@ class _Side:
         planned = numbers.is_in(given.implode()) | numbers.is_in(pl.Series(twice, dtype=pl.Int64).implode())
         probed = rows["attempt"] > 0
         if probed.any():  # a handful: whether it is anybody's first choice that is not written yet
-            planned |= probed & pl.Series(np.isin(numbers.to_numpy(), self.side.records.suffix))
+            ordered = np.sort(numbers.to_numpy())
+            there = [some[find(ordered, some) >= 0] for some in _pieces(self.side.records.suffix)]
+            planned |= probed & numbers.is_in(pl.Series(np.concatenate(there)).implode())
         return rows["suffix"].filter(planned)
 
 
