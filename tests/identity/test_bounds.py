@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dissco_platform.errors import StoreError
-from dissco_platform.identity import committing, parts, reserve, spool
+from dissco_platform.identity import committing, minting, parts, reserve, spool
 from dissco_platform.identity.datacite.metadata import DataCiteContext
 from dissco_platform.identity.publish import publish
 from dissco_platform.identity.resolve import state_fingerprints
@@ -125,6 +125,20 @@ def test_a_document_that_is_not_there_is_said(museum: Museum) -> None:
     with pytest.raises(StoreError, match="1 documents are not in"):
         publish(museum.registry, museum.dataset(), build, museum.store, rules=museum.rules, made_from={"archive": "a"})
     assert museum.documents() == {}
+
+
+def test_each_gets_a_suffix_of_its_own_where_many_would_get_the_same(
+    museum: Museum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 33 suffixes 24 are given, in portions of seven: most are somebody's second or later choice."""
+    monkeypatch.setattr(minting, "LENGTH", 1)
+    museum.publish(edition(*range(12)))
+    before = museum.suffixes()
+    museum.publish(edition(*range(24)))
+    after = museum.suffixes()
+    assert len(set(after.values())) == 24
+    assert before.items() <= after.items()
+    check(museum, edition(*range(24)))
 
 
 def test_a_part_is_made_a_slice_at_a_time(museum: Museum, monkeypatch: pytest.MonkeyPatch) -> None:
