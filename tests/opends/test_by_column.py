@@ -1,5 +1,7 @@
 """What is read by column, or once for each combination of values, is what is read value by value."""
 
+from itertools import product
+
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,12 +12,10 @@ from dissco_platform.opends.identifiers import SCHEMES, scheme_of
 from dissco_platform.opends.lists import escaped
 from dissco_platform.opends.transforms import TRANSFORMS
 
-PIECES = st.sampled_from(
-    [
-        "http://", "HTTPS://", "httpſ://", "doi:", "10.1234/a", "10.3535/x", "dx.doi.org/", "DOI.org/", "hdl.handle.net/",
-        "n2t.net/hdl:", "ark:/12345", "/arK:/12345", "purl.org/", "w3id.org/", "igsn.org/", "igsn:", "urn:lsid:", "urn:uuid:",
-        "550e8400-e29b-41d4-a716-446655440000", "wikidata.org/", "orcid.org/", "a.b/", "/x", "é", " ", "urn:a:", "B 10", "\n",
-    ]
+PIECES = (
+    "http://", "HTTPS://", "httpſ://", "doi:", "10.1234/a", "10.3535/x", "dx.doi.org/", "DOI.org/", "hdl.handle.net/",
+    "n2t.net/hdl:", "ark:/12345", "/ar\u212a:/12345", "purl.org/", "w3id.org/", "igsn.org/", "igsn:", "urn:lsid:", "urn:uuid:",
+    "550e8400-e29b-41d4-a716-446655440000", "wikidata.org/", "orcid.org/", "a.b/", "/x", "é", " ", "urn:a:", "B 10", "\n",
 )  # fmt: skip
 METRES = st.none() | st.sampled_from(
     [
@@ -38,9 +38,9 @@ METRES = st.none() | st.sampled_from(
 )
 
 
-@given(st.lists(st.none() | st.lists(PIECES, min_size=1, max_size=4).map("".join), min_size=1, max_size=30))
-@settings(max_examples=60, deadline=None)
-def test_the_scheme_of_an_identifier_is_the_first_whose_pattern_fits(texts: list[str | None]) -> None:
+def test_the_scheme_of_an_identifier_is_the_first_whose_pattern_fits() -> None:
+    parts = product(("", "https://", "HTTP://www.", "x"), PIECES, PIECES, ("", "9"))
+    texts = [None, *("".join(part) for part in parts)]
     frame = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)})
     hits = frame.select(pl.col("text").str.contains(scheme.pattern).alias(str(at)) for at, scheme in enumerate(SCHEMES))
     likely = frame["text"].str.contains(r"[:/]|-.{4}-")
