@@ -63,6 +63,7 @@ def costs(samples: list[Sample], began: float, ended: float) -> dict[str, float]
 def steps(dagster_home: Path, samples: list[Sample], since: float) -> dict[str, dict[str, float]]:
     """Return the costs of every step that began after a time, in order; `registered_dois` is the drain."""
     found = []
+    os.environ["DAGSTER_HOME"] = str(dagster_home)  # which the folder's configuration names
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         for run in instance.get_runs():
             for step in instance.get_run_step_stats(run.run_id):
