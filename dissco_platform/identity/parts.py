@@ -6,8 +6,8 @@ once and named by the registry when a publication is committed; one that no regi
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,27 +30,19 @@ from dissco_platform.identity.spool import Spool
 from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
 from dissco_platform.opends.side_by_side import in_order
-from dissco_platform.opends.spill import ParquetOut
 from dissco_platform.provenance import ContentVersion, fingerprint
 from dissco_platform.registry.datasets import Dataset
 from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000
 ROWS_PER_GROUP = 256
-BYTES_PER_SLICE = 32 * 2**20  # of a part's content that are stamped, rendered and written at once
 DIVIDED_IN_MEMORY = 64 * 2**20  # bytes of records that wait for the documents of their portion
-CHUNKS_AHEAD = 1  # a part's documents are some seventy megabytes: one part is made while those of the next are read
+AT_ONCE = 2  # parts that are made at the same time; a part's documents are some seventy megabytes
 # What the registry has to know of each version, and of an object that it does not know yet (`fresh`).
 WRITTEN = (
     "id", "kind", "fresh", "identity_key", "suffix", "version", "content_hash", "visible_hash", "old_visible",
     "doi_only", "cause", "path",
 )  # fmt: skip
-PART: dict[str, pl.DataType] = {
-    "suffix": pl.String(),
-    "version": pl.Int64(),
-    "document": pl.String(),
-    "payload": pl.String(),
-}
 _Part = tuple[str, pl.DataFrame, ContentVersion]
 
 
@@ -152,7 +144,7 @@ class PartWriter:
                 cause=pl.lit(ending),
                 fresh=pl.lit(False),
             )
-            self._note(self._part(kind, [ended.sort("suffix")]))
+            self._note(self._part(kind, ended.sort("suffix")))
 
     def keep(self) -> None:
         """Make all that was written durable: from now on the registry may name it."""
@@ -199,17 +191,15 @@ class PartWriter:
         self._write_all(kind, closed.iter_slices(ROWS_PER_PART))
 
     def _write_all(self, kind: str, chunks: Iterator[pl.DataFrame]) -> None:
-        """Write a part for each chunk: while the documents of one are read, one is rendered and written."""
-        with ThreadPoolExecutor(1) as rendering, ThreadPoolExecutor(1) as making:
+        """Write a part for each chunk: two are made at once, and meanwhile the documents of the next one are read."""
+        with ThreadPoolExecutor(AT_ONCE) as making:
             wanted = (chunk for chunk in chunks if chunk.height)
-            for part in in_order(making, partial(self._made, kind, rendering), wanted, CHUNKS_AHEAD):
+            for part in in_order(making, partial(self._made, kind), wanted, AT_ONCE - 1):
                 self._note(part)
 
-    def _made(self, kind: str, rendering: Executor, chunk: pl.DataFrame) -> _Part:
-        """Make and write a part, a slice at a time: what is made of a document is larger than the document."""
-        order, rows = chunk["suffix"].arg_sort(), _rows_of_a_slice(chunk)
-        slices = (chunk[order[start : start + rows]] for start in range(0, chunk.height, rows))
-        return self._part(kind, in_order(rendering, partial(self._published, kind), slices, ahead=1))
+    def _made(self, kind: str, chunk: pl.DataFrame) -> _Part:
+        # Sorted before anything is made of it: what is made of a document is larger than the document.
+        return self._part(kind, self._published(kind, chunk.sort("suffix")))
 
     def _published(self, kind: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows with what is published of them."""
@@ -228,37 +218,27 @@ class PartWriter:
         if self.progress:
             self.progress("documents published", self._count)
 
-    def _part(self, kind: str, slices: Iterable[pl.DataFrame]) -> _Part:
+    def _part(self, kind: str, rows: pl.DataFrame) -> _Part:
         """Write one part of rows in the order of suffixes; return its name and what the registry has to know of them."""
         name = f"{self.moment.replace(':', '').replace('.', '')}-{uuid.uuid4().hex[:12]}-{kind}.parquet"
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"
-        told = []
         try:
-            # All that is asked of the numbers of a column is where a suffix may be.
-            out = ParquetOut(temporary, PART, ROWS_PER_GROUP, texts=("document", "payload"), plain=("suffix",))
-            for rows in slices:
-                out.write(rows)
-                told.append(rows.with_columns(path=pl.lit(name), kind=pl.lit(kind)).select(WRITTEN))
-            out.close()
+            rows.select("suffix", "version", "document", "payload").write_parquet(
+                temporary, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True
+            )
             temporary.rename(self.folder / name)
-        except OSError as error:
+        except (OSError, pl.exceptions.ComputeError) as error:
             raise StoreError(
                 f"A part of {self.slug} cannot be written to {self.folder} ({error}): make room there. Nothing of this "
                 "publication was committed; run again."
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
-        written = pl.concat(told)
+        written = rows.with_columns(path=pl.lit(name), kind=pl.lit(kind)).select(WRITTEN)
         fresh = ContentVersion()
         fresh.add(kind, new_fingerprints(written.filter("fresh")))
         return name, written, fresh
-
-
-def _rows_of_a_slice(chunk: pl.DataFrame) -> int:
-    """Return how many rows are made at once: whole row groups, and slices of much the same size."""
-    slices = 1 + int(chunk.estimated_size()) // BYTES_PER_SLICE
-    return ROWS_PER_GROUP * -(-chunk.height // (slices * ROWS_PER_GROUP))
 
 
 def read_version(store: DatasetStore, dataset: str, path: str, suffix: str) -> tuple[str | None, str]:

@@ -32,7 +32,6 @@ def museum(
     monkeypatch.setattr(parts, "ROWS_PER_PORTION", 5)
     monkeypatch.setattr(parts, "ROWS_PER_PART", 4)
     monkeypatch.setattr(parts, "DIVIDED_IN_MEMORY", 400)
-    monkeypatch.setattr(parts, "BYTES_PER_SLICE", 1)
     monkeypatch.setattr(spool, "IN_MEMORY", 200)
     monkeypatch.setattr(reserve, "ROWS_AT_ONCE", 7)
     monkeypatch.setattr(reserve, "_LARGE", 10)
@@ -141,29 +140,30 @@ def test_each_gets_a_suffix_of_its_own_where_many_would_get_the_same(
     check(museum, edition(*range(24)))
 
 
-def test_a_part_is_made_a_slice_at_a_time(museum: Museum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is stamped and rendered of a document is several times as large as the document."""
-    made: list[int] = []
+def test_a_part_is_in_the_order_of_suffixes_and_says_where_each_may_be(
+    museum: Museum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are put in order before anything is made of them: what is made of a document is larger than the document."""
+    made: list[pl.Series] = []
 
     def rendered(kind: str, frame: pl.DataFrame, context: DataCiteContext) -> pl.DataFrame:
-        made.append(frame.height)
+        made.append(frame["suffix"])
         return original(kind, frame, context)
 
     original = parts.rendered
     monkeypatch.setattr(parts, "rendered", rendered)
     monkeypatch.setattr(parts, "ROWS_PER_PORTION", 1_000)
     monkeypatch.setattr(parts, "ROWS_PER_PART", 1_000)
-    monkeypatch.setattr(parts, "BYTES_PER_SLICE", 1)
     museum.publish(edition(*range(700)))
-    assert made == [256, 256, 188]
     (part,) = museum.folder.rglob("*-specimen.parquet")
+    suffixes = pl.read_parquet(part)["suffix"]
+    assert suffixes.is_sorted() and suffixes.n_unique() == 700
+    assert [some.to_list() for some in made] == [suffixes.to_list()]
     metadata = pq.read_metadata(part)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     assert [group.num_rows for group in groups] == [256, 256, 188]
     # A look-up reads one row group, which it finds by its suffixes.
     bounds = [bound for group in groups for bound in (group.column(0).statistics.min, group.column(0).statistics.max)]
-    suffixes = pl.read_parquet(part)["suffix"]
-    assert suffixes.is_sorted() and suffixes.n_unique() == 700
     assert bounds == [suffixes[at] for at in (0, 255, 256, 511, 512, 699)]
 
 
