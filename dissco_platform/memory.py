@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-LARGE = 400 * 2**20  # bytes of a process for which it is worth two tenths of a second to look through all objects
+LARGE = 400 * 2**20  # bytes of a process that is worth looking through
 
 
 def give_back() -> None:
-    """Have Arrow and the C library return to the system what is free; in a large process, Python as well."""
+    """Have Arrow and the C library return to the system what is free; in a large process, Python as well.
+
+    What is there at the first call, modules and definitions above all, stays for as long as the process: it is not looked
+    through again, which would take two tenths of a second each time.
+    """
     _release()
+    if not gc.get_freeze_count():
+        gc.freeze()
     if _resident() > LARGE:
         gc.collect()  # frames in circles of objects that nobody holds
         _release()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from dissco_platform.errors import RegistryError
 
-BUSY_SECONDS = 60
+BUSY_SECONDS = 300  # the publication of ten million specimens holds the lock for two minutes while it commits
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
