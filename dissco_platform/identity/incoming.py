@@ -186,7 +186,8 @@ def _ordered(keys: pl.Series) -> pl.Series:
     if not several.size:
         return first.to_series()
     # Of most records there is nothing to put in order, and to look at each list costs more than all else of them.
-    joined = keys[several].list.sort().list.join("\x1e")
+    # As an expression: the methods of a series take thirty times as long (Polars 2.1).
+    joined = keys[several].to_frame("keys").select(pl.col("keys").list.sort().list.join("\x1e")).to_series()
     places = np.arange(keys.len())
     places[several] = keys.len() + np.arange(several.size)
     return pl.concat([first.to_series().alias("text"), joined.alias("text")])[places]
