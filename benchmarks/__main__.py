@@ -31,6 +31,7 @@ def commands(folder: Path, *, full: bool) -> dict[str, list[str]]:
         scales.append(str(RESULTS / f"stages-{records}.json"))
         name, only = f"stages-{records}", ["--repeat", "1", "--no-peers", "--shares", "0", "0.01"]
         chosen[name] = ["-m", "benchmarks.stages", "--records", str(records), *only, "-o", scales[-1]]
+        chosen[f"run-{records}"] = ["-m", "benchmarks.scale", "--records", str(records), "--keep"]
     chosen["report"] = ["-m", "benchmarks.report", stages, *(["--scale", *scales] if scales else [])]
     chosen["archives"] = ["benchmarks/archives/bench_read.py", "--rows", "1000000" if full else "50000"]
     chosen["documents"] = ["benchmarks/opends/build.py", "1000000" if full else "50000"]
@@ -42,7 +43,6 @@ def commands(folder: Path, *, full: bool) -> dict[str, list[str]]:
         chosen["names"] = ["benchmarks/names/suites.py", str(SHARED / "suites")]
         chosen["chain"] = ["-m", "benchmarks.chain", str(crustaceans), str(checklist)]
     if full:
-        chosen["scale"] = ["-m", "benchmarks.scale", "--records", "10000000"]
         chosen["portal"] = ["-m", "benchmarks.portal.serve", "--specimens", "1000000"]
         chosen["small datasets"] = ["-m", "benchmarks.sensors.small_datasets"]
         chosen["registry"] = ["-m", "benchmarks.identity.million"]

@@ -1,7 +1,8 @@
 """`docs/performance.md` from measurements: `python -m benchmarks.report RESULT.json [--scale SCALE.json …]`.
 
 A result is what `benchmarks.stages` wrote; further ones with more records show how memory and cost grow. Each report is also a
-line of `benchmarks/history.jsonl`, so that figures can be followed over time. Ratios are of CPU seconds within one run.
+line of `benchmarks/history.jsonl`, so that figures can be followed over time. Ratios are of CPU seconds within one run. Whole runs
+of Dagster are taken from `benchmarks/runs.jsonl`, which `benchmarks.scale --keep` writes: the latest of each size.
 """
 
 import argparse
@@ -13,7 +14,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / "docs" / "performance.md"
 PLOTS = REPOSITORY / "docs" / "performance"
 HISTORY = REPOSITORY / "benchmarks" / "history.jsonl"
+RUNS = REPOSITORY / "benchmarks" / "runs.jsonl"
 STAGES = ("read", "names", "documents", "publish")
+ASSETS = {
+    "parsed_records": "read",
+    "taxon_harmonised": "names",
+    "digital_specimens": "documents",
+    "registered_dois": "publish",
+}
 PEERS = {
     "peer_read": ("ours_read", "records", "python-dwca-reader, iterating rows (ours also writes Parquet)"),
     "peer_names": (None, "names", "gbif-name-parser alone, one by one (ours also matches)"),
@@ -41,6 +49,37 @@ def objects(stages: dict[str, dict[str, Any]]) -> int:
 def as_run(stages: dict[str, dict[str, Any]]) -> tuple[float, float]:
     """Return wall and CPU seconds of the stages that the platform runs: what nothing changed for is not published again."""
     return chain({name: stage for name, stage in stages.items() if stage.get("needed", True)})
+
+
+def whole_runs() -> list[str]:
+    """Return the section on whole runs of Dagster: the latest of each size that was kept."""
+    kept = [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.exists() else []
+    latest = {(run["records"], run["extensions"]): run for run in kept}
+    if not latest:
+        return []
+    lines = [
+        "## Whole runs of Dagster",
+        "",
+        "The whole command with its start, in one process, from the archive to the committed registry (`python -m benchmarks.scale`). A later",
+        "edition has other bytes in any case; peaks are of the process while each asset was made.",
+        "",
+        "| records | edition | records/s | objects/s | wall s | CPU s | peak MiB: "
+        + " | ".join(ASSETS.values())
+        + " | measured |",
+        "| ---: | --- | ---: | ---: | ---: | ---: |" + " ---: |" * len(ASSETS) + " --- |",
+    ]
+    for (records, extensions), run in sorted(latest.items()):
+        measured = f"{run['machine']['time'][:10]}, load {run['machine']['load_before']:.1f}"
+        for edition, cost in run.items():
+            if not isinstance(cost, dict) or "assets" not in cost:
+                continue
+            made = cost["specimens"] + cost["media"]
+            peaks = " | ".join(f"{cost['assets'][asset]['peak_mib']:,}" for asset in ASSETS)
+            lines.append(
+                f"| {records:,}{', with media' if extensions else ''} | {edition} | **{rate(records, cost['wall_s'])}** | "
+                f"{rate(made, cost['wall_s'])} | {cost['wall_s']:,.1f} | {cost['cpu_s']:,.1f} | {peaks} | {measured} |"
+            )
+    return [*lines, ""]
 
 
 def first_loads(result: dict[str, Any]) -> list[str]:
@@ -190,6 +229,7 @@ def page(result: dict[str, Any], scales: list[dict[str, Any]]) -> str:
             peaks = " | ".join(f"{scale['stages'][name]['peak_mib']:,}" for name in STAGES)
             lines.append(f"| {scale['records']:,} | {rate(scale['records'], seconds)} | {peaks} |")
         lines += ["", "![Memory](performance/memory.svg)", ""]
+    lines += whole_runs()
     lines += [
         "```sh",
         f"python -m benchmarks.stages --records {records} --repeat {result['stages']['read']['repeats']} -o result.json",
@@ -198,7 +238,7 @@ def page(result: dict[str, Any], scales: list[dict[str, Any]]) -> str:
         "",
         "Further measurements, each with its own claim and exit code: `benchmarks/names` (speed, suites, typing errors, millions of names), `benchmarks/identity`",
         "(a million specimens, faults, pace, memory), `benchmarks/sensors` (ticks, looks, many small datasets), `benchmarks/opends` (memory, rules,",
-        "validity), `benchmarks/scale.py` (ten million records in one run of Dagster), `benchmarks/portal`, `benchmarks/cluster`.",
+        "validity), `benchmarks/portal`, `benchmarks/cluster`.",
         "",
     ]
     return "\n".join(lines)

@@ -1,11 +1,12 @@
 """The chain under Dagster on a generated dataset of any size, from the archive to the committed registry, in one go.
 
-    python -m benchmarks.scale --records 10000000 [--extensions] [--editions 0 0.01] [--folder FOLDER] [-o FILE]
+    python -m benchmarks.scale --records 10000000 [--extensions] [--editions 0 0.01] [--folder FOLDER] [-o FILE] [--keep]
 
 One process materialises raw archive, parsed records, names, mapping, specimens and DOIs, as `dissco run` does, against the
 sandbox; DataCite's pace is not part of it: what is to be registered stays queued (`DISSCO_DATACITE_DRAIN_SECONDS=0`), and the
 search is not filled. Each of `--editions` is a later archive with this share of its records changed (0: other bytes, nothing
-changed) and runs what is stale. Prints JSON; exits with 1 where a process needed more than `--limit-mib`.
+changed) and runs what is stale. Prints JSON; exits with 1 where a process needed more than `--limit-mib`. `--keep` adds it to
+`benchmarks/runs.jsonl`, from which `docs/performance.md` shows the latest of each size.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 from benchmarks.archives.generate import Change, Dirt, generate
 from benchmarks.chain import command
 from benchmarks.measuring import machine, write
+from benchmarks.report import RUNS
 from benchmarks.stages import checklist
 
 CHAIN = ("raw_archive", "parsed_records", "taxon_harmonised", "mapping", "digital_specimens", "registered_dois")
@@ -57,6 +59,7 @@ def main() -> None:
     parser.add_argument("--limit-mib", type=int, default=2048)
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--keep", action="store_true", help="add the result to those that the report shows")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -81,6 +84,9 @@ def main() -> None:
     result["machine"]["load_after"] = os.getloadavg()[0]
     if options.output:
         write(options.output, result)
+    if options.keep:
+        with RUNS.open("a") as runs:
+            runs.write(json.dumps(result) + "\n")
     print(json.dumps(result, indent=1))
     peaks = [run["peak_mib"] for run in result.values() if isinstance(run, dict) and "peak_mib" in run]
     sys.exit(max(peaks) > options.limit_mib)
