@@ -7,7 +7,19 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dissco_platform"
 STOREYS = [
-    {"registry", "store", "http", "localfiles", "provenance", "settings", "errors", "logs", "backup", "memory"},
+    {
+        "registry",
+        "store",
+        "http",
+        "localfiles",
+        "provenance",
+        "settings",
+        "errors",
+        "logs",
+        "backup",
+        "memory",
+        "side_by_side",
+    },
     {"archives", "names", "opends", "identity", "enrolment", "search"},
     {"definitions", "assets", "sensors", "resources", "cluster"},
     {"cli", "sandbox", "portal"},

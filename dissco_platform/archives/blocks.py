@@ -6,9 +6,8 @@ call all the same. How the file is written is decided before, in `dialect.py`.
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,12 +25,12 @@ from dissco_platform.archives.columns import (
 )
 from dissco_platform.archives.dialect import Dialect
 from dissco_platform.archives.encodings import SINGLE_BYTE, repair_lines
-from dissco_platform.archives.flow import ahead
 from dissco_platform.archives.lines import SetAside
 from dissco_platform.archives.members import Member
 from dissco_platform.archives.model import FileReport, Limits
 from dissco_platform.archives.splice import Layout, Splice
 from dissco_platform.archives.textstream import UNIT_SEPARATOR, Text, text_of
+from dissco_platform.side_by_side import ahead, in_order
 
 __all__ = ["SOURCE_LINE", "Block", "column_names", "read_blocks"]
 
@@ -73,7 +72,7 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
     `NULL`, `null` and the empty string (null). `rows_parsed` is left to the caller, who may set more rows aside.
     """
     reader = _Reader(dialect, report, limits)
-    jobs = (job for text in ahead(text_of(member, dialect, limits)) for job in reader.feed(text))
+    jobs = (job for text in ahead(text_of(member, dialect, limits), size=2) for job in reader.feed(text))
     for block in _in_order(jobs, reader.parser):
         report.rows_read += block.rows + len(block.rejects)
         report.rows_rejected += len(block.rejects)
@@ -91,17 +90,12 @@ def read_blocks(member: Member, dialect: Dialect, report: FileReport, limits: Li
 
 def _in_order(jobs: Iterator["_Job"], parser: ColumnParser) -> Iterator[Block]:
     """Run jobs in a few threads; yield their blocks in the order of the jobs."""
-    waiting: deque[Future[Block]] = deque()
+    for job in jobs:
+        yield job.run()
+        if parser.chosen:  # the first block decides how columns are kept
+            break
     with ThreadPoolExecutor(THREADS, thread_name_prefix="archive-parse") as pool:
-        for job in jobs:
-            if not parser.chosen:  # the first block decides how columns are kept
-                yield job.run()
-                continue
-            waiting.append(pool.submit(job.run))
-            if len(waiting) > THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from in_order(pool, _Job.run, jobs, THREADS)
 
 
 class _Reader:

@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 
 from dissco_platform.errors import RegistryError
 from dissco_platform.identity.parts import PartWriter
-from dissco_platform.identity.spool import Spool, ahead
+from dissco_platform.identity.spool import Spool
 from dissco_platform.registry import objects
 from dissco_platform.registry.tables import digital_object, version
+from dissco_platform.side_by_side import ahead
 
 ENDINGS = ("vanished", "withdrawn", "merged")
 TOMBSTONE_LANE, NEW_LANE, UPDATE_LANE = 0, 1, 2

@@ -24,7 +24,7 @@ _HASHES_AT_ONCE = 100_000
 _BUCKETS = 16
 _BORDERS = np.arange(1, _BUCKETS, dtype=np.uint64) << np.uint64(60)
 _NOWHERE = np.iinfo(np.uint32).max
-_HASH, _FOUND = "_hash", "_found"
+_FOUND = "_found"
 _FILES = {"specimen": "documents.parquet", "media": "media_documents.parquet"}
 
 Folders = Callable[[str], Path]

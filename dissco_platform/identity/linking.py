@@ -43,7 +43,7 @@ class Links:
             wanted = np.unique(np.concatenate(named)) if named else records.key[:0]
             for start in range(
                 0, is_shown.size, _AT_ONCE
-            ):  # what puts all keys in order is four times as large as they are
+            ):  # what is made of all keys is four times as large as they are
                 some = slice(start, start + _AT_ONCE)
                 is_shown[some] &= find(wanted, records.key[some]) >= 0
         places = np.flatnonzero(is_shown)

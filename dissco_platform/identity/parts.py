@@ -29,9 +29,9 @@ from dissco_platform.identity.resolve import new_fingerprints
 from dissco_platform.identity.spool import Spool
 from dissco_platform.identity.stamping import DOI_RESOLVER, stamp
 from dissco_platform.identity.tombstones import VanishingRules, tombstone_document, vanished_text
-from dissco_platform.opends.side_by_side import in_order
 from dissco_platform.provenance import ContentVersion, fingerprint
 from dissco_platform.registry.datasets import Dataset
+from dissco_platform.side_by_side import in_order
 from dissco_platform.store import DatasetStore
 
 ROWS_PER_PART = 10_000

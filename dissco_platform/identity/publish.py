@@ -43,12 +43,12 @@ from dissco_platform.identity.records import (
     draw_seed,
 )
 from dissco_platform.identity.reserve import Reserved, Wanting, reserve
-from dissco_platform.identity.spool import ahead
 from dissco_platform.identity.tombstones import VanishingRules, due
 from dissco_platform.identity.writing import Causes, pages, to_write
 from dissco_platform.registry import Registry, decisions, objects, vanished
 from dissco_platform.registry.datasets import Dataset, get_dataset, set_latest, update_dataset
 from dissco_platform.registry.engine import now
+from dissco_platform.side_by_side import ahead
 from dissco_platform.store import DatasetStore
 
 Progress = Callable[[str, int], None]

@@ -43,10 +43,11 @@ from dissco_platform.identity.records import (
     find,
 )
 from dissco_platform.identity.resolve import outcomes, state_fingerprints
-from dissco_platform.identity.spool import Spool, ahead
+from dissco_platform.identity.spool import Spool
 from dissco_platform.provenance import ContentVersion
 from dissco_platform.registry import decisions, objects
 from dissco_platform.registry.datasets import Dataset, list_datasets
+from dissco_platform.side_by_side import ahead
 from dissco_platform.store import DatasetStore
 
 _MOVED: Final[dict[str, Any]] = {"id": pl.Int64, "owner": pl.String}

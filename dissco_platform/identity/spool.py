@@ -6,7 +6,6 @@ The file has no name from the moment that it is made, so a killed process leaves
 import io
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -98,12 +97,3 @@ class Spool:
             ) from error
         self._places.append((start, self._file.tell() - start))
         self._held, self._bytes = [], 0
-
-
-def ahead(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Yield frames; the next one is made in a thread of its own while one is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, frames, None)
-        while (frame := waiting.result()) is not None:
-            waiting = pool.submit(next, frames, None)
-            yield frame

@@ -26,13 +26,13 @@ from dissco_platform.opends.outputs import DOCUMENTS, REJECTS, SPECIMENS, BuildR
 from dissco_platform.opends.ranges import ParsedTables, Progress
 from dissco_platform.opends.refusals import duplicates, first_of_each
 from dissco_platform.opends.schema import problems
-from dissco_platform.opends.side_by_side import in_order, read_ahead
 from dissco_platform.opends.specimen_table import COUNTS, SpecimenTable, table_rows, version_prints
 from dissco_platform.opends.specimens import build_batch
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.opends.taxa import SCHEMA, names_version, read_answers
 from dissco_platform.opends.update import update
 from dissco_platform.provenance import ContentVersion, fingerprint, json_version
+from dissco_platform.side_by_side import in_order, read_ahead
 
 CODE_VERSION = "6"
 """Raise when the same inputs give other documents: every document is then rendered anew."""

@@ -21,41 +21,49 @@ _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """One scheme: pattern of the whole identifier, openDS `dcterms:type`, GUPRI level, resolvable over HTTP as written."""
+    """One scheme: pattern of the whole identifier, openDS `dcterms:type`, GUPRI level, resolvable over HTTP as written.
+
+    `place`, of a scheme of addresses: a part that none of its addresses lacks, in whatever case; those that have the part of
+    no scheme are plain URLs.
+    """
 
     pattern: str
     type: str
     gupri: str
     resolvable: bool
+    place: str = ""
 
 
 # First match wins. A bare DOI, handle or ARK is persistent but not a link as written: Global, not Resolvable.
 SCHEMES: tuple[Scheme, ...] = (
-    Scheme(r"^(?i)https?://(?:dx\.)?doi\.org/10\.3535/", "DOI", FDO, True),
-    Scheme(r"^(?i)https?://(?:dx\.)?doi\.org/10\.\d", "DOI", PERSISTENT, True),
+    Scheme(r"^(?i)https?://(?:dx\.)?doi\.org/10\.3535/", "DOI", FDO, True, r"doi\.org"),
+    Scheme(r"^(?i)https?://(?:dx\.)?doi\.org/10\.\d", "DOI", PERSISTENT, True, r"doi\.org"),
     Scheme(r"^(?i)(?:doi:\s*)?10\.\d{4,9}/\S+$", "DOI", PERSISTENT, False),
-    Scheme(r"^(?i)https?://(?:hdl\.handle\.net|doi\.org|n2t\.net/hdl:)/?\S+$", "Handle", PERSISTENT, True),
+    Scheme(
+        r"^(?i)https?://(?:hdl\.handle\.net|doi\.org|n2t\.net/hdl:)/?\S+$", "Handle", PERSISTENT, True,
+        r"hdl\.handle\.net|doi\.org|n2t\.net",
+    ),
     Scheme(r"^(?i)hdl:\S+$", "Handle", PERSISTENT, False),
-    Scheme(r"^(?i)https?://\S+/ark:/?\d{5}", "ARK", PERSISTENT, True),
+    Scheme(r"^(?i)https?://\S+/ark:/?\d{5}", "ARK", PERSISTENT, True, r"/ark:"),
     Scheme(r"^(?i)ark:/?\d{5}", "ARK", PERSISTENT, False),
-    Scheme(r"^(?i)https?://(?:www\.)?purl\.(?:org|oclc\.org)/", "PURL", PERSISTENT, True),
-    Scheme(r"^(?i)https?://w3id\.org/", "w3id", PERSISTENT, True),
-    Scheme(r"^(?i)https?://(?:www\.)?igsn\.org/", "IGSN", PERSISTENT, True),
+    Scheme(r"^(?i)https?://(?:www\.)?purl\.(?:org|oclc\.org)/", "PURL", PERSISTENT, True, r"purl\."),
+    Scheme(r"^(?i)https?://w3id\.org/", "w3id", PERSISTENT, True, r"w3id\.org"),
+    Scheme(r"^(?i)https?://(?:www\.)?igsn\.org/", "IGSN", PERSISTENT, True, r"igsn\.org"),
     Scheme(r"^(?i)igsn:\s*\S+$", "IGSN", PERSISTENT, False),
-    Scheme(r"^(?i)https?://\S+urn:lsid:", "LSID", RESOLVABLE, True),
+    Scheme(r"^(?i)https?://\S+urn:lsid:", "LSID", RESOLVABLE, True, r"urn:lsid:"),
     Scheme(r"^(?i)urn:lsid:\S+$", "LSID", GLOBAL, False),
     Scheme(rf"^(?i)(?:urn:uuid:)?\{{?{_UUID}\}}?$", "UUID", GLOBAL, False),
-    Scheme(r"^(?i)https?://(?:www\.|m\.)?(?:wikidata\.org|orcid\.org|ror\.org)/", "URL", PERSISTENT, True),
+    Scheme(
+        r"^(?i)https?://(?:www\.|m\.)?(?:wikidata\.org|orcid\.org|ror\.org)/", "URL", PERSISTENT, True,
+        r"wikidata\.org|orcid\.org|ror\.org",
+    ),
     Scheme(r"^(?i)https?://[^\s/]+\.[^\s/]+/.+$", "URL", RESOLVABLE, True),
     Scheme(r"^(?i)urn:[a-z0-9-]+:\S+$", "URN", GLOBAL, False),
-)
+)  # fmt: skip
 
 
-# What an address must have for a scheme before the plain URL; and any character beyond ASCII, which may be an odd letter.
-_KNOWN_PLACES = (
-    r"[^\x00-\x7f]|(?i-u)doi\.org|hdl\.handle\.net|n2t\.net|/ark:|purl\.|w3id\.org|igsn\.org|urn:lsid:"
-    r"|wikidata\.org|orcid\.org|ror\.org"
-)
+# An address with none of these is a plain URL; any character beyond ASCII may be an odd letter of one.
+_PLACES = r"[^\x00-\x7f]|(?i-u)" + "|".join(dict.fromkeys(one.place for one in SCHEMES if one.place))
 _URL = next(at for at, one in enumerate(SCHEMES) if one.type == "URL" and one.gupri == RESOLVABLE)
 _BARE = next(at for at, one in enumerate(SCHEMES) if one.type == "UUID")  # of which no scheme before it has any
 
@@ -77,7 +85,7 @@ def _schemes(identifiers: pl.Series) -> pl.Series:
     likely = frame["likely"].arg_true()
     if likely.is_empty():
         return result
-    url = text.str.contains(SCHEMES[_URL].pattern) & ~text.str.contains(_KNOWN_PLACES)
+    url = text.str.contains(SCHEMES[_URL].pattern) & ~text.str.contains(_PLACES)
     asked = frame.filter("likely").with_columns(
         pl.when(url).then(pl.lit(_URL, dtype=pl.UInt8))
         .when(text.str.contains(SCHEMES[_BARE].pattern)).then(pl.lit(_BARE, dtype=pl.UInt8)).alias("scheme")

@@ -21,9 +21,9 @@ from dissco_platform.opends.mapping import Mapping
 from dissco_platform.opends.media import render_media
 from dissco_platform.opends.outputs import DOCUMENTS, MEDIA, MEDIA_ASIDE, BuildReport
 from dissco_platform.opends.schema import problems
-from dissco_platform.opends.side_by_side import in_order
 from dissco_platform.opends.spill import ParquetOut, Spill
 from dissco_platform.provenance import ContentVersion, fingerprint
+from dissco_platform.side_by_side import in_order
 
 CHUNK = 100_000
 RECORDS_A_BUCKET = 15_000

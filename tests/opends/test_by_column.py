@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissco_platform.opends import measures
+from dissco_platform.opends import identifiers, measures
 from dissco_platform.opends.distinct import distinct_rows
 from dissco_platform.opends.identifiers import SCHEMES, scheme_of
 from dissco_platform.opends.lists import escaped
@@ -14,8 +14,9 @@ from dissco_platform.opends.transforms import TRANSFORMS
 
 PIECES = (
     "http://", "HTTPS://", "httpſ://", "doi:", "10.1234/a", "10.3535/x", "dx.doi.org/", "DOI.org/", "hdl.handle.net/",
-    "n2t.net/hdl:", "ark:/12345", "/ar\u212a:/12345", "purl.org/", "w3id.org/", "igsn.org/", "igsn:", "urn:lsid:", "urn:uuid:",
-    "550e8400-e29b-41d4-a716-446655440000", "wikidata.org/", "orcid.org/", "a.b/", "/x", "é", " ", "urn:a:", "B 10", "\n",
+    "n2t.net/hdl:", "hdl:", "ark:/12345", "/ar\u212a:/12345", "purl.org/", "w3id.org/", "igsn.org/", "igsn:", "urn:lsid:",
+    "urn:uuid:", "550e8400-e29b-41d4-a716-446655440000", "wikidata.org/", "orcid.org/", "a.b/", "/x", "é", " ", "urn:a:",
+    "B 10", "\n",
 )  # fmt: skip
 METRES = st.none() | st.sampled_from(
     [
@@ -49,6 +50,12 @@ def test_the_scheme_of_an_identifier_is_the_first_whose_pattern_fits() -> None:
         for text, row, near in zip(texts, hits.iter_rows(), likely, strict=True)
     ]
     assert frame.select(scheme_of(pl.col("text")).alias("s"))["s"].to_list() == first
+    assert set(first) == {None, *range(len(SCHEMES) + 1)}  # each scheme is somebody's
+
+
+def test_every_scheme_of_addresses_before_the_plain_url_says_what_sets_it_apart() -> None:
+    assert SCHEMES[identifiers._URL].pattern.startswith("^(?i)https?://[^")
+    assert all(scheme.place for scheme in SCHEMES[: identifiers._URL] if "https?" in scheme.pattern)
 
 
 @given(st.lists(st.tuples(METRES, METRES, METRES), min_size=1, max_size=30), st.sampled_from(["elevation", "depth"]))

@@ -1,9 +1,13 @@
-"""Work on several things at once whose results are taken in one after the other, in order: the same for any number of workers."""
+"""Work on several things at once whose results are taken in one after the other, in order: the same for any number of workers.
 
+Pays where the interpreter's lock is released: zlib, Polars, Arrow, SQLite.
+"""
+
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -30,3 +34,16 @@ def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
     """
     with ThreadPoolExecutor(1) as reader:
         yield from in_order(reader, read, items, ahead=1)
+
+
+def ahead(items: Iterator[Item], size: int = 1) -> Iterator[Item]:
+    """Yield from `items`, which runs in a thread of its own, up to `size` items ahead. Its exceptions are raised here."""
+    end: Any = object()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for item in in_order(pool, lambda _: next(items, end), itertools.count(), size):
+                if item is end:
+                    return
+                yield item
+        finally:
+            pool.shutdown(cancel_futures=True)  # of those that nobody asks for any more
